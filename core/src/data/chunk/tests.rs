@@ -1,0 +1,103 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use super::store::{ChunkStore, StoreConfig};
+use super::{CHUNK_BYTES, Chunk};
+use crate::error::Error;
+
+const CHUNK: u64 = CHUNK_BYTES as u64;
+
+fn store_of(memory_bytes: u64) -> Arc<ChunkStore> {
+    ChunkStore::new(StoreConfig { memory_bytes, spill_dir: None }).unwrap()
+}
+
+#[test]
+fn a_store_holds_as_many_chunks_as_its_limit_and_not_one_more() {
+    let store = store_of(3 * CHUNK + 10);
+    let held: Vec<_> = (0..3).map(|_| Chunk::zeroed(&store).unwrap()).collect();
+    assert_eq!(Chunk::zeroed(&store).unwrap_err(), Error::NoSpace);
+    assert_eq!(store.reserve_small(11), Err(Error::NoSpace));
+    assert_eq!(store.reserve_small(10), Ok(()));
+    store.release_small(10);
+    drop(held);
+    assert!(Chunk::zeroed(&store).is_ok());
+    assert_eq!(store.usage().memory_bytes, 0);
+}
+
+#[test]
+fn a_shared_chunk_is_copied_once_and_then_changed_in_place() {
+    let store = store_of(1 << 20);
+    let mut chunk = Chunk::zeroed(&store).unwrap();
+    chunk.write(&store).unwrap()[5] = 1;
+    let shared = chunk.clone();
+    let pin = chunk.pin().unwrap();
+    chunk.write(&store).unwrap()[5] = 2;
+    chunk.write(&store).unwrap()[6] = 3;
+    assert_eq!((store.usage().copies, store.usage().allocations), (1, 2));
+    assert_eq!((pin[5], shared.read().unwrap()[5]), (1, 1));
+    assert_eq!(chunk.read().unwrap()[5..7], [2, 3]);
+    assert!(!chunk.same(&shared));
+}
+
+#[test]
+fn a_zeroed_chunk_is_zero_whatever_its_frame_held() {
+    let store = store_of(1 << 30);
+    for _ in 0..3 {
+        let mut held: Vec<_> = (0..700).map(|_| Chunk::zeroed(&store).unwrap()).collect();
+        for chunk in &mut held {
+            assert!(chunk.read().unwrap().iter().all(|&byte| byte == 0));
+            chunk.write(&store).unwrap().fill(0xFF);
+        }
+    }
+}
+
+#[test]
+fn regions_go_when_they_are_empty() {
+    let store = store_of(1 << 30);
+    let held: Vec<_> = (0..2000).map(|_| Chunk::zeroed(&store).unwrap()).collect();
+    assert_eq!(store.usage().regions, 4);
+    drop(held);
+    assert!(store.usage().regions <= 2, "{:?}", store.usage());
+    assert_eq!(store.usage().frames, 0);
+}
+
+#[test]
+fn chunks_outlive_their_store() {
+    let store = store_of(1 << 20);
+    let mut chunk = Chunk::zeroed(&store).unwrap();
+    chunk.write(&store).unwrap().fill(7);
+    drop(store);
+    assert_eq!(chunk.read().unwrap()[99], 7);
+}
+
+#[test]
+fn a_spill_folder_that_is_not_there_is_an_error() {
+    let made = ChunkStore::new(StoreConfig { memory_bytes: 1, spill_dir: Some("/nowhere/at/all".into()) });
+    assert!(matches!(made, Err(Error::Io(_))));
+}
+
+#[test]
+fn many_threads_allocate_share_and_free_without_meeting_each_others_bytes() {
+    let store = store_of(1 << 30);
+    let (sender, receiver) = std::sync::mpsc::channel::<(Chunk, u8)>();
+    std::thread::scope(|scope| {
+        for thread in 1..=4_u8 {
+            let (store, sender) = (&store, sender.clone());
+            scope.spawn(move || {
+                for round in 0..200_u8 {
+                    let mut chunk = Chunk::allocate(store, 0..CHUNK_BYTES).unwrap();
+                    let mark = thread.wrapping_mul(50).wrapping_add(round);
+                    chunk.overwrite(store).unwrap().fill(mark);
+                    sender.send((chunk.clone(), mark)).unwrap();
+                    chunk.write(store).unwrap()[0] = 0;
+                }
+            });
+        }
+        drop(sender);
+        for (chunk, mark) in receiver {
+            assert!(chunk.read().unwrap().iter().all(|&byte| byte == mark));
+        }
+    });
+    assert_eq!(store.usage().frames, 0);
+}

@@ -1,0 +1,317 @@
+//! What changes a stream: write, truncate, allocate, punch, zero.
+//!
+//! Each first does what can fail for want of space (copies what is shared, adds zero chunks), none of which can be
+//! read, and then what cannot fail.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::small::Small;
+use super::{Body, CHUNK, SMALL_BYTES, Stream, pieces};
+use crate::data::chunk::{CHUNK_BYTES, Chunk, ChunkStore};
+use crate::error::{Error, Result};
+use crate::limits::FILE_BYTES;
+use crate::radix::Radix;
+
+impl Stream {
+    /// Writes `bytes` at `offset`, and returns how many were written: fewer if space ran out after some, or if the
+    /// largest file ends there.
+    pub(crate) fn write(&mut self, store: &Arc<ChunkStore>, offset: u64, bytes: &[u8]) -> Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        if offset >= FILE_BYTES {
+            return Err(Error::FileTooLarge);
+        }
+        let room = FILE_BYTES - offset;
+        let bytes = &bytes[..usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()))];
+        let done =
+            if self.write_small(store, offset, bytes) { bytes.len() } else { self.write_chunks(store, offset, bytes)? };
+        self.size = self.size.max(offset + done as u64);
+        Ok(done)
+    }
+
+    /// Makes the stream `size` bytes long. What is cut off is gone: growing again shows zeros.
+    pub(crate) fn truncate(&mut self, store: &Arc<ChunkStore>, size: u64) -> Result<()> {
+        if size > FILE_BYTES {
+            return Err(Error::FileTooLarge);
+        }
+        if size == 0 {
+            self.body = Body::Hole;
+        } else if size <= self.size {
+            self.cut(store, size)?;
+        }
+        self.size = size;
+        Ok(())
+    }
+
+    /// Sets storage aside for `len` bytes from `offset` on, so that writing there cannot run out of space while
+    /// nothing is shared. The bytes keep their values. Grows the stream to the end of the range unless `keep_size`.
+    pub(crate) fn allocate(&mut self, store: &Arc<ChunkStore>, offset: u64, len: u64, keep_size: bool) -> Result<()> {
+        let end = end_of(offset, len)?;
+        let small = end <= SMALL_BYTES as u64 && self.grow_small(store, end as usize, true);
+        if !small {
+            self.add_chunks(store, offset, len)?;
+        }
+        if !keep_size {
+            self.size = self.size.max(end);
+        }
+        Ok(())
+    }
+
+    /// Makes a hole of `len` bytes from `offset` on: frees whole chunks, zeroes parts. The size stays.
+    pub(crate) fn punch(&mut self, store: &Arc<ChunkStore>, offset: u64, len: u64) -> Result<()> {
+        if len == 0 {
+            return Ok(());
+        }
+        let mut end = offset.saturating_add(len);
+        if end >= self.size {
+            // What follows the end is zero already, so that the last chunk can go whole.
+            end = end.checked_next_multiple_of(CHUNK).unwrap_or(u64::MAX);
+        }
+        match &mut self.body {
+            Body::Hole => {}
+            Body::Small(small) if offset == 0 && end >= small.bytes().len() as u64 => {
+                self.body = Body::Hole;
+            }
+            Body::Small(small) => zero_small(small, store, offset, end)?,
+            Body::Chunks(chunks) => {
+                punch_chunks(chunks, store, offset, end)?;
+                self.settle();
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes `len` bytes from `offset` on zero, with storage set aside for them. Grows the stream to the end of the
+    /// range unless `keep_size`.
+    pub(crate) fn zero(&mut self, store: &Arc<ChunkStore>, offset: u64, len: u64, keep_size: bool) -> Result<()> {
+        let end = end_of(offset, len)?;
+        self.allocate(store, offset, len, true)?;
+        match &mut self.body {
+            Body::Hole => {}
+            Body::Small(small) => zero_small(small, store, offset, end)?,
+            Body::Chunks(chunks) => {
+                for (index, _) in pieces(offset, len) {
+                    own(chunks, store, index)?;
+                }
+                for (index, within) in pieces(offset, len) {
+                    zero_within(chunks, store, index, within)?;
+                }
+            }
+        }
+        if !keep_size {
+            self.size = self.size.max(end);
+        }
+        Ok(())
+    }
+
+    /// Writes to the small buffer, or says that the bytes belong into chunks: because they lie too far out, or because
+    /// memory is full, and chunks can be had elsewhere.
+    fn write_small(&mut self, store: &Arc<ChunkStore>, offset: u64, bytes: &[u8]) -> bool {
+        let end = offset + bytes.len() as u64;
+        if end > SMALL_BYTES as u64 || !self.grow_small(store, end as usize, false) {
+            return false;
+        }
+        match &mut self.body {
+            Body::Small(small) => match Arc::get_mut(small) {
+                Some(small) => {
+                    small.bytes_mut()[offset as usize..end as usize].copy_from_slice(bytes);
+                    true
+                }
+                None => false,
+            },
+            Body::Hole | Body::Chunks(_) => false,
+        }
+    }
+
+    /// Makes the body a small buffer of at least `len` bytes, which nobody else holds. `false` if that cannot be.
+    fn grow_small(&mut self, store: &Arc<ChunkStore>, len: usize, exact: bool) -> bool {
+        let old: &[u8] = match &mut self.body {
+            Body::Chunks(_) => return false,
+            Body::Hole => &[],
+            Body::Small(small) => {
+                if small.bytes().len() >= len && Arc::get_mut(small).is_some() {
+                    return true;
+                }
+                small.bytes()
+            }
+        };
+        let grown = small_capacity(old.len(), len, exact);
+        // In steps, so that appending in little pieces does not copy everything each time; but not at the price of
+        // running out of space.
+        let made = Small::new(store, old, grown).or_else(|_| Small::new(store, old, len.max(old.len())));
+        match made {
+            Ok(small) => {
+                self.body = Body::Small(Arc::new(small));
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn write_chunks(&mut self, store: &Arc<ChunkStore>, offset: u64, bytes: &[u8]) -> Result<usize> {
+        let chunks = self.chunks(store)?;
+        let mut rest = bytes;
+        for (index, within) in pieces(offset, bytes.len() as u64) {
+            let (piece, after) = rest.split_at(within.len());
+            match write_piece(chunks, store, index, within, piece) {
+                Ok(()) => rest = after,
+                Err(error) if rest.len() == bytes.len() => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(bytes.len() - rest.len())
+    }
+
+    /// The chunks, after moving whatever there is into chunks.
+    pub(super) fn chunks(&mut self, store: &Arc<ChunkStore>) -> Result<&mut Radix<Chunk>> {
+        let mut moved = Radix::new();
+        match &self.body {
+            Body::Chunks(_) => {}
+            Body::Hole => self.body = Body::Chunks(moved),
+            Body::Small(small) => {
+                let bytes = small.bytes();
+                let mut chunk = Chunk::allocate(store, 0..bytes.len())?;
+                chunk.overwrite(store)?[..bytes.len()].copy_from_slice(bytes);
+                moved.insert(0, chunk);
+                self.body = Body::Chunks(moved);
+            }
+        }
+        match &mut self.body {
+            Body::Chunks(chunks) => Ok(chunks),
+            Body::Hole | Body::Small(_) => unreachable!("just moved into chunks"),
+        }
+    }
+
+    /// Drops what lies past `size`, which is neither 0 nor more than there is.
+    fn cut(&mut self, store: &Arc<ChunkStore>, size: u64) -> Result<()> {
+        match &mut self.body {
+            Body::Hole => {}
+            Body::Small(small) if (small.bytes().len() as u64) <= size => {}
+            Body::Small(small) => match Arc::get_mut(small) {
+                Some(own) => own.shorten(size as usize),
+                None => *small = Arc::new(Small::new(store, small.bytes(), size as usize)?),
+            },
+            Body::Chunks(chunks) => {
+                let (last, kept) = (size / CHUNK, (size % CHUNK) as usize);
+                if kept > 0 && size < self.size {
+                    zero_within(chunks, store, last, kept..CHUNK_BYTES)?;
+                }
+                chunks.retain_below(size.div_ceil(CHUNK));
+                self.settle();
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds zero chunks where there are none, all or nothing.
+    fn add_chunks(&mut self, store: &Arc<ChunkStore>, offset: u64, len: u64) -> Result<()> {
+        let chunks = self.chunks(store)?;
+        let (first, end) = (offset / CHUNK, (offset + len).div_ceil(CHUNK));
+        if !store.may_hold((end - first).saturating_sub(chunks.len())) {
+            return Err(Error::NoSpace);
+        }
+        // Into a clone: if space runs out half way, it goes, and its chunks with it.
+        let mut added = chunks.clone();
+        let mut next = added.gap_from(first);
+        while next < end {
+            added.insert(next, Chunk::zeroed(store)?);
+            next = added.gap_from(next);
+        }
+        *chunks = added;
+        Ok(())
+    }
+
+    /// A stream without chunks is a hole again, which may become small.
+    fn settle(&mut self) {
+        if matches!(&self.body, Body::Chunks(chunks) if chunks.is_empty()) {
+            self.body = Body::Hole;
+        }
+    }
+}
+
+/// Where `len` bytes from `offset` on end, if a file can be that large.
+fn end_of(offset: u64, len: u64) -> Result<u64> {
+    let end = offset.checked_add(len).filter(|&end| end <= FILE_BYTES);
+    end.ok_or(Error::FileTooLarge)
+}
+
+/// How large a buffer to make for `needed` bytes where one of `old` bytes was.
+fn small_capacity(old: usize, needed: usize, exact: bool) -> usize {
+    let step = if old == 0 || exact || needed <= old { 0 } else { old + old / 2 };
+    needed.max(old).max(step).min(SMALL_BYTES)
+}
+
+fn write_piece(
+    chunks: &mut Radix<Chunk>,
+    store: &ChunkStore,
+    index: u64,
+    within: Range<usize>,
+    piece: &[u8],
+) -> Result<()> {
+    match chunks.get_mut(index) {
+        Some(chunk) if within.len() == CHUNK_BYTES => {
+            chunk.overwrite(store)?.copy_from_slice(piece);
+        }
+        Some(chunk) => chunk.write(store)?[within].copy_from_slice(piece),
+        None => {
+            let mut chunk = Chunk::allocate(store, within.clone())?;
+            chunk.overwrite(store)?[within].copy_from_slice(piece);
+            chunks.insert(index, chunk);
+        }
+    }
+    Ok(())
+}
+
+/// Makes a chunk, if there is one, ours alone. Nothing that can be read changes.
+fn own(chunks: &mut Radix<Chunk>, store: &ChunkStore, index: u64) -> Result<()> {
+    if let Some(chunk) = chunks.get_mut(index) {
+        chunk.write(store)?;
+    }
+    Ok(())
+}
+
+/// Zeroes a part of a chunk, if there is one. Fails only if the chunk is shared.
+fn zero_within(chunks: &mut Radix<Chunk>, store: &ChunkStore, index: u64, within: Range<usize>) -> Result<()> {
+    if let Some(chunk) = chunks.get_mut(index) {
+        chunk.write(store)?[within].fill(0);
+    }
+    Ok(())
+}
+
+fn punch_chunks(chunks: &mut Radix<Chunk>, store: &ChunkStore, offset: u64, end: u64) -> Result<()> {
+    let (first, last) = (offset.div_ceil(CHUNK), end / CHUNK);
+    if first > last {
+        // Within one chunk.
+        let start = (last * CHUNK, (offset % CHUNK) as usize);
+        return zero_within(chunks, store, last, start.1..(end - start.0) as usize);
+    }
+    let head = (offset % CHUNK) as usize;
+    let tail = (end % CHUNK) as usize;
+    if head > 0 {
+        own(chunks, store, first - 1)?;
+    }
+    if tail > 0 {
+        zero_within(chunks, store, last, 0..tail)?;
+    }
+    if head > 0 {
+        zero_within(chunks, store, first - 1, head..CHUNK_BYTES)?;
+    }
+    chunks.remove_range(first, last);
+    Ok(())
+}
+
+fn zero_small(small: &mut Arc<Small>, store: &Arc<ChunkStore>, offset: u64, end: u64) -> Result<()> {
+    let len = small.bytes().len() as u64;
+    let zeroed = offset.min(len) as usize..end.min(len) as usize;
+    if zeroed.is_empty() {
+        return Ok(());
+    }
+    if Arc::get_mut(small).is_none() {
+        *small = Arc::new(Small::new(store, small.bytes(), small.bytes().len())?);
+    }
+    let own = Arc::get_mut(small).expect("invariant: just made the only reference");
+    own.bytes_mut()[zeroed].fill(0);
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Pins: bytes of a stream lent out where they lie.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::small::Small;
+use super::{Body, CHUNK, Stream, pieces};
+use crate::data::chunk::{CHUNK_BYTES, ChunkBytes, ChunkPin};
+use crate::error::Result;
+
+/// What holes lend.
+static ZEROS: ChunkBytes = [0; CHUNK_BYTES];
+
+/// Bytes that stay where and as they are while this lives: who writes to the stream writes to copies.
+#[derive(Debug, Clone, Default)]
+pub struct Pin {
+    parts: Vec<Part>,
+    len: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Part {
+    from: Lent,
+    within: Range<usize>,
+}
+
+#[derive(Debug, Clone)]
+enum Lent {
+    Zeros,
+    Small(Arc<Small>),
+    Chunk(ChunkPin),
+}
+
+impl Pin {
+    /// The bytes, in order, in as many pieces as they lie in.
+    pub fn ranges(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.parts.iter().map(Part::bytes)
+    }
+
+    /// How many bytes there are in all.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn push(&mut self, from: Lent, within: Range<usize>) {
+        if !within.is_empty() {
+            self.len += within.len();
+            self.parts.push(Part { from, within });
+        }
+    }
+}
+
+impl Part {
+    fn bytes(&self) -> &[u8] {
+        let within = self.within.clone();
+        match &self.from {
+            Lent::Zeros => &ZEROS[within],
+            Lent::Small(small) => &small.bytes()[within],
+            Lent::Chunk(chunk) => &chunk[within],
+        }
+    }
+}
+
+impl Stream {
+    /// Lends `len` bytes from `offset` on, or as many as there are.
+    pub(crate) fn pin(&self, offset: u64, len: usize) -> Result<Pin> {
+        let len = self.clip(offset, len);
+        let mut pin = Pin::default();
+        for (index, within) in pieces(offset, len as u64) {
+            match &self.body {
+                Body::Small(small) if index == 0 => {
+                    let stored = small.bytes().len().clamp(within.start, within.end);
+                    pin.push(Lent::Small(Arc::clone(small)), within.start..stored);
+                    pin.push(Lent::Zeros, stored..within.end);
+                }
+                Body::Chunks(chunks) => match chunks.get(index) {
+                    Some(chunk) => pin.push(Lent::Chunk(chunk.pin()?), within),
+                    None => pin.push(Lent::Zeros, within),
+                },
+                Body::Hole | Body::Small(_) => pin.push(Lent::Zeros, within),
+            }
+        }
+        debug_assert!(pin.parts.len() as u64 <= len as u64 / CHUNK + 3);
+        Ok(pin)
+    }
+}

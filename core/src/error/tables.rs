@@ -1,0 +1,546 @@
+//! What every error is called outside: the number of the C API, errno, NTSTATUS and a text.
+//!
+//! Owns [`ResultCode`], whose numbers are part of the ABI: they never change, and a number that falls out of use is
+//! not used again. Every table here is one total `match` without a wildcard arm, so that a new [`Error`] does not
+//! compile before it has its place in each. What a host makes of an errno or an NTSTATUS is left to the host.
+
+use std::ffi::CStr;
+
+use super::Error;
+
+/// The result of a call of the C API, as a number that stays what it is for good.
+#[repr(u32)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResultCode {
+    /// The call did what it says.
+    Ok = 0,
+    /// [`Error::NotFound`]
+    NotFound = 1,
+    /// [`Error::Exists`]
+    Exists = 2,
+    /// [`Error::NotADirectory`]
+    NotADirectory = 3,
+    /// [`Error::IsADirectory`]
+    IsADirectory = 4,
+    /// [`Error::NotEmpty`]
+    NotEmpty = 5,
+    /// [`Error::AccessDenied`]
+    AccessDenied = 6,
+    /// [`Error::NotPermitted`]
+    NotPermitted = 7,
+    /// [`Error::ReadOnly`]
+    ReadOnly = 8,
+    /// [`Error::Invalid`]
+    Invalid = 9,
+    /// [`Error::NameTooLong`]
+    NameTooLong = 10,
+    /// [`Error::TooManySymlinks`]
+    TooManySymlinks = 11,
+    /// [`Error::TooManyLinks`]
+    TooManyLinks = 12,
+    /// [`Error::IntoItself`]
+    IntoItself = 13,
+    /// [`Error::CrossesVolumes`]
+    CrossesVolumes = 14,
+    /// [`Error::NoSpace`]
+    NoSpace = 15,
+    /// [`Error::FileTooLarge`]
+    FileTooLarge = 16,
+    /// [`Error::NoSuchOffset`]
+    NoSuchOffset = 17,
+    /// [`Error::NoAttribute`]
+    NoAttribute = 18,
+    /// [`Error::BufferTooSmall`]
+    BufferTooSmall = 19,
+    /// [`Error::ValueTooLarge`]
+    ValueTooLarge = 20,
+    /// [`Error::TooManyAttributes`]
+    TooManyAttributes = 21,
+    /// [`Error::NotSupported`]
+    NotSupported = 22,
+    /// [`Error::WouldBlock`]
+    WouldBlock = 23,
+    /// [`Error::Deadlock`]
+    Deadlock = 24,
+    /// [`Error::Cancelled`]
+    Cancelled = 25,
+    /// [`Error::BadHandle`]
+    BadHandle = 26,
+    /// [`Error::Stale`]
+    Stale = 27,
+    /// [`Error::NoSuchRef`]
+    NoSuchRef = 28,
+    /// [`Error::RefExists`]
+    RefExists = 29,
+    /// [`Error::BadRefName`]
+    BadRefName = 30,
+    /// [`Error::Busy`]
+    Busy = 31,
+    /// [`Error::Limit`]
+    Limit = 32,
+    /// [`Error::BadStructure`]
+    BadStructure = 33,
+    /// [`Error::Io`]
+    Io = 34,
+    /// [`Error::Internal`]: a panic stopped at the C boundary.
+    Internal = 35,
+    /// Made by the C API only: a pointer that must not be null is.
+    NullPointer = 36,
+    /// Made by the C API only: a text that must be UTF-8 is not. (Names and paths need not be.)
+    BadUtf8 = 37,
+}
+
+impl ResultCode {
+    /// Every code, in the order of its number.
+    pub const ALL: [ResultCode; 38] = {
+        use ResultCode::*;
+        [
+            Ok,
+            NotFound,
+            Exists,
+            NotADirectory,
+            IsADirectory,
+            NotEmpty,
+            AccessDenied,
+            NotPermitted,
+            ReadOnly,
+            Invalid,
+            NameTooLong,
+            TooManySymlinks,
+            TooManyLinks,
+            IntoItself,
+            CrossesVolumes,
+            NoSpace,
+            FileTooLarge,
+            NoSuchOffset,
+            NoAttribute,
+            BufferTooSmall,
+            ValueTooLarge,
+            TooManyAttributes,
+            NotSupported,
+            WouldBlock,
+            Deadlock,
+            Cancelled,
+            BadHandle,
+            Stale,
+            NoSuchRef,
+            RefExists,
+            BadRefName,
+            Busy,
+            Limit,
+            BadStructure,
+            Io,
+            Internal,
+            NullPointer,
+            BadUtf8,
+        ]
+    };
+
+    /// The code of an error.
+    #[must_use]
+    pub fn of(error: &Error) -> ResultCode {
+        match error {
+            Error::NotFound => ResultCode::NotFound,
+            Error::Exists => ResultCode::Exists,
+            Error::NotADirectory => ResultCode::NotADirectory,
+            Error::IsADirectory => ResultCode::IsADirectory,
+            Error::NotEmpty => ResultCode::NotEmpty,
+            Error::AccessDenied => ResultCode::AccessDenied,
+            Error::NotPermitted => ResultCode::NotPermitted,
+            Error::ReadOnly => ResultCode::ReadOnly,
+            Error::Invalid(_) => ResultCode::Invalid,
+            Error::NameTooLong => ResultCode::NameTooLong,
+            Error::TooManySymlinks => ResultCode::TooManySymlinks,
+            Error::TooManyLinks => ResultCode::TooManyLinks,
+            Error::IntoItself => ResultCode::IntoItself,
+            Error::CrossesVolumes => ResultCode::CrossesVolumes,
+            Error::NoSpace => ResultCode::NoSpace,
+            Error::FileTooLarge => ResultCode::FileTooLarge,
+            Error::NoSuchOffset => ResultCode::NoSuchOffset,
+            Error::NoAttribute => ResultCode::NoAttribute,
+            Error::BufferTooSmall => ResultCode::BufferTooSmall,
+            Error::ValueTooLarge => ResultCode::ValueTooLarge,
+            Error::TooManyAttributes => ResultCode::TooManyAttributes,
+            Error::NotSupported => ResultCode::NotSupported,
+            Error::WouldBlock => ResultCode::WouldBlock,
+            Error::Deadlock => ResultCode::Deadlock,
+            Error::Cancelled => ResultCode::Cancelled,
+            Error::BadHandle => ResultCode::BadHandle,
+            Error::Stale => ResultCode::Stale,
+            Error::NoSuchRef => ResultCode::NoSuchRef,
+            Error::RefExists => ResultCode::RefExists,
+            Error::BadRefName(_) => ResultCode::BadRefName,
+            Error::Busy(_) => ResultCode::Busy,
+            Error::Limit(_) => ResultCode::Limit,
+            Error::BadStructure(_) => ResultCode::BadStructure,
+            Error::Io(_) => ResultCode::Io,
+            Error::Internal => ResultCode::Internal,
+        }
+    }
+
+    /// The code of a number; `None` for a number that no code has.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<ResultCode> {
+        ResultCode::ALL.get(number as usize).copied()
+    }
+
+    /// The number, as the C API returns it.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// The errno of the system that this is built for, positive; 0 for [`ResultCode::Ok`].
+    #[must_use]
+    pub fn errno(self) -> i32 {
+        match self {
+            ResultCode::Ok => 0,
+            ResultCode::NotFound => libc::ENOENT,
+            ResultCode::Exists => libc::EEXIST,
+            ResultCode::NotADirectory => libc::ENOTDIR,
+            ResultCode::IsADirectory => libc::EISDIR,
+            ResultCode::NotEmpty => libc::ENOTEMPTY,
+            ResultCode::AccessDenied => libc::EACCES,
+            ResultCode::NotPermitted => libc::EPERM,
+            ResultCode::ReadOnly => libc::EROFS,
+            ResultCode::Invalid => libc::EINVAL,
+            ResultCode::NameTooLong => libc::ENAMETOOLONG,
+            ResultCode::TooManySymlinks => libc::ELOOP,
+            ResultCode::TooManyLinks => libc::EMLINK,
+            ResultCode::IntoItself => libc::EINVAL,
+            ResultCode::CrossesVolumes => libc::EXDEV,
+            ResultCode::NoSpace => libc::ENOSPC,
+            ResultCode::FileTooLarge => libc::EFBIG,
+            ResultCode::NoSuchOffset => libc::ENXIO,
+            ResultCode::NoAttribute => host::NO_ATTRIBUTE,
+            ResultCode::BufferTooSmall => libc::ERANGE,
+            ResultCode::ValueTooLarge => libc::E2BIG,
+            ResultCode::TooManyAttributes => libc::ENOSPC,
+            ResultCode::NotSupported => libc::EOPNOTSUPP,
+            ResultCode::WouldBlock => libc::EAGAIN,
+            ResultCode::Deadlock => libc::EDEADLK,
+            ResultCode::Cancelled => libc::EINTR,
+            ResultCode::BadHandle => libc::EBADF,
+            ResultCode::Stale => host::STALE,
+            ResultCode::NoSuchRef => libc::ENOENT,
+            ResultCode::RefExists => libc::EEXIST,
+            ResultCode::BadRefName => libc::EINVAL,
+            ResultCode::Busy => libc::EBUSY,
+            // Arguable: ENFILE would fit handles and ENOLCK locks. ENOSPC is what programs take as "full", and
+            // the code itself, with its text, still tells which. A host answers ENOLCK for locks (fcntl(2)).
+            ResultCode::Limit => libc::ENOSPC,
+            ResultCode::BadStructure => libc::EINVAL,
+            ResultCode::Io => libc::EIO,
+            ResultCode::Internal => libc::EIO,
+            ResultCode::NullPointer => libc::EFAULT,
+            ResultCode::BadUtf8 => libc::EILSEQ,
+        }
+    }
+
+    /// The NTSTATUS, as an unsigned number; 0 for [`ResultCode::Ok`].
+    #[must_use]
+    pub fn ntstatus(self) -> u32 {
+        match self {
+            ResultCode::Ok => STATUS_SUCCESS,
+            // The last component. A host that knows that an earlier one was missing says OBJECT_PATH_NOT_FOUND.
+            ResultCode::NotFound => STATUS_OBJECT_NAME_NOT_FOUND,
+            ResultCode::Exists => STATUS_OBJECT_NAME_COLLISION,
+            ResultCode::NotADirectory => STATUS_NOT_A_DIRECTORY,
+            ResultCode::IsADirectory => STATUS_FILE_IS_A_DIRECTORY,
+            ResultCode::NotEmpty => STATUS_DIRECTORY_NOT_EMPTY,
+            // Windows knows no second kind of refusal: STATUS_PRIVILEGE_NOT_HELD speaks of tokens only.
+            ResultCode::AccessDenied | ResultCode::NotPermitted => STATUS_ACCESS_DENIED,
+            ResultCode::ReadOnly => STATUS_MEDIA_WRITE_PROTECTED,
+            ResultCode::Invalid | ResultCode::IntoItself => STATUS_INVALID_PARAMETER,
+            ResultCode::NameTooLong => STATUS_NAME_TOO_LONG,
+            ResultCode::TooManySymlinks => STATUS_REPARSE_POINT_NOT_RESOLVED,
+            ResultCode::TooManyLinks => STATUS_TOO_MANY_LINKS,
+            ResultCode::CrossesVolumes => STATUS_NOT_SAME_DEVICE,
+            ResultCode::NoSpace => STATUS_DISK_FULL,
+            ResultCode::FileTooLarge => STATUS_FILE_TOO_LARGE,
+            ResultCode::NoSuchOffset => STATUS_END_OF_FILE,
+            ResultCode::NoAttribute => STATUS_NONEXISTENT_EA_ENTRY,
+            ResultCode::BufferTooSmall => STATUS_BUFFER_TOO_SMALL,
+            ResultCode::ValueTooLarge | ResultCode::TooManyAttributes => STATUS_EA_TOO_LARGE,
+            ResultCode::NotSupported => STATUS_NOT_SUPPORTED,
+            ResultCode::WouldBlock => STATUS_LOCK_NOT_GRANTED,
+            ResultCode::Deadlock => STATUS_POSSIBLE_DEADLOCK,
+            ResultCode::Cancelled => STATUS_CANCELLED,
+            ResultCode::BadHandle => STATUS_INVALID_HANDLE,
+            ResultCode::Stale => STATUS_FILE_INVALID,
+            ResultCode::NoSuchRef => STATUS_OBJECT_NAME_NOT_FOUND,
+            ResultCode::RefExists => STATUS_OBJECT_NAME_COLLISION,
+            ResultCode::BadRefName => STATUS_OBJECT_NAME_INVALID,
+            // Not STATUS_SHARING_VIOLATION, which Windows programs retry: they expect another handle of the file.
+            ResultCode::Busy => STATUS_RESOURCE_IN_USE,
+            ResultCode::Limit => STATUS_INSUFFICIENT_RESOURCES,
+            ResultCode::BadStructure => STATUS_INFO_LENGTH_MISMATCH,
+            ResultCode::Io => STATUS_IO_DEVICE_ERROR,
+            ResultCode::Internal => STATUS_INTERNAL_ERROR,
+            ResultCode::NullPointer => STATUS_INVALID_PARAMETER,
+            ResultCode::BadUtf8 => STATUS_NO_UNICODE_TRANSLATION,
+        }
+    }
+
+    /// What it means, for people: one English clause, no full stop. Ends in a NUL for C.
+    #[must_use]
+    pub const fn message_c(self) -> &'static CStr {
+        match self {
+            ResultCode::Ok => c"success",
+            ResultCode::NotFound => c"no such file or directory",
+            ResultCode::Exists => c"the name is taken already",
+            ResultCode::NotADirectory => c"not a directory",
+            ResultCode::IsADirectory => c"is a directory",
+            ResultCode::NotEmpty => c"the directory is not empty",
+            ResultCode::AccessDenied => c"permission denied",
+            ResultCode::NotPermitted => c"operation not permitted",
+            ResultCode::ReadOnly => {
+                c"read-only: a snapshot, a read-only view, or a volume latched after an internal fault"
+            }
+            ResultCode::Invalid => c"invalid argument",
+            ResultCode::NameTooLong => c"name too long",
+            ResultCode::TooManySymlinks => c"too many symbolic links",
+            ResultCode::TooManyLinks => c"too many links",
+            ResultCode::IntoItself => c"a directory cannot be moved into itself",
+            ResultCode::CrossesVolumes => c"crosses volumes or branches",
+            ResultCode::NoSpace => c"no space left: the volume's memory limit is reached",
+            ResultCode::FileTooLarge => c"file too large",
+            ResultCode::NoSuchOffset => c"no data or hole at or after that offset",
+            ResultCode::NoAttribute => c"no such extended attribute",
+            ResultCode::BufferTooSmall => c"the buffer is too small",
+            ResultCode::ValueTooLarge => c"extended attribute value too large",
+            ResultCode::TooManyAttributes => c"too many extended attributes on one inode",
+            ResultCode::NotSupported => c"not supported",
+            ResultCode::WouldBlock => c"locked by another owner",
+            ResultCode::Deadlock => c"waiting would deadlock",
+            ResultCode::Cancelled => c"cancelled",
+            ResultCode::BadHandle => c"not an open handle, or not open for that",
+            ResultCode::Stale => c"stale node",
+            ResultCode::NoSuchRef => c"no branch or snapshot of that name",
+            ResultCode::RefExists => c"a branch or snapshot of that name exists already",
+            ResultCode::BadRefName => c"bad branch or snapshot name",
+            ResultCode::Busy => c"in use",
+            ResultCode::Limit => c"limit reached",
+            ResultCode::BadStructure => c"unknown structure size or version",
+            ResultCode::Io => c"input/output error",
+            ResultCode::Internal => c"internal fault; the volume is read-only from now on: please report it",
+            ResultCode::NullPointer => c"a pointer that must not be null is",
+            ResultCode::BadUtf8 => c"a text that must be UTF-8 is not",
+        }
+    }
+
+    /// What it means, for people; the same text as [`ResultCode::message_c`].
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self.message_c().to_str() {
+            Ok(text) => text,
+            Err(_) => panic!("invariant: the texts of this table are UTF-8"),
+        }
+    }
+}
+
+/// The number of an error.
+#[must_use]
+pub fn code(error: &Error) -> u32 {
+    ResultCode::of(error).number()
+}
+
+/// The errno of a number; EIO for one that no code has.
+#[must_use]
+pub fn errno(code: u32) -> i32 {
+    ResultCode::from_number(code).map_or(libc::EIO, ResultCode::errno)
+}
+
+/// The NTSTATUS of a number; `STATUS_UNSUCCESSFUL` for one that no code has.
+#[must_use]
+pub fn ntstatus(code: u32) -> u32 {
+    ResultCode::from_number(code).map_or(STATUS_UNSUCCESSFUL, ResultCode::ntstatus)
+}
+
+/// The text of a number; a text that says so for one that no code has.
+#[must_use]
+pub fn message(code: u32) -> &'static str {
+    ResultCode::from_number(code).map_or("unknown result code", ResultCode::message)
+}
+
+/// The text of a number, ended by a NUL.
+#[must_use]
+pub fn message_c(code: u32) -> &'static CStr {
+    ResultCode::from_number(code).map_or(c"unknown result code", ResultCode::message_c)
+}
+
+/// The errno values that systems name differently or lack.
+mod host {
+    /// Linux says ENODATA where BSD and macOS have a number of their own for it.
+    #[cfg(target_vendor = "apple")]
+    pub(super) const NO_ATTRIBUTE: i32 = libc::ENOATTR;
+    #[cfg(not(target_vendor = "apple"))]
+    pub(super) const NO_ATTRIBUTE: i32 = libc::ENODATA;
+
+    #[cfg(unix)]
+    pub(super) const STALE: i32 = libc::ESTALE;
+    /// The C runtime of Windows has no ESTALE.
+    #[cfg(not(unix))]
+    pub(super) const STALE: i32 = libc::ENOENT;
+}
+
+const STATUS_SUCCESS: u32 = 0x0000_0000;
+const STATUS_UNSUCCESSFUL: u32 = 0xC000_0001;
+const STATUS_INFO_LENGTH_MISMATCH: u32 = 0xC000_0004;
+const STATUS_INVALID_HANDLE: u32 = 0xC000_0008;
+const STATUS_INVALID_PARAMETER: u32 = 0xC000_000D;
+const STATUS_END_OF_FILE: u32 = 0xC000_0011;
+const STATUS_ACCESS_DENIED: u32 = 0xC000_0022;
+const STATUS_BUFFER_TOO_SMALL: u32 = 0xC000_0023;
+const STATUS_OBJECT_NAME_INVALID: u32 = 0xC000_0033;
+const STATUS_OBJECT_NAME_NOT_FOUND: u32 = 0xC000_0034;
+const STATUS_OBJECT_NAME_COLLISION: u32 = 0xC000_0035;
+const STATUS_EA_TOO_LARGE: u32 = 0xC000_0050;
+const STATUS_NONEXISTENT_EA_ENTRY: u32 = 0xC000_0051;
+const STATUS_LOCK_NOT_GRANTED: u32 = 0xC000_0055;
+const STATUS_DISK_FULL: u32 = 0xC000_007F;
+const STATUS_FILE_INVALID: u32 = 0xC000_0098;
+const STATUS_INSUFFICIENT_RESOURCES: u32 = 0xC000_009A;
+const STATUS_MEDIA_WRITE_PROTECTED: u32 = 0xC000_00A2;
+const STATUS_FILE_IS_A_DIRECTORY: u32 = 0xC000_00BA;
+const STATUS_NOT_SUPPORTED: u32 = 0xC000_00BB;
+const STATUS_NOT_SAME_DEVICE: u32 = 0xC000_00D4;
+const STATUS_INTERNAL_ERROR: u32 = 0xC000_00E5;
+const STATUS_DIRECTORY_NOT_EMPTY: u32 = 0xC000_0101;
+const STATUS_NOT_A_DIRECTORY: u32 = 0xC000_0103;
+const STATUS_NAME_TOO_LONG: u32 = 0xC000_0106;
+const STATUS_CANCELLED: u32 = 0xC000_0120;
+const STATUS_IO_DEVICE_ERROR: u32 = 0xC000_0185;
+const STATUS_POSSIBLE_DEADLOCK: u32 = 0xC000_0194;
+const STATUS_TOO_MANY_LINKS: u32 = 0xC000_0265;
+const STATUS_REPARSE_POINT_NOT_RESOLVED: u32 = 0xC000_0280;
+const STATUS_RESOURCE_IN_USE: u32 = 0xC000_0708;
+const STATUS_NO_UNICODE_TRANSLATION: u32 = 0xC000_0717;
+const STATUS_FILE_TOO_LARGE: u32 = 0xC000_0904;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ABI. A line here is never edited: a new code is a new line with the next number.
+    const GOLDEN: &[(u32, &str)] = &[
+        (0, "Ok"),
+        (1, "NotFound"),
+        (2, "Exists"),
+        (3, "NotADirectory"),
+        (4, "IsADirectory"),
+        (5, "NotEmpty"),
+        (6, "AccessDenied"),
+        (7, "NotPermitted"),
+        (8, "ReadOnly"),
+        (9, "Invalid"),
+        (10, "NameTooLong"),
+        (11, "TooManySymlinks"),
+        (12, "TooManyLinks"),
+        (13, "IntoItself"),
+        (14, "CrossesVolumes"),
+        (15, "NoSpace"),
+        (16, "FileTooLarge"),
+        (17, "NoSuchOffset"),
+        (18, "NoAttribute"),
+        (19, "BufferTooSmall"),
+        (20, "ValueTooLarge"),
+        (21, "TooManyAttributes"),
+        (22, "NotSupported"),
+        (23, "WouldBlock"),
+        (24, "Deadlock"),
+        (25, "Cancelled"),
+        (26, "BadHandle"),
+        (27, "Stale"),
+        (28, "NoSuchRef"),
+        (29, "RefExists"),
+        (30, "BadRefName"),
+        (31, "Busy"),
+        (32, "Limit"),
+        (33, "BadStructure"),
+        (34, "Io"),
+        (35, "Internal"),
+        (36, "NullPointer"),
+        (37, "BadUtf8"),
+    ];
+
+    #[test]
+    fn numbers_are_those_that_were_published() {
+        assert_eq!(GOLDEN.len(), ResultCode::ALL.len());
+        for (&(number, name), code) in GOLDEN.iter().zip(ResultCode::ALL) {
+            assert_eq!((number, name), (code.number(), format!("{code:?}").as_str()));
+        }
+    }
+
+    #[test]
+    fn every_number_leads_back_to_its_code_and_no_other_does() {
+        for code in ResultCode::ALL {
+            assert_eq!(ResultCode::from_number(code.number()), Some(code));
+        }
+        assert_eq!(ResultCode::from_number(GOLDEN.len() as u32), None);
+        assert_eq!(ResultCode::from_number(u32::MAX), None);
+    }
+
+    #[test]
+    fn every_failure_has_an_errno_an_error_status_and_a_text_of_its_own() {
+        let mut texts = std::collections::HashSet::new();
+        for code in ResultCode::ALL {
+            let number = code.number();
+            assert!(texts.insert(message(number)), "{code:?} shares its text");
+            assert!(!message(number).is_empty());
+            assert_eq!(message_c(number).to_bytes(), message(number).as_bytes());
+            assert_eq!(errno(number) > 0, code != ResultCode::Ok, "{code:?}");
+            assert_eq!(ntstatus(number) >> 30 == 3, code != ResultCode::Ok, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_number_is_a_failure_in_every_table() {
+        assert_eq!(errno(9999), libc::EIO);
+        assert_eq!(ntstatus(9999), STATUS_UNSUCCESSFUL);
+        assert_eq!(message(9999), "unknown result code");
+        assert_eq!(message_c(9999), c"unknown result code");
+    }
+
+    #[test]
+    fn an_error_speaks_with_the_text_of_its_code() {
+        let errors = [
+            Error::NotFound,
+            Error::ReadOnly,
+            Error::Invalid("why"),
+            Error::BadRefName("why"),
+            Error::Busy("why"),
+            Error::Limit("why"),
+            Error::BadStructure("why"),
+            Error::Io("why".into()),
+            Error::Internal,
+        ];
+        for error in errors {
+            let text = error.to_string();
+            let plain = text.strip_suffix(": why").unwrap_or(&text);
+            assert_eq!(plain, message(code(&error)));
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn errno_is_what_linux_programs_expect() {
+        let expected = [
+            (Error::NotFound, libc::ENOENT),
+            (Error::ReadOnly, libc::EROFS),
+            (Error::NoSuchOffset, libc::ENXIO),
+            (Error::NoAttribute, libc::ENODATA),
+            (Error::BufferTooSmall, libc::ERANGE),
+            (Error::ValueTooLarge, libc::E2BIG),
+            (Error::TooManyAttributes, libc::ENOSPC),
+            (Error::WouldBlock, libc::EAGAIN),
+            (Error::Deadlock, libc::EDEADLK),
+            (Error::Cancelled, libc::EINTR),
+            (Error::Stale, libc::ESTALE),
+            (Error::Internal, libc::EIO),
+        ];
+        for (error, number) in expected {
+            assert_eq!(errno(code(&error)), number, "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Branches and snapshots: heads that change, tables that do not, how one grows from the other, and what differs.
+
+pub(crate) mod diff;
+pub(crate) mod events;
+pub(crate) mod gate;
+pub(crate) mod head;
+pub(crate) mod live;
+pub(crate) mod reaper;
+pub(crate) mod refs;
+
+use std::sync::Arc;
+
+use crate::tree::inode::Inode;
+use crate::tree::table::FrozenTable;
+use crate::types::InodeId;
+use head::Head;
+
+/// What a view shows: a branch's head or a snapshot.
+#[derive(Clone)]
+pub(crate) enum Tree {
+    Head(Arc<Head>),
+    Frozen(Arc<FrozenTable>),
+}
+
+impl Tree {
+    /// The inode as it is now: among the living, or without a name and still held.
+    pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
+        match self {
+            Tree::Head(head) => head.get(id),
+            Tree::Frozen(table) => table.get(id),
+        }
+    }
+
+    pub(crate) fn head(&self) -> Option<&Arc<Head>> {
+        match self {
+            Tree::Head(head) => Some(head),
+            Tree::Frozen(_) => None,
+        }
+    }
+}

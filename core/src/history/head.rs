@@ -1,0 +1,93 @@
+//! The head of a branch: the one tree of it that changes, while somebody views it.
+//!
+//! `epoch` changes only while the gate is closed. A version of an inode with this epoch belongs to this head alone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::events::EventHub;
+use super::gate::{Gate, Passage};
+use super::live::LiveNodes;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::operations::lock_table::LockTable;
+use crate::sync::{Mutex, MutexGuard};
+use crate::tree::inode::Inode;
+use crate::tree::table::{FrozenTable, ID_BLOCK, LiveTable};
+use crate::types::{BranchId, InodeId};
+
+pub(crate) struct Head {
+    pub(crate) branch: BranchId,
+    pub(crate) table: LiveTable,
+    pub(crate) live: LiveNodes,
+    pub(crate) locks: LockTable,
+    pub(crate) events: EventHub,
+    gate: Gate,
+    epoch: AtomicU64,
+    moves: Mutex<()>,
+    ids: Mutex<std::ops::Range<u64>>,
+}
+
+impl Head {
+    pub(crate) fn grow(branch: BranchId, table: &FrozenTable, epoch: u64) -> Head {
+        Head {
+            branch,
+            table: LiveTable::thaw(table),
+            live: LiveNodes::default(),
+            locks: LockTable::new(),
+            events: EventHub::default(),
+            gate: Gate::default(),
+            epoch: AtomicU64::new(epoch),
+            moves: Mutex::new(()),
+            ids: Mutex::new(0..0),
+        }
+    }
+
+    pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
+        self.table.get(id).or_else(|| self.live.orphan(id)).or_else(|| self.table.get(id))
+    }
+
+    pub(crate) fn enter(&self) -> Passage<'_> {
+        self.gate.enter()
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// The version that may be changed now. The caller has passed the gate.
+    pub(crate) fn own(&self, id: InodeId) -> Result<Arc<Inode>> {
+        let epoch = self.epoch();
+        self.table
+            .own(id, epoch)
+            .or_else(|| self.live.own_orphan(id, epoch))
+            .or_else(|| self.table.own(id, epoch))
+            .ok_or(Error::Stale)
+    }
+
+    /// Held while a directory moves to another directory: with it the ancestry of every directory stands still.
+    pub(crate) fn hold_ancestry(&self) -> MutexGuard<'_, ()> {
+        self.moves.lock()
+    }
+
+    pub(crate) fn new_id(&self, context: &Context) -> Result<InodeId> {
+        let mut ids = self.ids.lock();
+        if ids.is_empty() {
+            let first = context.new_id_block()?.0;
+            *ids = first..first + ID_BLOCK;
+        }
+        ids.next().map(InodeId).ok_or(Error::Limit("inode ids of one volume"))
+    }
+
+    /// The tree as it is at one moment, and a new epoch for what comes after it. Constant time.
+    pub(crate) fn freeze(&self, context: &Context) -> FrozenTable {
+        let _closed = self.gate.close();
+        self.epoch.store(context.new_epoch(), Ordering::Relaxed);
+        self.table.freeze()
+    }
+
+    /// Forgets the references of a view that ended; see [`LiveNodes::release`].
+    pub(crate) fn release(&self, id: InodeId) {
+        drop(self.live.release(id));
+    }
+}

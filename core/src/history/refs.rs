@@ -1,0 +1,360 @@
+//! The branches and snapshots of a volume: names, ids, lineage. One name space for both: a name is a branch or a
+//! snapshot, never both.
+//!
+//! Lineage: the parent of a snapshot is what its branch grew from before; afterwards the branch grows from the new snapshot.
+//! When a parent is deleted its children take over its own parent.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::Tree;
+use super::head::Head;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::sync::Mutex;
+use crate::tree::table::FrozenTable;
+use crate::types::{BranchId, RefId, SnapshotId, Time};
+
+/// The branch that every volume begins with.
+pub const FIRST_BRANCH: &str = "main";
+
+/// A branch or snapshot as listings show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefInfo {
+    /// Which.
+    pub id: RefId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// When it was made.
+    pub created: Time,
+    /// What it grew from.
+    pub parent: Option<RefId>,
+    /// How many branches and snapshots have it as their parent.
+    pub children: u64,
+    /// Views that show it now.
+    pub views: u64,
+    /// Inodes it holds.
+    pub inodes: u64,
+}
+
+enum State {
+    /// Nobody views it: a table, as a snapshot's.
+    Dormant(Arc<FrozenTable>),
+    Active(Arc<Head>),
+    Snapshot(Arc<FrozenTable>),
+}
+
+struct Ref {
+    name: Arc<str>,
+    created: Time,
+    parent: Option<RefId>,
+    children: BTreeSet<Order>,
+    views: u64,
+    /// Snapshots that were named by count.
+    numbered: u64,
+    state: State,
+}
+
+/// Orders branches and snapshots by age of their id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Order(u64, bool);
+
+fn order(id: RefId) -> Order {
+    match id {
+        RefId::Branch(id) => Order(id.0, true),
+        RefId::Snapshot(id) => Order(id.0, false),
+    }
+}
+
+fn ref_of(order: Order) -> RefId {
+    if order.1 { RefId::Branch(BranchId(order.0)) } else { RefId::Snapshot(SnapshotId(order.0)) }
+}
+
+#[derive(Default)]
+struct Registry {
+    by_id: std::collections::BTreeMap<Order, Ref>,
+    by_name: HashMap<Arc<str>, RefId>,
+    last_id: u64,
+    branches: usize,
+    snapshots: usize,
+}
+
+/// The registry. Its lock is taken before any gate and never held while a change waits.
+pub(crate) struct Refs {
+    registry: Mutex<Registry>,
+}
+
+impl Refs {
+    pub(crate) fn new(root: FrozenTable, now: Time) -> (Refs, BranchId) {
+        let mut registry = Registry::default();
+        let state = State::Dormant(Arc::new(root));
+        let id = registry.add(Arc::from(FIRST_BRANCH), now, None, state, true);
+        let RefId::Branch(branch) = id else { unreachable!("invariant: added as a branch") };
+        (Refs { registry: Mutex::new(registry) }, branch)
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Result<RefId> {
+        self.registry.lock().by_name.get(name).copied().ok_or(Error::NoSuchRef)
+    }
+
+    pub(crate) fn info(&self, id: RefId) -> Result<RefInfo> {
+        let registry = self.registry.lock();
+        registry.get(id).map(|found| found.info(id))
+    }
+
+    /// Those after `after` in order of age, at most `limit` of them.
+    pub(crate) fn list(&self, after: Option<RefId>, limit: usize) -> Vec<RefInfo> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let registry = self.registry.lock();
+        let from = after.map_or(Unbounded, |id| Excluded(order(id)));
+        let page = registry.by_id.range((from, Unbounded)).take(limit);
+        page.map(|(id, found)| found.info(ref_of(*id))).collect()
+    }
+
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let registry = self.registry.lock();
+        (registry.branches, registry.snapshots)
+    }
+
+    /// A view begins to show it. A dormant branch wakes.
+    pub(crate) fn attach(&self, id: RefId, context: &Context) -> Result<Tree> {
+        let mut registry = self.registry.lock();
+        let found = registry.get_mut(id)?;
+        found.views += 1;
+        Ok(found.wake(id, context))
+    }
+
+    /// A view has ended. A branch that nobody views any more goes dormant.
+    pub(crate) fn detach(&self, id: RefId) {
+        let mut registry = self.registry.lock();
+        let Ok(found) = registry.get_mut(id) else { return };
+        found.views -= 1;
+        if found.views > 0 {
+            return;
+        }
+        if let State::Active(head) = &found.state {
+            head.events.close();
+            found.state = State::Dormant(Arc::new(head.table.freeze()));
+        }
+    }
+
+    /// The tree as it is now, immutable from here on.
+    pub(crate) fn frozen(&self, id: RefId, context: &Context) -> Result<Arc<FrozenTable>> {
+        let registry = self.registry.lock();
+        Ok(registry.get(id)?.frozen(context))
+    }
+
+    pub(crate) fn snapshot(&self, branch: BranchId, name: Option<&str>, context: &Context) -> Result<SnapshotId> {
+        let mut registry = self.registry.lock();
+        if registry.snapshots >= limits::SNAPSHOTS {
+            return Err(Error::Limit("snapshots of one volume: 1,048,576"));
+        }
+        let name = registry.name_for_snapshot(branch, name)?;
+        let source = registry.get_mut(RefId::Branch(branch))?;
+        let (table, parent) = (source.frozen(context), source.parent);
+        let state = State::Snapshot(table);
+        let id = registry.add(name, context.clock.now(), parent, state, false);
+        registry.set_parent(RefId::Branch(branch), Some(id));
+        let RefId::Snapshot(snapshot) = id else { unreachable!("invariant: added as a snapshot") };
+        Ok(snapshot)
+    }
+
+    pub(crate) fn branch(&self, name: &str, from: RefId, context: &Context) -> Result<BranchId> {
+        let mut registry = self.registry.lock();
+        if registry.branches >= limits::BRANCHES {
+            return Err(Error::Limit("branches of one volume: 1,048,576"));
+        }
+        let name = registry.free_name(name)?;
+        let state = State::Dormant(registry.get(from)?.frozen(context));
+        let id = registry.add(name, context.clock.now(), Some(from), state, true);
+        let RefId::Branch(branch) = id else { unreachable!("invariant: added as a branch") };
+        Ok(branch)
+    }
+
+    pub(crate) fn rename(&self, id: RefId, name: &str) -> Result<()> {
+        let mut registry = self.registry.lock();
+        if *registry.get(id)?.name == *name {
+            return Ok(());
+        }
+        let name = registry.free_name(name)?;
+        let old = std::mem::replace(&mut registry.get_mut(id)?.name, name.clone());
+        registry.by_name.remove(&old);
+        registry.by_name.insert(name, id);
+        Ok(())
+    }
+
+    /// Refused while a view shows it, and for the last branch. Branches grown from it stay: a tree is complete in itself.
+    /// Answers its table, to be dropped in the background.
+    pub(crate) fn delete(&self, id: RefId) -> Result<Arc<FrozenTable>> {
+        let mut registry = self.registry.lock();
+        let found = registry.get(id)?;
+        if found.views > 0 {
+            return Err(Error::Busy("a view shows it: unmount it or switch it first"));
+        }
+        if matches!(id, RefId::Branch(_)) && registry.branches == 1 {
+            return Err(Error::Busy("it is the last branch of the volume"));
+        }
+        Ok(registry.remove(id)?.state.into_table())
+    }
+}
+
+impl State {
+    fn into_table(self) -> Arc<FrozenTable> {
+        match self {
+            State::Dormant(table) | State::Snapshot(table) => table,
+            State::Active(head) => Arc::new(head.table.freeze()),
+        }
+    }
+}
+
+impl Ref {
+    fn info(&self, id: RefId) -> RefInfo {
+        RefInfo {
+            id,
+            name: self.name.clone(),
+            created: self.created,
+            parent: self.parent,
+            children: self.children.len() as u64,
+            views: self.views,
+            inodes: match &self.state {
+                State::Dormant(table) | State::Snapshot(table) => table.len(),
+                State::Active(head) => head.table.len(),
+            },
+        }
+    }
+
+    fn frozen(&self, context: &Context) -> Arc<FrozenTable> {
+        match &self.state {
+            State::Dormant(table) | State::Snapshot(table) => table.clone(),
+            State::Active(head) => Arc::new(head.freeze(context)),
+        }
+    }
+
+    fn wake(&mut self, id: RefId, context: &Context) -> Tree {
+        if let (State::Dormant(table), RefId::Branch(branch)) = (&self.state, id) {
+            self.state = State::Active(Arc::new(Head::grow(branch, table, context.new_epoch())));
+        }
+        match &self.state {
+            State::Active(head) => Tree::Head(head.clone()),
+            State::Dormant(table) | State::Snapshot(table) => Tree::Frozen(table.clone()),
+        }
+    }
+}
+
+impl Registry {
+    fn get(&self, id: RefId) -> Result<&Ref> {
+        self.by_id.get(&order(id)).ok_or(Error::NoSuchRef)
+    }
+
+    fn get_mut(&mut self, id: RefId) -> Result<&mut Ref> {
+        self.by_id.get_mut(&order(id)).ok_or(Error::NoSuchRef)
+    }
+
+    fn add(&mut self, name: Arc<str>, created: Time, parent: Option<RefId>, state: State, is_branch: bool) -> RefId {
+        self.last_id += 1;
+        let at = Order(self.last_id, is_branch);
+        let id = ref_of(at);
+        let children = BTreeSet::new();
+        let new = Ref { name: name.clone(), created, parent, children, views: 0, numbered: 0, state };
+        self.by_id.insert(at, new);
+        self.by_name.insert(name, id);
+        if let Some(parent) = parent.and_then(|parent| self.get_mut(parent).ok()) {
+            parent.children.insert(at);
+        }
+        if is_branch {
+            self.branches += 1
+        } else {
+            self.snapshots += 1
+        }
+        id
+    }
+
+    fn set_parent(&mut self, id: RefId, parent: Option<RefId>) {
+        let old = self.get_mut(id).ok().and_then(|found| std::mem::replace(&mut found.parent, parent));
+        if let Some(old) = old.and_then(|old| self.get_mut(old).ok()) {
+            old.children.remove(&order(id));
+        }
+        if let Some(new) = parent.and_then(|new| self.get_mut(new).ok()) {
+            new.children.insert(order(id));
+        }
+    }
+
+    fn remove(&mut self, id: RefId) -> Result<Ref> {
+        let gone = self.by_id.remove(&order(id)).ok_or(Error::NoSuchRef)?;
+        self.by_name.remove(&gone.name);
+        for &child in &gone.children {
+            self.set_parent(ref_of(child), gone.parent);
+        }
+        if let Some(parent) = gone.parent.and_then(|parent| self.get_mut(parent).ok()) {
+            parent.children.remove(&order(id));
+        }
+        match id {
+            RefId::Branch(_) => self.branches -= 1,
+            RefId::Snapshot(_) => self.snapshots -= 1,
+        }
+        Ok(gone)
+    }
+
+    fn free_name(&self, name: &str) -> Result<Arc<str>> {
+        check_name(name)?;
+        if self.by_name.contains_key(name) {
+            return Err(Error::RefExists);
+        }
+        Ok(Arc::from(name))
+    }
+
+    /// The name asked for, or the next free one of the form BRANCH@N.
+    fn name_for_snapshot(&mut self, branch: BranchId, name: Option<&str>) -> Result<Arc<str>> {
+        if let Some(name) = name {
+            self.get(RefId::Branch(branch))?;
+            return self.free_name(name);
+        }
+        loop {
+            let source = self.get_mut(RefId::Branch(branch))?;
+            source.numbered += 1;
+            let suffix = format!("@{}", source.numbered);
+            let stem = shorten(&source.name, limits::REF_NAME_BYTES - suffix.len());
+            let name = format!("{stem}{suffix}");
+            if !self.by_name.contains_key(name.as_str()) {
+                return Ok(Arc::from(name));
+            }
+        }
+    }
+}
+
+/// At most `bytes` of `name`, cut between characters.
+fn shorten(name: &str, bytes: usize) -> &str {
+    let cut = (0..=bytes.min(name.len())).rev().find(|&at| name.is_char_boundary(at));
+    &name[..cut.unwrap_or(0)]
+}
+
+/// The rules for names of branches and snapshots: 1 to 255 bytes of UTF-8; no `/`, no control characters, no
+/// space at either end; not `.`, `..`; not beginning with `-`.
+pub fn check_name(name: &str) -> Result<()> {
+    let bad = |why| Err(Error::BadRefName(why));
+    if name.is_empty() {
+        return bad("it is empty");
+    }
+    if name.len() > limits::REF_NAME_BYTES {
+        return bad("it is longer than 255 bytes");
+    }
+    if name == "." || name == ".." {
+        return bad("`.` and `..` name directories");
+    }
+    if name.starts_with('-') {
+        return bad("it begins with `-`, as options do");
+    }
+    if name.contains('/') {
+        return bad("it contains `/`");
+    }
+    if name.chars().any(char::is_control) {
+        return bad("it contains a control character");
+    }
+    if name.trim() != name {
+        return bad("it begins or ends with a space");
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Bough: a file system you can branch.
+//!
+//! A [`Volume`] keeps a whole tree in memory. It takes [snapshots](Volume::create_snapshot) in constant time and
+//! grows writable [branches](Volume::create_branch) from any of them. A [`View`] shows one branch or snapshot and is
+//! the entry to every operation, by node for hosts that mount it and by path for programs.
+//!
+//! The layers, each calling only downwards: `ffi`, [`volume`](Volume), `operations`, `history`, `tree`, `data`.
+
+mod context;
+pub mod control;
+mod data;
+pub mod error;
+pub mod flags;
+mod history;
+pub mod limits;
+mod operations;
+mod radix;
+mod sync;
+mod tree;
+mod types;
+mod volume;
+
+pub use context::{Clock, SystemClock};
+pub use data::Pin;
+pub use error::{Error, Result};
+pub use history::diff::{Aspects, Diff, DiffEntry, DiffKind};
+pub use history::events::{Event, EventKind, Events, Next};
+pub use history::refs::{FIRST_BRANCH, RefInfo, check_name as check_ref_name};
+pub use operations::{
+    Allocation, Conflict, DirEntry, Follow, ListOptions, Lock, LockKind, LockSpace, Mask, NewNode, OpenOptions,
+    RenameMode, Seek, ViewOptions, WaitId, WriteAt, XattrMode,
+};
+pub use tree::name::NamePolicy;
+pub use types::*;
+pub use volume::view::{Entry, View};
+pub use volume::view_paths::PathAt;
+pub use volume::{Config, ViewInfo, Volume, VolumeStats};

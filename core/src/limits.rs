@@ -1,0 +1,34 @@
+//! Every limit of a volume, by name. `docs/semantics.md` lists them for users; tests stand at each and one past it.
+
+/// Longest name of a directory entry, in bytes.
+pub const NAME_BYTES: usize = 255;
+/// Longest path that an operation by path accepts, in bytes.
+pub const PATH_BYTES: usize = 32_767;
+/// Longest target of a symbolic link, in bytes (as Linux: `PATH_MAX` less the NUL).
+pub const SYMLINK_BYTES: usize = 4_095;
+/// Symbolic links followed in one path resolution (path_resolution(7)).
+pub const SYMLINKS: u32 = 40;
+/// Names of one inode (hard links).
+pub const LINKS: u32 = 65_000;
+/// Largest file, in bytes: 2^63-1.
+pub const FILE_BYTES: u64 = i64::MAX as u64;
+/// Longest name of an extended attribute, in bytes.
+pub const XATTR_NAME_BYTES: usize = 255;
+/// Largest value of an extended attribute, in bytes.
+pub const XATTR_VALUE_BYTES: usize = 65_536;
+/// Names and values of all extended attributes of one inode together, in bytes.
+pub const XATTR_TOTAL_BYTES: usize = 1 << 20;
+/// Branches of one volume.
+pub const BRANCHES: usize = 1 << 20;
+/// Snapshots of one volume.
+pub const SNAPSHOTS: usize = 1 << 20;
+/// Longest name of a branch or snapshot, in bytes.
+pub const REF_NAME_BYTES: usize = 255;
+/// Largest inode id: a host keeps 16 bits of a 64-bit node id for itself.
+pub const INODE_ID: u64 = (1 << 48) - 1;
+/// Open handles of one view.
+pub const HANDLES: usize = 1 << 24;
+/// Diffs open at one time on one volume.
+pub const OPEN_DIFFS: usize = 64;
+/// Events that one subscription may hold.
+pub const EVENT_QUEUE: usize = 1 << 20;

@@ -1,0 +1,33 @@
+//! What each operation on inodes means: POSIX semantics on one attachment. Every operation takes a caller, checks all
+//! it has to check before it changes anything, and is one step to every observer.
+
+pub(crate) mod access;
+pub(crate) mod acl;
+pub(crate) mod attachment;
+mod attributes;
+pub(crate) mod copy;
+pub(crate) mod create;
+mod io;
+mod link;
+pub(crate) mod lock_table;
+mod locked;
+mod lookup;
+mod open;
+pub(crate) mod path;
+mod readdir;
+pub(crate) mod remove;
+pub(crate) mod rename;
+mod space;
+mod xattrs;
+
+pub use access::Mask;
+pub use attachment::ViewOptions;
+pub use create::NewNode;
+pub use io::WriteAt;
+pub use lock_table::{Conflict, Lock, LockKind, LockSpace, WaitId};
+pub use open::OpenOptions;
+pub use path::Follow;
+pub use readdir::{DirEntry, ListOptions};
+pub use rename::RenameMode;
+pub use space::{Allocation, Seek};
+pub use xattrs::XattrMode;

@@ -1,0 +1,226 @@
+//! One showing of a tree: what a view is attached to between two switches. All operations are methods of it, in the
+//! files beside this one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hashbrown::HashMap;
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::flags;
+use crate::history::Tree;
+use crate::history::events::{Event, EventKind};
+use crate::history::gate::Passage;
+use crate::history::head::Head;
+use crate::history::refs::Refs;
+use crate::operations::access::{self, Mask};
+use crate::sync::{Mutex, MutexGuard};
+use crate::tree::inode::{Inode, Record};
+use crate::types::{Caller, InodeId, NodeId, RefId, Time, ViewId};
+
+/// How a view behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ViewOptions {
+    /// Refuse every change. Views of snapshots always do.
+    pub read_only: bool,
+    /// Leave access times alone.
+    pub no_access_time: bool,
+}
+
+const REFERENCE_SHARDS: usize = 16;
+
+pub(crate) struct Attachment {
+    pub(crate) context: Arc<Context>,
+    refs: Arc<Refs>,
+    pub(crate) shows: RefId,
+    pub(crate) view: ViewId,
+    pub(crate) generation: u16,
+    pub(crate) options: ViewOptions,
+    pub(crate) tree: Tree,
+    /// How often the host has been told of each node, less what it forgot.
+    references: [Mutex<HashMap<InodeId, u64>>; REFERENCE_SHARDS],
+    handles: AtomicU64,
+}
+
+impl Attachment {
+    pub(crate) fn new(
+        context: &Arc<Context>,
+        refs: &Arc<Refs>,
+        shows: RefId,
+        view: ViewId,
+        generation: u16,
+        options: ViewOptions,
+    ) -> Result<Attachment> {
+        let tree = refs.attach(shows, context)?;
+        Ok(Attachment {
+            context: context.clone(),
+            refs: refs.clone(),
+            shows,
+            view,
+            generation,
+            options,
+            tree,
+            references: Default::default(),
+            handles: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn node(&self, id: InodeId) -> NodeId {
+        if id == InodeId::ROOT { NodeId::ROOT } else { NodeId::new(self.generation, id) }
+    }
+
+    /// The inode as it is now. Ids that are gone are stale.
+    pub(crate) fn inode(&self, id: InodeId) -> Result<Arc<Inode>> {
+        self.tree.get(id).ok_or(Error::Stale)
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.options.read_only || self.tree.head().is_none() || self.context.is_latched()
+    }
+
+    /// Begins a change: passes the gate, or says why nothing can change here.
+    pub(crate) fn change(&self) -> Result<Change<'_>> {
+        if self.is_read_only() {
+            return Err(Error::ReadOnly);
+        }
+        let head = self.tree.head().ok_or(Error::ReadOnly)?;
+        let passage = head.enter();
+        let now = self.context.clock.now();
+        Ok(Change { at: self, head, now, _passage: passage })
+    }
+
+    /// Whether the caller may: by mode and ACL.
+    pub(crate) fn permit(&self, caller: &Caller<'_>, record: &Record, want: Mask) -> Result<()> {
+        access::check(access::Subject::of(record), caller, want)
+    }
+
+    fn reference_shard(&self, id: InodeId) -> MutexGuard<'_, HashMap<InodeId, u64>> {
+        self.references[(id.0 % REFERENCE_SHARDS as u64) as usize].lock()
+    }
+
+    /// The host will be told of this node once more. Answers false when the inode is gone.
+    pub(crate) fn reference(&self, id: InodeId) -> bool {
+        let mut shard = self.reference_shard(id);
+        let count = shard.entry(id).or_insert(0);
+        *count += 1;
+        if *count > 1 {
+            return true;
+        }
+        drop(shard);
+        if let Tree::Head(head) = &self.tree {
+            head.live.hold(id);
+        }
+        let exists = self.tree.get(id).is_some();
+        if !exists {
+            self.forget(id, 1);
+        }
+        exists
+    }
+
+    /// The host forgets `count` references of a node; more than it has is all.
+    pub(crate) fn forget(&self, id: InodeId, count: u64) {
+        let mut shard = self.reference_shard(id);
+        let Some(held) = shard.get_mut(&id) else { return };
+        *held = held.saturating_sub(count);
+        if *held > 0 {
+            return;
+        }
+        shard.remove(&id);
+        drop(shard);
+        if let Tree::Head(head) = &self.tree {
+            head.release(id);
+        }
+    }
+
+    /// A handle on the inode opens.
+    pub(crate) fn hold(&self, id: InodeId) -> Result<()> {
+        self.handles.fetch_add(1, Ordering::Relaxed);
+        if let Tree::Head(head) = &self.tree {
+            head.live.hold(id);
+        }
+        if self.tree.get(id).is_some() {
+            return Ok(());
+        }
+        self.unhold(id);
+        Err(Error::Stale)
+    }
+
+    /// A handle on the inode closes.
+    pub(crate) fn unhold(&self, id: InodeId) {
+        self.handles.fetch_sub(1, Ordering::Relaxed);
+        if let Tree::Head(head) = &self.tree {
+            head.release(id);
+        }
+    }
+
+    /// Whether the host still knows nodes or holds handles of it.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.handles.load(Ordering::Relaxed) > 0 || self.references.iter().any(|shard| !shard.lock().is_empty())
+    }
+
+    pub(crate) fn reference_count(&self) -> u64 {
+        self.references.iter().map(|shard| shard.lock().len() as u64).sum()
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        if let Tree::Head(head) = &self.tree {
+            for shard in &self.references {
+                for (id, _) in shard.lock().drain() {
+                    head.release(id);
+                }
+            }
+        }
+        self.refs.detach(self.shows);
+    }
+}
+
+/// A change under way: the gate is held, and so the epoch stands still.
+pub(crate) struct Change<'a> {
+    pub(crate) at: &'a Attachment,
+    pub(crate) head: &'a Head,
+    pub(crate) now: Time,
+    _passage: Passage<'a>,
+}
+
+impl Change<'_> {
+    /// The version of an inode that may be changed.
+    pub(crate) fn own(&self, id: InodeId) -> Result<Arc<Inode>> {
+        self.head.own(id)
+    }
+
+    /// A new inode, not yet in the table.
+    pub(crate) fn new_inode(&self, id: InodeId, record: Record) -> Arc<Inode> {
+        Arc::new(Inode::new(id, self.head.epoch(), record))
+    }
+
+    /// Tells the subscribers, if there are any.
+    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.head.events.listens(self.at.view) {
+            self.head.events.publish(self.at.view, event());
+        }
+    }
+
+    pub(crate) fn tell_of(&self, kind: EventKind, id: InodeId) {
+        self.tell(|| Event::of(kind, id));
+    }
+
+    pub(crate) fn tell_name(&self, kind: EventKind, id: InodeId, parent: InodeId, name: &[u8]) {
+        self.tell(|| Event { parent, name: name.into(), ..Event::of(kind, id) });
+    }
+}
+
+/// Refuses what the immutable flag forbids, and the append-only flag unless `appending`.
+pub(crate) fn check_flags(record: &Record, appending: bool) -> Result<()> {
+    let forbidden = if appending { flags::IMMUTABLE } else { flags::IMMUTABLE | flags::APPEND };
+    if record.flags & forbidden != 0 { Err(Error::NotPermitted) } else { Ok(()) }
+}
+
+impl Attachment {
+    /// A handle on an inode that is held already ([`crate::history::live::LiveNodes::adopt`]).
+    pub(crate) fn count_handle(&self) {
+        self.handles.fetch_add(1, Ordering::Relaxed);
+    }
+}

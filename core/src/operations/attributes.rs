@@ -1,0 +1,193 @@
+//! Setting attributes, and access times.
+
+use crate::error::{Error, Result};
+use crate::flags;
+use crate::history::events::EventKind;
+use crate::operations::access::{self, Mask};
+use crate::operations::attachment::{Attachment, Change};
+use crate::operations::xattrs;
+use crate::tree::inode::Record;
+use crate::types::{Attr, Caller, FileKind, InodeId, Privileges, SetAttr, SetTime, Time};
+
+const DAY_NANOSECONDS: i64 = 24 * 3600 * 1_000_000_000;
+
+impl Attachment {
+    pub(crate) fn attr(&self, id: InodeId) -> Result<Attr> {
+        Ok(self.inode(id)?.attr())
+    }
+
+    /// Sets what `set` names, all or nothing. `by_handle`: the caller has the file open for writing, which is all that a
+    /// change of size needs (ftruncate).
+    pub(crate) fn set_attr(&self, caller: &Caller<'_>, id: InodeId, set: &SetAttr, by_handle: bool) -> Result<Attr> {
+        let change = self.change()?;
+        let inode = change.own(id)?;
+        let mut record = inode.write();
+        self.may_set(caller, &record, set, by_handle)?;
+        if let Some(size) = set.size {
+            set_size(self, &change, caller, &mut record, size)?;
+        }
+        set_owner(&mut record, set);
+        if let Some(mode) = set.mode {
+            set_mode(caller, &mut record, mode);
+        }
+        set_times(&change, &mut record, set);
+        if let Some(flags) = set.flags {
+            record.flags = flags;
+        }
+        record.touch(set.changed.unwrap_or(change.now));
+        change.tell_of(if set.size.is_some() { EventKind::Content } else { EventKind::Attributes }, id);
+        Ok(record.attr(id))
+    }
+
+    /// chmod(2), chown(2), truncate(2), utimensat(2), and flags as chattr(1) has them.
+    fn may_set(&self, caller: &Caller<'_>, record: &Record, set: &SetAttr, by_handle: bool) -> Result<()> {
+        check_domain(record, set)?;
+        check_frozen(record, set)?;
+        if caller.may(Privileges::CHECKED) {
+            return may_set_flags(caller, record, set);
+        }
+        let owns = caller.owns(record.uid);
+        let needs_owner = set.mode.is_some() || set.flags.is_some() || set.born.is_some() || sets_times(set);
+        if needs_owner && !owns {
+            return Err(Error::NotPermitted);
+        }
+        if !owns && (set.accessed.is_some() || set.modified.is_some()) {
+            self.permit(caller, record, Mask::WRITE)?;
+        }
+        if set.size.is_some() && !by_handle {
+            self.permit(caller, record, Mask::WRITE)?;
+        }
+        if !access::may_chown(caller, record.uid, record.gid, set.uid, set.gid) {
+            return Err(Error::NotPermitted);
+        }
+        may_set_flags(caller, record, set)
+    }
+
+    /// Whether reading should set the access time: the relatime rule of mount(8).
+    pub(crate) fn wants_access_time(&self, record: &Record) -> bool {
+        if self.options.no_access_time || record.flags & flags::NO_ACCESS_TIME != 0 || self.is_read_only() {
+            return false;
+        }
+        let accessed = record.accessed;
+        accessed <= record.modified
+            || accessed <= record.changed
+            || self.context.clock.now().0.saturating_sub(accessed.0) >= DAY_NANOSECONDS
+    }
+
+    /// Sets the access time to now. An inode that has gone, or a volume that became read-only, is no error to a reader.
+    pub(crate) fn touch_accessed(&self, id: InodeId) {
+        let Ok(change) = self.change() else { return };
+        let Ok(inode) = change.own(id) else { return };
+        let mut record = inode.write();
+        record.accessed = later_than(change.now, &record);
+    }
+}
+
+/// The relatime rule compares with `<=`: a coarse clock must not make every read of a fresh file set the time anew.
+fn later_than(now: Time, record: &Record) -> Time {
+    let newest = record.modified.max(record.changed);
+    if now <= newest && newest.0 - now.0 < 1_000_000_000 { Time(newest.0 + 1) } else { now }
+}
+
+fn sets_times(set: &SetAttr) -> bool {
+    let explicit = |time: Option<SetTime>| matches!(time, Some(SetTime::At(_)));
+    explicit(set.accessed) || explicit(set.modified) || set.changed.is_some()
+}
+
+fn check_domain(record: &Record, set: &SetAttr) -> Result<()> {
+    if set.mode.is_some_and(|mode| mode > 0o7777) {
+        return Err(Error::Invalid("mode: permission bits 0 to 07777 only"));
+    }
+    if set.flags.is_some_and(|flags| flags & !flags::ALL != 0) {
+        return Err(Error::Invalid("flags: an unknown bit is set"));
+    }
+    match (set.size, record.kind) {
+        (None, _) | (Some(_), FileKind::File) => Ok(()),
+        (Some(_), FileKind::Directory) => Err(Error::IsADirectory),
+        _ => Err(Error::Invalid("only a regular file can change its size")),
+    }
+}
+
+/// What the immutable and append-only flags forbid (ioctl_iflags(2)).
+fn check_frozen(record: &Record, set: &SetAttr) -> Result<()> {
+    let only_flags = SetAttr { flags: set.flags, ..SetAttr::default() } == *set;
+    if only_flags {
+        return Ok(());
+    }
+    if record.flags & flags::IMMUTABLE != 0 {
+        return Err(Error::NotPermitted);
+    }
+    let touches = sets_times(set) || set.mode.is_some() || set.uid.is_some() || set.gid.is_some() || set.size.is_some();
+    if record.flags & flags::APPEND != 0 && touches {
+        return Err(Error::NotPermitted);
+    }
+    Ok(())
+}
+
+fn may_set_flags(caller: &Caller<'_>, record: &Record, set: &SetAttr) -> Result<()> {
+    let Some(flags) = set.flags else { return Ok(()) };
+    let changed = flags ^ record.flags;
+    if !caller.owns(record.uid) || (changed & flags::PRIVILEGED != 0 && !caller.may(Privileges::IMMUTABLE)) {
+        return Err(Error::NotPermitted);
+    }
+    Ok(())
+}
+
+fn set_size(at: &Attachment, change: &Change<'_>, caller: &Caller<'_>, record: &mut Record, size: u64) -> Result<()> {
+    record.stream_mut()?.truncate(&at.context.store, size)?;
+    lose_privileges(caller, record);
+    record.modified = change.now;
+    Ok(())
+}
+
+/// A change of content takes setuid, setgid and file capabilities away from a file (see chown(2), capabilities(7)).
+pub(crate) fn lose_privileges(caller: &Caller<'_>, record: &mut Record) {
+    if record.mode & 0o6000 != 0 {
+        record.mode = access::strip_setid_on_write(record.mode.into(), record.kind, caller) as u16;
+    }
+    if record.extra.is_some() {
+        record.change_extra(|extra| extra.xattrs.retain(|(name, _)| **name != *xattrs::CAPABILITY));
+    }
+}
+
+fn set_owner(record: &mut Record, set: &SetAttr) {
+    if set.uid.is_none() && set.gid.is_none() {
+        return;
+    }
+    if set.mode.is_none() {
+        record.mode = access::chown_mode(record.mode.into(), record.kind) as u16;
+    }
+    record.uid = set.uid.unwrap_or(record.uid);
+    record.gid = set.gid.unwrap_or(record.gid);
+    if record.extra.is_some() && record.kind == FileKind::File {
+        record.change_extra(|extra| extra.xattrs.retain(|(name, _)| **name != *xattrs::CAPABILITY));
+    }
+}
+
+fn set_mode(caller: &Caller<'_>, record: &mut Record, mode: u32) {
+    let mode = access::chmod_mode(caller, record.gid, mode);
+    record.mode = mode as u16;
+    if record.acl().is_some() {
+        record.change_extra(|extra| {
+            if let Some(acl) = &mut extra.acl {
+                std::sync::Arc::make_mut(acl).chmod(mode);
+            }
+        });
+    }
+}
+
+fn set_times(change: &Change<'_>, record: &mut Record, set: &SetAttr) {
+    let time = |set: SetTime| match set {
+        SetTime::Now => change.now,
+        SetTime::At(time) => time,
+    };
+    if let Some(accessed) = set.accessed {
+        record.accessed = time(accessed);
+    }
+    if let Some(modified) = set.modified {
+        record.modified = time(modified);
+    }
+    if let Some(born) = set.born {
+        record.born = born;
+    }
+}

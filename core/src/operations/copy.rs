@@ -1,0 +1,48 @@
+//! copy_file_range(2): whole chunks are shared, not copied.
+
+use crate::data::Stream;
+use crate::error::{Error, Result};
+use crate::history::events::EventKind;
+use crate::operations::attachment::Attachment;
+use crate::operations::attributes::lose_privileges;
+use crate::operations::io::check_writable;
+use crate::types::{Caller, InodeId};
+
+impl Attachment {
+    /// The content of a file as it is at this moment; costs nothing.
+    pub(crate) fn content(&self, id: InodeId) -> Result<Stream> {
+        Ok(self.inode(id)?.read().stream()?.clone())
+    }
+
+    /// Copies `length` bytes of `source` (from [`Attachment::content`]) into a file. Answers how many, fewer where the source ends.
+    pub(crate) fn copy_from(
+        &self,
+        caller: &Caller<'_>,
+        source: &Stream,
+        source_offset: u64,
+        id: InodeId,
+        offset: u64,
+        length: u64,
+    ) -> Result<u64> {
+        let change = self.change()?;
+        let inode = change.own(id)?;
+        let mut record = inode.write();
+        check_writable(&record, offset, record.stream()?.size())?;
+        let stream = record.stream_mut()?;
+        let copied = stream.copy_from(&self.context.store, source, source_offset, offset, length)?;
+        if copied > 0 {
+            lose_privileges(caller, &mut record);
+            record.touch_content(change.now);
+            change.tell_of(EventKind::Content, id);
+        }
+        Ok(copied)
+    }
+}
+
+/// Refuses ranges of one file that overlap.
+pub(crate) fn check_overlap(source_offset: u64, offset: u64, length: u64) -> Result<()> {
+    if source_offset < offset.saturating_add(length) && offset < source_offset.saturating_add(length) {
+        return Err(Error::Invalid("copy_file_range: the ranges of one file overlap"));
+    }
+    Ok(())
+}

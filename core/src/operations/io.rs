@@ -1,0 +1,80 @@
+//! Reading and writing content.
+
+use crate::data::Pin;
+use crate::error::{Error, Result};
+use crate::flags;
+use crate::history::events::EventKind;
+use crate::operations::access::Mask;
+use crate::operations::attachment::Attachment;
+use crate::operations::attributes::lose_privileges;
+use crate::tree::inode::Record;
+use crate::types::{Caller, InodeId};
+
+/// Where a write begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteAt {
+    /// At this byte.
+    Offset(u64),
+    /// At the end, wherever that is then: nobody else's write comes between (O_APPEND).
+    End,
+}
+
+impl Attachment {
+    /// Reads into `buffer`; answers how much, 0 at and past the end. All of one write is seen, or nothing of it.
+    pub(crate) fn read(&self, id: InodeId, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.reading(id, |record| record.stream()?.read(offset, buffer))
+    }
+
+    /// Lends the content instead of copying it.
+    pub(crate) fn read_pin(&self, id: InodeId, offset: u64, length: usize) -> Result<Pin> {
+        self.reading(id, |record| record.stream()?.pin(offset, length))
+    }
+
+    fn reading<R>(&self, id: InodeId, read: impl FnOnce(&Record) -> Result<R>) -> Result<R> {
+        let inode = self.inode(id)?;
+        let record = inode.read();
+        let answer = read(&record)?;
+        let touch = self.wants_access_time(&record);
+        drop(record);
+        if touch {
+            self.touch_accessed(id);
+        }
+        Ok(answer)
+    }
+
+    /// Whether the caller may read or write the file's content without having opened it.
+    pub(crate) fn may_access_content(&self, caller: &Caller<'_>, id: InodeId, want: Mask) -> Result<()> {
+        let inode = self.inode(id)?;
+        let record = inode.read();
+        self.permit(caller, &record, want)
+    }
+
+    /// Writes `data`; answers how much, which is less than asked only when space runs out.
+    pub(crate) fn write(&self, caller: &Caller<'_>, id: InodeId, at: WriteAt, data: &[u8]) -> Result<usize> {
+        let change = self.change()?;
+        let inode = change.own(id)?;
+        let mut record = inode.write();
+        let end = record.stream()?.size();
+        let offset = match at {
+            WriteAt::Offset(offset) => offset,
+            WriteAt::End => end,
+        };
+        check_writable(&record, offset, end)?;
+        if data.is_empty() {
+            return Ok(0);
+        }
+        let written = record.stream_mut()?.write(&self.context.store, offset, data)?;
+        lose_privileges(caller, &mut record);
+        record.touch_content(change.now);
+        change.tell_of(EventKind::Content, id);
+        Ok(written)
+    }
+}
+
+/// What the immutable and append-only flags forbid to a writer.
+pub(crate) fn check_writable(record: &Record, offset: u64, end: u64) -> Result<()> {
+    if record.flags & flags::IMMUTABLE != 0 || (record.flags & flags::APPEND != 0 && offset < end) {
+        return Err(Error::NotPermitted);
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Finding entries by name, and the attributes of what they show.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::operations::access::Mask;
+use crate::operations::attachment::Attachment;
+use crate::tree::inode::{Inode, Record};
+use crate::types::{Caller, FileKind, InodeId};
+
+/// An entry found: enough to find it again and to know whether it is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) id: InodeId,
+    pub(crate) key: u64,
+    pub(crate) kind: FileKind,
+}
+
+impl Attachment {
+    /// The entry `name` of a directory's record.
+    pub(crate) fn entry(&self, directory: &Record, name: &[u8]) -> Result<Option<Found>> {
+        let found = directory.directory()?.get(&self.context.names, name);
+        Ok(found.map(|entry| Found { id: entry.inode, key: entry.key, kind: entry.kind }))
+    }
+
+    /// The entry `name` of directory `parent`, without permission checks; for operations that check under the locks
+    /// they take.
+    pub(crate) fn peek(&self, parent: InodeId, name: &[u8]) -> Result<Option<Found>> {
+        let directory = self.inode(parent)?;
+        let record = directory.read();
+        self.entry(&record, name)
+    }
+
+    /// Looks up one name: `.`, `..` or an entry. Needs search permission on the directory.
+    ///
+    /// The entry and the inode are two steps; when the inode has gone between them (replaced by a rename, say) the
+    /// name is looked up anew, so a name that always exists is always found.
+    pub(crate) fn lookup(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Result<Arc<Inode>> {
+        loop {
+            let id = self.lookup_id(caller, parent, name)?;
+            if let Some(inode) = self.tree.get(id) {
+                return Ok(inode);
+            }
+        }
+    }
+
+    fn lookup_id(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Result<InodeId> {
+        let directory = self.inode(parent)?;
+        let record = directory.read();
+        record.directory()?;
+        self.permit(caller, &record, Mask::EXECUTE)?;
+        match name {
+            b"." => Ok(parent),
+            b".." => Ok(record.names.first().map_or(InodeId::ROOT, |(above, _)| above)),
+            _ => {
+                self.context.names.check(name)?;
+                self.entry(&record, name)?.map(|found| found.id).ok_or(Error::NotFound)
+            }
+        }
+    }
+
+    /// Checks access(2)-like rights.
+    pub(crate) fn access(&self, caller: &Caller<'_>, id: InodeId, want: Mask) -> Result<()> {
+        let inode = self.inode(id)?;
+        let record = inode.read();
+        let writable_kind = matches!(record.kind, FileKind::File | FileKind::Directory | FileKind::Symlink);
+        if want.has(Mask::WRITE) && writable_kind && self.is_read_only() {
+            return Err(Error::ReadOnly);
+        }
+        if want.has(Mask::WRITE) && record.flags & crate::flags::IMMUTABLE != 0 {
+            return Err(Error::NotPermitted);
+        }
+        self.permit(caller, &record, want)
+    }
+}

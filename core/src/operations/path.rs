@@ -1,0 +1,137 @@
+//! Paths: path_resolution(7), with a limit of 40 symbolic links.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::operations::attachment::Attachment;
+use crate::tree::inode::Inode;
+use crate::types::{Caller, FileKind, InodeId};
+
+/// Whether the last component is followed if it is a symbolic link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    /// It is followed.
+    Yes,
+    /// The link itself is meant.
+    No,
+}
+
+/// Where a path leads short of its last component.
+pub(crate) struct Parent<'p> {
+    pub(crate) id: InodeId,
+    /// Empty when the path names the directory itself (`/`, `.` or `..` last).
+    pub(crate) name: &'p [u8],
+}
+
+/// A walk under way. Link targets are put before what is left of the path.
+struct Walk<'a> {
+    at: &'a Attachment,
+    caller: &'a Caller<'a>,
+    links: u32,
+}
+
+impl Attachment {
+    /// The inode that `path` leads to from `start` (from the root if it begins with `/`).
+    pub(crate) fn resolve(
+        &self,
+        caller: &Caller<'_>,
+        start: InodeId,
+        path: &[u8],
+        follow: Follow,
+    ) -> Result<Arc<Inode>> {
+        check_path(path)?;
+        let mut walk = Walk { at: self, caller, links: 0 };
+        walk.resolve(start, path, follow)
+    }
+
+    /// The directory that holds the last component of `path`, and that component.
+    pub(crate) fn resolve_parent<'p>(&self, caller: &Caller<'_>, start: InodeId, path: &'p [u8]) -> Result<Parent<'p>> {
+        check_path(path)?;
+        let trimmed = trim_slashes(path);
+        let cut = trimmed.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
+        let (above, name) = trimmed.split_at(cut);
+        let start = if path.starts_with(b"/") { InodeId::ROOT } else { start };
+        let mut walk = Walk { at: self, caller, links: 0 };
+        let name = if matches!(name, b"." | b"..") { &b""[..] } else { name };
+        let within = if name.is_empty() { trimmed } else { above };
+        let directory = walk.resolve(start, within, Follow::Yes)?;
+        if directory.read().kind != FileKind::Directory {
+            return Err(Error::NotADirectory);
+        }
+        Ok(Parent { id: directory.id, name })
+    }
+}
+
+impl Walk<'_> {
+    fn resolve(&mut self, start: InodeId, path: &[u8], follow: Follow) -> Result<Arc<Inode>> {
+        let must_be_directory = path.ends_with(b"/") || path.ends_with(b"/.");
+        let mut here = if path.starts_with(b"/") { InodeId::ROOT } else { start };
+        let mut rest: std::borrow::Cow<'_, [u8]> = path.into();
+        loop {
+            let (name, after) = next_component(&rest);
+            if name.is_empty() {
+                return self.finish(here, must_be_directory);
+            }
+            let found = self.at.lookup(self.caller, here, name)?;
+            let is_last = after.iter().all(|&byte| byte == b'/');
+            let follows = !is_last || follow == Follow::Yes || must_be_directory;
+            if follows && found.read().kind == FileKind::Symlink {
+                let target = self.target(found.id)?;
+                if target.starts_with(b"/") {
+                    here = InodeId::ROOT;
+                }
+                rest = [&target[..], b"/", after].concat().into();
+                check_length(&rest)?;
+                if is_last && !must_be_directory {
+                    return self.resolve(here, &target, follow);
+                }
+                continue;
+            }
+            here = found.id;
+            rest = after.to_vec().into();
+        }
+    }
+
+    fn target(&mut self, id: InodeId) -> Result<Arc<[u8]>> {
+        self.links += 1;
+        if self.links > limits::SYMLINKS {
+            return Err(Error::TooManySymlinks);
+        }
+        self.at.read_link(id)
+    }
+
+    fn finish(&self, id: InodeId, must_be_directory: bool) -> Result<Arc<Inode>> {
+        let inode = self.at.inode(id).map_err(|_| Error::NotFound)?;
+        if must_be_directory && inode.read().kind != FileKind::Directory {
+            return Err(Error::NotADirectory);
+        }
+        Ok(inode)
+    }
+}
+
+fn next_component(path: &[u8]) -> (&[u8], &[u8]) {
+    let begin = path.iter().position(|&byte| byte != b'/').unwrap_or(path.len());
+    let path = &path[begin..];
+    let end = path.iter().position(|&byte| byte == b'/').unwrap_or(path.len());
+    path.split_at(end)
+}
+
+fn trim_slashes(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |at| at + 1);
+    &path[..end]
+}
+
+fn check_path(path: &[u8]) -> Result<()> {
+    if path.is_empty() {
+        return Err(Error::NotFound);
+    }
+    if path.contains(&0) {
+        return Err(Error::Invalid("a path contains NUL"));
+    }
+    check_length(path)
+}
+
+fn check_length(path: &[u8]) -> Result<()> {
+    if path.len() > limits::PATH_BYTES { Err(Error::NameTooLong) } else { Ok(()) }
+}

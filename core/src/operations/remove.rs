@@ -1,0 +1,117 @@
+//! unlink and rmdir.
+
+use crate::error::{Error, Result};
+use crate::history::events::EventKind;
+use crate::operations::access::{self, Mask};
+use crate::operations::attachment::{Attachment, Change, check_flags};
+use crate::operations::locked::{Locked, Owned};
+use crate::operations::lookup::Found;
+use crate::tree::inode::Record;
+use crate::types::{Caller, FileKind, InodeId};
+
+/// Which kind of entry is to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// unlink(2): anything but a directory.
+    File,
+    /// rmdir(2): an empty directory.
+    Directory,
+}
+
+impl Attachment {
+    /// Removes the entry `name`. The inode ends with its last name, or with its last holder after that.
+    pub(crate) fn remove(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8], what: Removal) -> Result<()> {
+        self.context.names.check(name)?;
+        let change = self.change()?;
+        loop {
+            self.check_search(caller, parent)?;
+            let found = self.peek(parent, name)?.ok_or(Error::NotFound)?;
+            let owned = match Owned::of(&change, &[parent, found.id]) {
+                Err(Error::Stale) => {
+                    self.inode(parent)?;
+                    continue;
+                }
+                owned => owned?,
+            };
+            let mut locked = owned.lock();
+            if self.entry(locked.get(parent), name)? != Some(found) {
+                continue;
+            }
+            self.may_remove(caller, &mut locked, parent, found, what)?;
+            unlink_entry(&change, &mut locked, parent, found)?;
+            change.tell_name(EventKind::Removed, found.id, parent, name);
+            let ended = locked.get(found.id).links == 0;
+            drop(locked);
+            if ended {
+                drop(change.head.live.bury(change.head, found.id));
+            }
+            return Ok(());
+        }
+    }
+
+    /// Search permission on a directory, as every path component asks it.
+    pub(crate) fn check_search(&self, caller: &Caller<'_>, directory: InodeId) -> Result<()> {
+        let inode = self.inode(directory)?;
+        let record = inode.read();
+        record.directory()?;
+        self.permit(caller, &record, Mask::EXECUTE)
+    }
+
+    fn may_remove(
+        &self,
+        caller: &Caller<'_>,
+        locked: &mut Locked<'_>,
+        parent: InodeId,
+        found: Found,
+        what: Removal,
+    ) -> Result<()> {
+        match (what, found.kind) {
+            (Removal::File, FileKind::Directory) => return Err(Error::IsADirectory),
+            (Removal::Directory, kind) if kind != FileKind::Directory => return Err(Error::NotADirectory),
+            _ => {}
+        }
+        self.may_unlink(caller, locked, parent, found.id)?;
+        check_empty(locked.get(found.id))
+    }
+
+    /// Whether the caller may take the name of `id` out of `parent`: write and search permission, the sticky bit, flags.
+    pub(crate) fn may_unlink(
+        &self,
+        caller: &Caller<'_>,
+        locked: &mut Locked<'_>,
+        parent: InodeId,
+        id: InodeId,
+    ) -> Result<()> {
+        let owner = locked.get(id).uid;
+        let directory = locked.get(parent);
+        self.permit(caller, directory, Mask::WRITE.with(Mask::EXECUTE))?;
+        check_flags(directory, false)?;
+        if access::sticky_forbids(caller, directory.mode.into(), directory.uid, owner) {
+            return Err(Error::NotPermitted);
+        }
+        check_flags(locked.get(id), false)
+    }
+}
+
+pub(crate) fn check_empty(record: &Record) -> Result<()> {
+    match record.directory() {
+        Ok(directory) if !directory.is_empty() => Err(Error::NotEmpty),
+        _ => Ok(()),
+    }
+}
+
+/// Takes the entry out of its directory and counts the name off.
+pub(crate) fn unlink_entry(change: &Change<'_>, locked: &mut Locked<'_>, parent: InodeId, found: Found) -> Result<()> {
+    let directory = locked.get(parent);
+    directory.directory_mut()?.remove(found.key);
+    directory.touch_content(change.now);
+    drop_name(change, locked.get(found.id), parent, found.key);
+    Ok(())
+}
+
+/// Counts one name of an inode off; a directory has only one.
+pub(crate) fn drop_name(change: &Change<'_>, record: &mut Record, parent: InodeId, key: u64) {
+    record.names.remove(parent, key);
+    record.links -= 1;
+    record.touch(change.now);
+}

@@ -1,0 +1,307 @@
+//! rename(2) and renameat2(2): plain, no-replace, exchange. One step to every observer.
+
+use crate::error::{Error, Result};
+use crate::history::events::{Event, EventKind};
+use crate::operations::access::Mask;
+use crate::operations::attachment::{Attachment, Change};
+use crate::operations::locked::{Locked, Owned};
+use crate::operations::lookup::Found;
+use crate::operations::remove::{check_empty, drop_name};
+use crate::types::{Caller, FileKind, InodeId};
+
+/// What to do about an entry that has the new name already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RenameMode {
+    /// It is replaced, as rename(2) does: an empty directory by a directory, anything else by anything else.
+    Replace,
+    /// It is an error (RENAME_NOREPLACE).
+    NoReplace,
+    /// The two change places (RENAME_EXCHANGE); both must exist.
+    Exchange,
+}
+
+/// One side of a rename: a directory and a name in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) parent: InodeId,
+    pub(crate) name: &'a [u8],
+}
+
+/// What a rename found, before it locked and when it had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sides {
+    source: Found,
+    target: Option<Found>,
+}
+
+impl Attachment {
+    /// Moves the entry `from` to `to`.
+    pub(crate) fn rename(&self, caller: &Caller<'_>, from: Place<'_>, to: Place<'_>, mode: RenameMode) -> Result<()> {
+        self.context.names.check(from.name)?;
+        self.context.names.check(to.name)?;
+        let change = self.change()?;
+        while !self.try_rename(caller, &change, from, to, mode)? {}
+        Ok(())
+    }
+
+    /// Answers false when another change came between looking and locking.
+    fn try_rename(
+        &self,
+        caller: &Caller<'_>,
+        change: &Change<'_>,
+        from: Place<'_>,
+        to: Place<'_>,
+        mode: RenameMode,
+    ) -> Result<bool> {
+        self.check_search(caller, from.parent)?;
+        self.check_search(caller, to.parent)?;
+        let sides = self.sides(from, to)?;
+        let moves = from.parent != to.parent && sides.moves_a_directory(mode);
+        let _ancestry = moves.then(|| change.head.hold_ancestry());
+        if moves {
+            self.check_ancestry(from, to, sides, mode)?;
+        }
+        let target_id = sides.target.map_or(sides.source.id, |target| target.id);
+        let owned = match Owned::of(change, &[from.parent, to.parent, sides.source.id, target_id]) {
+            Err(Error::Stale) => {
+                self.inode(from.parent)?;
+                self.inode(to.parent)?;
+                return Ok(false);
+            }
+            owned => owned?,
+        };
+        let mut locked = owned.lock();
+        let now = Sides {
+            source: match self.entry(locked.get(from.parent), from.name)? {
+                Some(found) => found,
+                None => return Ok(false),
+            },
+            target: self.entry(locked.get(to.parent), to.name)?,
+        };
+        if now != sides {
+            return Ok(false);
+        }
+        let ended = self.commit(caller, change, &mut locked, from, to, sides, mode)?;
+        drop(locked);
+        if let Some(id) = ended {
+            drop(change.head.live.bury(change.head, id));
+        }
+        Ok(true)
+    }
+
+    fn sides(&self, from: Place<'_>, to: Place<'_>) -> Result<Sides> {
+        let source = self.peek(from.parent, from.name)?.ok_or(Error::NotFound)?;
+        Ok(Sides { source, target: self.peek(to.parent, to.name)? })
+    }
+
+    /// Refuses to move a directory into itself or below itself. The caller holds the ancestry.
+    fn check_ancestry(&self, from: Place<'_>, to: Place<'_>, sides: Sides, mode: RenameMode) -> Result<()> {
+        if sides.source.kind == FileKind::Directory && self.is_below(to.parent, sides.source.id)? {
+            return Err(Error::IntoItself);
+        }
+        match sides.target {
+            Some(target) if target.kind == FileKind::Directory && self.is_below(from.parent, target.id)? => {
+                Err(if mode == RenameMode::Exchange { Error::IntoItself } else { Error::NotEmpty })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether `id` is `ancestor` or lies below it.
+    fn is_below(&self, mut id: InodeId, ancestor: InodeId) -> Result<bool> {
+        loop {
+            if id == ancestor {
+                return Ok(true);
+            }
+            match self.inode(id)?.read().names.first() {
+                Some((above, _)) => id = above,
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// Checks and does it, everything locked. Answers the inode that lost its last name.
+    #[allow(clippy::too_many_arguments)]
+    fn commit(
+        &self,
+        caller: &Caller<'_>,
+        change: &Change<'_>,
+        locked: &mut Locked<'_>,
+        from: Place<'_>,
+        to: Place<'_>,
+        sides: Sides,
+        mode: RenameMode,
+    ) -> Result<Option<InodeId>> {
+        match (mode, sides.target) {
+            (RenameMode::Exchange, None) => return Err(Error::NotFound),
+            (RenameMode::NoReplace, Some(target)) if !is_respelling(from, to, sides.source, target) => {
+                return Err(Error::Exists);
+            }
+            _ => {}
+        }
+        if let Some(target) = sides.target
+            && target.id == sides.source.id
+        {
+            return self.rename_to_itself(caller, change, locked, from, to, sides.source, target);
+        }
+        self.may_rename(caller, locked, from, to, sides, mode)?;
+        match (mode, sides.target) {
+            (RenameMode::Exchange, Some(target)) => exchange(change, locked, from, to, sides.source, target)?,
+            (_, Some(target)) => return replace(change, locked, from, to, sides.source, target),
+            (_, None) => self.move_entry(change, locked, from, to, sides.source)?,
+        }
+        Ok(None)
+    }
+
+    /// Two names of one inode: nothing happens (POSIX rename), unless they are one entry spelled anew on a volume that ignores case.
+    #[allow(clippy::too_many_arguments)]
+    fn rename_to_itself(
+        &self,
+        caller: &Caller<'_>,
+        change: &Change<'_>,
+        locked: &mut Locked<'_>,
+        from: Place<'_>,
+        to: Place<'_>,
+        source: Found,
+        target: Found,
+    ) -> Result<Option<InodeId>> {
+        if is_respelling(from, to, source, target) {
+            self.may_unlink(caller, locked, from.parent, source.id)?;
+            let directory = locked.get(from.parent);
+            directory.directory_mut()?.rename_in_place(source.key, to.name);
+            directory.touch_content(change.now);
+            locked.get(source.id).touch(change.now);
+            tell(change, EventKind::Renamed, from, to, source.id);
+        }
+        Ok(None)
+    }
+
+    fn may_rename(
+        &self,
+        caller: &Caller<'_>,
+        locked: &mut Locked<'_>,
+        from: Place<'_>,
+        to: Place<'_>,
+        sides: Sides,
+        mode: RenameMode,
+    ) -> Result<()> {
+        let Sides { source, target } = sides;
+        self.may_unlink(caller, locked, from.parent, source.id)?;
+        self.may_add_entry(caller, locked.get(to.parent))?;
+        self.may_reparent(caller, locked, from, to, source)?;
+        let Some(target) = target else { return Ok(()) };
+        self.may_unlink(caller, locked, to.parent, target.id)?;
+        if mode == RenameMode::Exchange {
+            return self.may_reparent(caller, locked, to, from, target);
+        }
+        match (source.kind == FileKind::Directory, target.kind == FileKind::Directory) {
+            (true, false) => Err(Error::NotADirectory),
+            (false, true) => Err(Error::IsADirectory),
+            _ => check_empty(locked.get(target.id)),
+        }
+    }
+
+    /// A directory that changes its parent is itself changed (its `..`), which needs write permission on it.
+    fn may_reparent(
+        &self,
+        caller: &Caller<'_>,
+        locked: &mut Locked<'_>,
+        from: Place<'_>,
+        to: Place<'_>,
+        what: Found,
+    ) -> Result<()> {
+        if what.kind != FileKind::Directory || from.parent == to.parent {
+            return Ok(());
+        }
+        self.permit(caller, locked.get(what.id), Mask::WRITE)
+    }
+
+    fn move_entry(
+        &self,
+        change: &Change<'_>,
+        locked: &mut Locked<'_>,
+        from: Place<'_>,
+        to: Place<'_>,
+        source: Found,
+    ) -> Result<()> {
+        let directory = locked.get(to.parent).directory_mut()?;
+        let key = directory.insert(&self.context.names, to.name, source.id, source.kind)?;
+        locked.get(from.parent).directory_mut()?.remove(source.key);
+        give_place(change, locked, source.id, (from.parent, source.key), (to.parent, key));
+        touch_parents(change, locked, from, to);
+        tell(change, EventKind::Renamed, from, to, source.id);
+        Ok(())
+    }
+}
+
+impl Sides {
+    fn moves_a_directory(self, mode: RenameMode) -> bool {
+        self.source.kind == FileKind::Directory
+            || self.target.is_some_and(|target| target.kind == FileKind::Directory && mode != RenameMode::NoReplace)
+    }
+}
+
+/// Whether the new name differs from the old in case only, on a volume that ignores case.
+fn is_respelling(from: Place<'_>, to: Place<'_>, source: Found, target: Found) -> bool {
+    from.parent == to.parent && source.key == target.key && from.name != to.name
+}
+
+/// The source takes the target's place; the target loses its name.
+fn replace(
+    change: &Change<'_>,
+    locked: &mut Locked<'_>,
+    from: Place<'_>,
+    to: Place<'_>,
+    source: Found,
+    target: Found,
+) -> Result<Option<InodeId>> {
+    locked.get(to.parent).directory_mut()?.replace(target.key, source.id, source.kind);
+    locked.get(from.parent).directory_mut()?.remove(source.key);
+    drop_name(change, locked.get(target.id), to.parent, target.key);
+    give_place(change, locked, source.id, (from.parent, source.key), (to.parent, target.key));
+    touch_parents(change, locked, from, to);
+    change.tell_name(EventKind::Removed, target.id, to.parent, to.name);
+    tell(change, EventKind::Renamed, from, to, source.id);
+    Ok((locked.get(target.id).links == 0).then_some(target.id))
+}
+
+fn exchange(
+    change: &Change<'_>,
+    locked: &mut Locked<'_>,
+    from: Place<'_>,
+    to: Place<'_>,
+    source: Found,
+    target: Found,
+) -> Result<()> {
+    locked.get(from.parent).directory_mut()?.replace(source.key, target.id, target.kind);
+    locked.get(to.parent).directory_mut()?.replace(target.key, source.id, source.kind);
+    give_place(change, locked, source.id, (from.parent, source.key), (to.parent, target.key));
+    give_place(change, locked, target.id, (to.parent, target.key), (from.parent, source.key));
+    touch_parents(change, locked, from, to);
+    tell(change, EventKind::Exchanged, from, to, source.id);
+    Ok(())
+}
+
+fn give_place(change: &Change<'_>, locked: &mut Locked<'_>, id: InodeId, old: (InodeId, u64), new: (InodeId, u64)) {
+    let record = locked.get(id);
+    record.names.remove(old.0, old.1);
+    record.names.add(new.0, new.1);
+    record.touch(change.now);
+}
+
+fn touch_parents(change: &Change<'_>, locked: &mut Locked<'_>, from: Place<'_>, to: Place<'_>) {
+    locked.get(from.parent).touch_content(change.now);
+    if to.parent != from.parent {
+        locked.get(to.parent).touch_content(change.now);
+    }
+}
+
+fn tell(change: &Change<'_>, kind: EventKind, from: Place<'_>, to: Place<'_>, id: InodeId) {
+    change.tell(|| Event {
+        parent: from.parent,
+        name: from.name.into(),
+        new_parent: to.parent,
+        new_name: to.name.into(),
+        ..Event::of(kind, id)
+    });
+}

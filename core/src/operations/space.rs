@@ -1,0 +1,80 @@
+//! Holes and reservations: fallocate(2), lseek(2) with SEEK_DATA and SEEK_HOLE.
+
+use crate::error::{Error, Result};
+use crate::history::events::EventKind;
+use crate::limits;
+use crate::operations::attachment::Attachment;
+use crate::operations::attributes::lose_privileges;
+use crate::operations::io::check_writable;
+use crate::types::{Caller, InodeId};
+
+/// What fallocate does with a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allocation {
+    /// Reserves storage; holes become zeros that are stored.
+    Reserve {
+        /// The size stays even if the range ends beyond it.
+        keep_size: bool,
+    },
+    /// Frees storage; the range reads as zeros, the size stays (FALLOC_FL_PUNCH_HOLE with KEEP_SIZE).
+    Punch,
+    /// The range reads as zeros and has storage (FALLOC_FL_ZERO_RANGE).
+    Zero {
+        /// The size stays even if the range ends beyond it.
+        keep_size: bool,
+    },
+}
+
+/// What to look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seek {
+    /// The next byte that has storage, at or after the offset (SEEK_DATA).
+    Data,
+    /// The next hole, at or after the offset; the end of the file counts as one (SEEK_HOLE).
+    Hole,
+}
+
+impl Attachment {
+    pub(crate) fn allocate(
+        &self,
+        caller: &Caller<'_>,
+        id: InodeId,
+        offset: u64,
+        length: u64,
+        how: Allocation,
+    ) -> Result<()> {
+        if length == 0 {
+            return Err(Error::Invalid("fallocate: length 0"));
+        }
+        if offset.checked_add(length).is_none_or(|end| end > limits::FILE_BYTES) {
+            return Err(Error::FileTooLarge);
+        }
+        let change = self.change()?;
+        let inode = change.own(id)?;
+        let mut record = inode.write();
+        let end = record.stream()?.size();
+        let only_reserves = matches!(how, Allocation::Reserve { .. });
+        check_writable(&record, if only_reserves { end } else { offset }, end)?;
+        let stream = record.stream_mut()?;
+        match how {
+            Allocation::Reserve { keep_size } => stream.allocate(&self.context.store, offset, length, keep_size)?,
+            Allocation::Punch => stream.punch(&self.context.store, offset, length)?,
+            Allocation::Zero { keep_size } => stream.zero(&self.context.store, offset, length, keep_size)?,
+        }
+        lose_privileges(caller, &mut record);
+        record.touch_content(change.now);
+        change.tell_of(EventKind::Content, id);
+        Ok(())
+    }
+
+    pub(crate) fn seek(&self, id: InodeId, offset: u64, what: Seek) -> Result<u64> {
+        let inode = self.inode(id)?;
+        let record = inode.read();
+        let stream = record.stream()?;
+        let found = match what {
+            Seek::Data => stream.seek_data(offset),
+            Seek::Hole => stream.seek_hole(offset),
+        };
+        found.ok_or(Error::NoSuchOffset)
+    }
+}

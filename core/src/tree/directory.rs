@@ -1,0 +1,236 @@
+//! A directory's entries: a persistent map from names to inodes.
+//!
+//! A [`Directory`] is a value. A clone takes constant time and shares everything with its original; a change copies
+//! what is shared on the way to it, and works in place where nothing is.
+//!
+//! Entries are ordered by a key, `hash << 7 | discriminator`: the hash of the name, and a small number that tells
+//! entries of equal hash apart. An entry keeps its key as long as it lives, whatever comes and goes around it, so the key is
+//! also the cookie of a listing: one that goes on after a cookie neither skips nor repeats what was there throughout.
+//! Keys are at least [`FIRST_KEY`] and below 2^63, so hosts have room for cookies of `.` and `..`.
+//!
+//! Small directories are one [`leaf`], larger ones a B+tree of them ([`branch`]).
+//! What a name may be and when two are the same is up to [`NameRules`]; link counts, times and locks to the inode.
+
+mod branch;
+mod diff;
+mod leaf;
+mod search;
+#[cfg(test)]
+mod tests;
+
+use branch::{KEY_END, Node};
+pub(crate) use diff::Differences;
+use leaf::Leaf;
+
+use super::name::{HASH_BITS, NameRules};
+use crate::error::{Error, Result};
+use crate::types::{FileKind, InodeId};
+
+/// Bits of a key that tell entries of equal hash apart.
+const DISCRIMINATOR_BITS: u32 = 7;
+/// Entries whose names have one hash.
+pub(crate) const NAMES_OF_ONE_HASH: u64 = 1 << DISCRIMINATOR_BITS;
+/// No entry's key is smaller.
+pub(crate) const FIRST_KEY: u64 = 1 << DISCRIMINATOR_BITS;
+
+const _: () = assert!(HASH_BITS + DISCRIMINATOR_BITS == KEY_END.trailing_zeros());
+
+/// One entry of a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry<'a> {
+    /// Its key, also its cookie in listings.
+    pub(crate) key: u64,
+    pub(crate) inode: InodeId,
+    pub(crate) kind: FileKind,
+    /// The name as it was given.
+    pub(crate) name: &'a [u8],
+}
+
+/// The entries of one version of a directory, and the directory that it is in.
+#[derive(Clone)]
+pub(crate) struct Directory {
+    root: Node,
+    parent: InodeId,
+    subdirectories: u64,
+}
+
+impl Directory {
+    /// An empty directory.
+    pub(crate) fn new(parent: InodeId) -> Directory {
+        Directory { root: Node::default(), parent, subdirectories: 0 }
+    }
+
+    /// The directory that holds this one; itself for the root.
+    pub(crate) fn parent(&self) -> InodeId {
+        self.parent
+    }
+
+    pub(crate) fn set_parent(&mut self, parent: InodeId) {
+        self.parent = parent;
+    }
+
+    /// Number of entries.
+    pub(crate) fn len(&self) -> u64 {
+        self.root.entries()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of entries that are directories.
+    pub(crate) fn subdirectories(&self) -> u64 {
+        self.subdirectories
+    }
+
+    /// The entry of this name.
+    pub(crate) fn get(&self, rules: &NameRules, name: &[u8]) -> Option<Entry<'_>> {
+        self.of_hash(rules.hash(name)).find(|entry| rules.same(entry.name, name))
+    }
+
+    /// The entry with this key.
+    pub(crate) fn by_key(&self, key: u64) -> Option<Entry<'_>> {
+        self.range(key, key.saturating_add(1)).next()
+    }
+
+    /// Adds an entry and answers with its key. The name must have passed [`NameRules::check`] and must not be taken.
+    pub(crate) fn insert(&mut self, rules: &NameRules, name: &[u8], inode: InodeId, kind: FileKind) -> Result<u64> {
+        debug_assert!(rules.check(name).is_ok() && self.get(rules, name).is_none());
+        let key = self.free_key(rules.hash(name))?;
+        self.root.insert_at_root(Entry { key, inode, kind, name });
+        self.subdirectories += counts(kind);
+        Ok(key)
+    }
+
+    /// Removes the entry with this key and answers with what it meant.
+    pub(crate) fn remove(&mut self, key: u64) -> Option<(InodeId, FileKind)> {
+        let Entry { inode, kind, .. } = self.by_key(key)?;
+        self.root.remove_at_root(key);
+        self.subdirectories -= counts(kind);
+        Some((inode, kind))
+    }
+
+    /// Lets the entry with this key mean another inode; its name stays. Answers with what it meant before.
+    pub(crate) fn replace(&mut self, key: u64, inode: InodeId, kind: FileKind) -> Option<(InodeId, FileKind)> {
+        let old = self.by_key(key).map(|entry| (entry.inode, entry.kind))?;
+        self.root.update_at_root(key, |leaf, index| leaf.replace(index, inode, kind));
+        self.subdirectories = self.subdirectories - counts(old.1) + counts(kind);
+        Some(old)
+    }
+
+    /// Spells the name of the entry with this key differently: both must be the same by the volume's rules.
+    /// Answers whether there is such an entry.
+    pub(crate) fn rename_in_place(&mut self, key: u64, name: &[u8]) -> bool {
+        let found = self.by_key(key).is_some();
+        if found {
+            self.root.update_at_root(key, |leaf, index| leaf.rename(index, name));
+        }
+        found
+    }
+
+    /// The first entry whose key is greater; 0 begins at the start.
+    pub(crate) fn next_after(&self, key: u64) -> Option<Entry<'_>> {
+        self.iter_after(key).next()
+    }
+
+    /// The entries whose keys are greater, in the order of their keys; 0 begins at the start.
+    pub(crate) fn iter_after(&self, key: u64) -> Entries<'_> {
+        self.range(key.saturating_add(1), KEY_END)
+    }
+
+    /// Whether the two share all of their entries, because one is a clone of the other and neither changed since.
+    /// Says nothing of their parents.
+    pub(crate) fn same(&self, other: &Directory) -> bool {
+        self.root.same(&other.root)
+    }
+
+    /// What differs from `self` to `other`, in the order of the keys; shared nodes are not looked into. The spelling of a
+    /// name counts. An entry that was removed and made anew under the same hash may have another key, and is
+    /// reported as one gone and one come, as after a rename.
+    pub(crate) fn differences<'a>(&'a self, other: &'a Directory) -> Differences<'a> {
+        Differences::new(&self.root, &other.root)
+    }
+
+    /// Calls the visitor with each of [`Directory::differences`].
+    pub(crate) fn diff<'a>(
+        &'a self,
+        other: &'a Directory,
+        mut visitor: impl FnMut(Option<Entry<'a>>, Option<Entry<'a>>),
+    ) {
+        self.differences(other).for_each(|(before, after)| visitor(before, after));
+    }
+
+    /// What the entries take on the heap, whether shared with other versions or not. In constant time.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        self.root.heap_bytes()
+    }
+
+    /// Nodes that the entries are spread over.
+    #[cfg(test)]
+    pub(crate) fn node_count(&self) -> usize {
+        self.root.count()
+    }
+
+    fn of_hash(&self, hash: u64) -> Entries<'_> {
+        let first = hash << DISCRIMINATOR_BITS;
+        self.range(first, first + NAMES_OF_ONE_HASH)
+    }
+
+    /// The smallest key of this hash that no entry has.
+    fn free_key(&self, hash: u64) -> Result<u64> {
+        let first = hash << DISCRIMINATOR_BITS;
+        let taken = self.of_hash(hash).zip(first..).take_while(|(entry, key)| entry.key == *key);
+        match taken.count() as u64 {
+            NAMES_OF_ONE_HASH => Err(Error::Limit("names of one hash")),
+            discriminator => Ok(first + discriminator),
+        }
+    }
+
+    /// Entries with keys from `first` to below `end`.
+    fn range(&self, first: u64, end: u64) -> Entries<'_> {
+        let end = end.min(KEY_END);
+        let place = self.root.seek(first.min(KEY_END - 1));
+        let index = place.leaf.position(first, place.range);
+        Entries { root: &self.root, leaf: place.leaf, index, leaf_end: place.range.high, end }
+    }
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directory").field("parent", &self.parent).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+fn counts(kind: FileKind) -> u64 {
+    u64::from(kind == FileKind::Directory)
+}
+
+/// Entries of a directory in the order of their keys. Allocates nothing: it looks for the next leaf from the root, once
+/// per leaf.
+pub(crate) struct Entries<'a> {
+    root: &'a Node,
+    leaf: &'a Leaf,
+    index: usize,
+    /// The keys of the leaf are below this, those of the next one are not.
+    leaf_end: u64,
+    /// Where to stop.
+    end: u64,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        loop {
+            if let Some(entry) = self.leaf.entry(self.index) {
+                self.index += 1;
+                return (entry.key < self.end).then_some(entry);
+            }
+            if self.leaf_end >= self.end {
+                return None;
+            }
+            let place = self.root.seek(self.leaf_end);
+            (self.leaf, self.index, self.leaf_end) = (place.leaf, 0, place.range.high);
+        }
+    }
+}

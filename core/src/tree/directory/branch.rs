@@ -1,0 +1,318 @@
+//! The nodes above the leaves: a B+tree whose nodes are shared between versions.
+//!
+//! Invariants: a branch has between 2 and [`FANOUT`] children, no fewer than [`MINIMUM`] unless it is the root; all
+//! leaves are equally deep. `fence` of a child is not above any key below it, and above all keys left of it; a
+//! branch's first fence is its own fence in its parent, 0 at the root. A node that is shared by two trees has the same fence
+//! in both, because whatever moves a fence writes the node behind it anew; [`super::diff`] relies on it.
+
+use std::sync::Arc;
+
+use super::Entry;
+use super::leaf::{self, Leaf};
+use super::search::{Range, lower_bound};
+
+/// Most children of a branch.
+pub(super) const FANOUT: usize = 64;
+const MINIMUM: usize = FANOUT / 4;
+
+/// Above every key.
+pub(super) const KEY_END: u64 = 1 << 63;
+
+/// A node of either kind.
+#[derive(Clone)]
+pub(super) enum Node {
+    Leaf(Leaf),
+    Branch(Arc<Branch>),
+}
+
+#[derive(Clone)]
+pub(super) struct Child {
+    pub(super) fence: u64,
+    pub(super) node: Node,
+}
+
+#[derive(Clone)]
+pub(super) struct Branch {
+    children: Vec<Child>,
+    /// Entries below.
+    entries: u64,
+    /// Heap bytes of all nodes below.
+    bytes_below: u64,
+    /// Branches on the way to a leaf, this one included.
+    height: u8,
+}
+
+/// A leaf, and where its keys lie.
+pub(super) struct Place<'a> {
+    pub(super) leaf: &'a Leaf,
+    pub(super) range: Range,
+}
+
+impl Node {
+    pub(super) fn entries(&self) -> u64 {
+        match self {
+            Node::Leaf(leaf) => leaf.len() as u64,
+            Node::Branch(branch) => branch.entries,
+        }
+    }
+
+    pub(super) fn height(&self) -> u8 {
+        match self {
+            Node::Leaf(_) => 0,
+            Node::Branch(branch) => branch.height,
+        }
+    }
+
+    /// What the nodes take on the heap, shared or not.
+    pub(super) fn heap_bytes(&self) -> u64 {
+        match self {
+            Node::Leaf(leaf) => leaf.heap_bytes(),
+            Node::Branch(branch) => branch.bytes_below + branch.own_bytes(),
+        }
+    }
+
+    /// Whether the two are one node.
+    pub(super) fn same(&self, other: &Node) -> bool {
+        match (self, other) {
+            (Node::Leaf(a), Node::Leaf(b)) => a.same(b),
+            (Node::Branch(a), Node::Branch(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    /// The leaf where an entry with this key is, or would be. `self` is the root.
+    pub(super) fn seek(&self, key: u64) -> Place<'_> {
+        let mut node = self;
+        let mut range = Range { low: 0, high: KEY_END };
+        loop {
+            match node {
+                Node::Leaf(leaf) => return Place { leaf, range },
+                Node::Branch(branch) => {
+                    let index = branch.child_of(key, range);
+                    range = branch.range(index, range);
+                    node = &branch.children[index].node;
+                }
+            }
+        }
+    }
+
+    /// Adds an entry to a root, which grows by one level when it is full.
+    pub(super) fn insert_at_root(&mut self, entry: Entry<'_>) {
+        if let Some(right) = self.insert(entry, Range { low: 0, high: KEY_END }) {
+            let left = Child { fence: 0, node: std::mem::take(self) };
+            let height = left.node.height() + 1;
+            *self = Node::Branch(Arc::new(Branch::new(vec![left, right], height)));
+        }
+    }
+
+    /// Removes an entry, which is there, from a root.
+    pub(super) fn remove_at_root(&mut self, key: u64) {
+        self.remove(key, Range { low: 0, high: KEY_END });
+        if let Node::Branch(branch) = self
+            && let [only] = &branch.children[..]
+        {
+            *self = only.node.clone();
+        }
+    }
+
+    /// Changes something about the entry with this key, which is there, but neither its key nor its presence.
+    /// `self` is the root; `change` gets the leaf, unshared down to there, and the entry's index.
+    pub(super) fn update_at_root(&mut self, key: u64, change: impl FnOnce(&mut Leaf, usize)) {
+        self.update(key, Range { low: 0, high: KEY_END }, change);
+    }
+
+    /// The answer is a new right neighbour of this node, if it had to split.
+    fn insert(&mut self, entry: Entry<'_>, range: Range) -> Option<Child> {
+        match self {
+            Node::Leaf(leaf) => {
+                let index = leaf.position(entry.key, range);
+                let right = leaf.insert(index, entry)?;
+                Some(Child { fence: right.key(0), node: Node::Leaf(right) })
+            }
+            Node::Branch(branch) => Arc::make_mut(branch).insert(entry, range),
+        }
+    }
+
+    fn remove(&mut self, key: u64, range: Range) {
+        match self {
+            Node::Leaf(leaf) => leaf.remove(leaf.position(key, range)),
+            Node::Branch(branch) => Arc::make_mut(branch).remove(key, range),
+        }
+    }
+
+    fn update(&mut self, key: u64, range: Range, change: impl FnOnce(&mut Leaf, usize)) {
+        match self {
+            Node::Leaf(leaf) => change(leaf, leaf.position(key, range)),
+            Node::Branch(branch) => {
+                let branch = Arc::make_mut(branch);
+                let index = branch.child_of(key, range);
+                let range = branch.range(index, range);
+                branch.change_child(index, |node| node.update(key, range, change));
+            }
+        }
+    }
+
+    fn is_underfull(&self) -> bool {
+        match self {
+            Node::Leaf(leaf) => leaf.len() < leaf::MINIMUM,
+            Node::Branch(branch) => branch.children.len() < MINIMUM,
+        }
+    }
+
+    /// Takes in the right neighbour. If that is too much for one node, the answer is a new right neighbour.
+    fn absorb(&mut self, right: Node) -> Option<Child> {
+        match (self, right) {
+            (Node::Leaf(leaf), Node::Leaf(right)) => {
+                let rest = leaf.absorb(&right)?;
+                Some(Child { fence: rest.key(0), node: Node::Leaf(rest) })
+            }
+            (Node::Branch(branch), Node::Branch(right)) => Arc::make_mut(branch).absorb(right),
+            _ => unreachable!("invariant: all leaves are equally deep"),
+        }
+    }
+}
+
+impl Default for Node {
+    /// An empty root.
+    fn default() -> Node {
+        Node::Leaf(Leaf::default())
+    }
+}
+
+impl Branch {
+    fn new(children: Vec<Child>, height: u8) -> Branch {
+        let entries = children.iter().map(|child| child.node.entries()).sum();
+        let bytes_below = children.iter().map(|child| child.node.heap_bytes()).sum();
+        Branch { children, entries, bytes_below, height }
+    }
+
+    pub(super) fn children(&self) -> &[Child] {
+        &self.children
+    }
+
+    fn own_bytes(&self) -> u64 {
+        (size_of::<Branch>() + self.children.capacity() * size_of::<Child>()) as u64
+    }
+
+    /// Index of the child in whose range the key lies.
+    fn child_of(&self, key: u64, range: Range) -> usize {
+        lower_bound(self.children.len(), key + 1, range, |index| self.children[index].fence).saturating_sub(1)
+    }
+
+    /// Range of a child, when `range` is that of the branch.
+    fn range(&self, index: usize, range: Range) -> Range {
+        let high = self.children.get(index + 1).map_or(range.high, |next| next.fence);
+        Range { low: self.children[index].fence, high }
+    }
+
+    /// Changes a child and keeps the sums right.
+    fn change_child<T>(&mut self, index: usize, change: impl FnOnce(&mut Node) -> T) -> T {
+        let node = &mut self.children[index].node;
+        let (entries, bytes) = (node.entries(), node.heap_bytes());
+        let answer = change(node);
+        self.entries = self.entries - entries + node.entries();
+        self.bytes_below = self.bytes_below - bytes + node.heap_bytes();
+        answer
+    }
+
+    fn insert(&mut self, entry: Entry<'_>, range: Range) -> Option<Child> {
+        let index = self.child_of(entry.key, range);
+        let range = self.range(index, range);
+        let right = self.change_child(index, |node| node.insert(entry, range))?;
+        self.insert_child(index + 1, right);
+        self.split_if_overfull()
+    }
+
+    fn remove(&mut self, key: u64, range: Range) {
+        let index = self.child_of(key, range);
+        let range = self.range(index, range);
+        self.change_child(index, |node| node.remove(key, range));
+        if self.children[index].node.is_underfull() {
+            self.refill(index);
+        }
+    }
+
+    /// Joins an underfull child with a neighbour, or spreads the content of both evenly.
+    fn refill(&mut self, index: usize) {
+        let left = index.saturating_sub(1);
+        let right = self.children.remove(left + 1).node;
+        self.entries -= right.entries();
+        self.bytes_below -= right.heap_bytes();
+        if let Some(rest) = self.change_child(left, |node| node.absorb(right)) {
+            self.insert_child(left + 1, rest);
+        }
+    }
+
+    fn insert_child(&mut self, index: usize, child: Child) {
+        self.entries += child.node.entries();
+        self.bytes_below += child.node.heap_bytes();
+        self.children.insert(index, child);
+    }
+
+    fn absorb(&mut self, right: Arc<Branch>) -> Option<Child> {
+        self.entries += right.entries;
+        self.bytes_below += right.bytes_below;
+        self.children.extend(Arc::unwrap_or_clone(right).children);
+        self.split_if_overfull()
+    }
+
+    /// The right half, as a neighbour for this branch.
+    fn split_if_overfull(&mut self) -> Option<Child> {
+        if self.children.len() <= FANOUT {
+            return None;
+        }
+        let right = Branch::new(self.children.split_off(self.children.len() / 2), self.height);
+        self.children.shrink_to(FANOUT);
+        self.entries -= right.entries;
+        self.bytes_below -= right.bytes_below;
+        Some(Child { fence: right.children[0].fence, node: Node::Branch(Arc::new(right)) })
+    }
+}
+
+#[cfg(test)]
+impl Node {
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Node::Leaf(leaf) => usize::from(leaf.len() > 0),
+            Node::Branch(branch) => 1 + branch.children.iter().map(|child| child.node.count()).sum::<usize>(),
+        }
+    }
+
+    /// Where the nodes lie in memory.
+    pub(super) fn addresses(&self) -> std::collections::HashSet<usize> {
+        match self {
+            Node::Leaf(leaf) => [leaf.address()].into(),
+            Node::Branch(branch) => {
+                let below = branch.children.iter().flat_map(|child| child.node.addresses());
+                below.chain([Arc::as_ptr(branch).addr()]).collect()
+            }
+        }
+    }
+
+    /// Panics unless every invariant of this module holds.
+    pub(super) fn verify(&self) {
+        self.verify_below(Range { low: 0, high: KEY_END }, true);
+    }
+
+    fn verify_below(&self, range: Range, root: bool) {
+        match self {
+            Node::Leaf(leaf) => leaf.verify(range, root),
+            Node::Branch(branch) => branch.verify(range, root),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Branch {
+    fn verify(&self, range: Range, root: bool) {
+        assert!((if root { 2 } else { MINIMUM }..=FANOUT).contains(&self.children.len()));
+        assert_eq!(self.children[0].fence, range.low);
+        assert!(self.children.is_sorted_by(|a, b| a.fence < b.fence));
+        for (index, child) in self.children.iter().enumerate() {
+            assert_eq!(child.node.height() + 1, self.height);
+            child.node.verify_below(self.range(index, range), false);
+        }
+        let sums = Branch::new(self.children.clone(), self.height);
+        assert_eq!((self.entries, self.bytes_below), (sums.entries, sums.bytes_below));
+    }
+}

@@ -1,0 +1,431 @@
+//! A leaf: up to [`CAPACITY`] entries in one allocation.
+//!
+//! Layout: a header (entries, slots, bytes of names: three u16), then the slots, sorted by key, then the names, in the
+//! order they came and without gaps. A slot is the key (8 bytes), inode, kind and length of the name in one word (8),
+//! and where the name begins (2). One buffer and no padding, because most directories hold few entries, and in big
+//! ones a lookup should touch few cache lines.
+//!
+//! Leaves of up to [`EXACT`] entries fit their content exactly; larger ones keep an eighth in reserve.
+//! Where a leaf stands in the tree, and its smallest size, is left to [`super::branch`].
+
+use std::sync::Arc;
+
+use super::Entry;
+use super::search::{Range, lower_bound};
+use crate::limits;
+use crate::types::{FileKind, InodeId};
+
+/// Most entries of a leaf. Of 32, 64 and 128 the benchmark in `tests.rs` liked 128 best: lookups among a million entries, and the
+/// first change after a clone, which copies reference counts of neighbours but a leaf's bytes at once.
+pub(super) const CAPACITY: usize = 128;
+/// Fewest entries of a leaf that is not the root.
+pub(super) const MINIMUM: usize = CAPACITY / 4;
+/// Up to so many entries a leaf has no reserve.
+const EXACT: usize = 4;
+
+const HEADER_BYTES: usize = 6;
+const SLOT_BYTES: usize = 18;
+/// What `Arc` and the allocator add to a buffer.
+const OVERHEAD_BYTES: usize = 24;
+/// A buffer may be this much longer than twice what it must hold before it is replaced by a shorter one.
+const SLACK_BYTES: usize = 64;
+
+const _: () = assert!(CAPACITY * limits::NAME_BYTES <= u16::MAX as usize);
+const _: () = assert!(limits::NAME_BYTES <= u8::MAX as usize);
+
+/// Entries sorted by key. A clone shares them until one of the two changes.
+#[derive(Clone, Default)]
+pub(super) struct Leaf {
+    bytes: Arc<[u8]>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Header {
+    entries: usize,
+    slots: usize,
+    names: usize,
+}
+
+impl Header {
+    fn read(bytes: &[u8]) -> Header {
+        // The empty leaf has no buffer.
+        let Some(&[a, b, c, d, e, f]) = bytes.first_chunk() else {
+            return Header::default();
+        };
+        let number = |low, high| usize::from(u16::from_le_bytes([low, high]));
+        Header { entries: number(a, b), slots: number(c, d), names: number(e, f) }
+    }
+
+    fn write(self, bytes: &mut [u8]) {
+        let numbers = [self.entries, self.slots, self.names];
+        for (place, number) in bytes.as_chunks_mut().0.iter_mut().zip(numbers) {
+            *place = (number as u16).to_le_bytes();
+        }
+    }
+
+    /// Where the names begin.
+    fn names_at(self) -> usize {
+        HEADER_BYTES + self.slots * SLOT_BYTES
+    }
+
+    /// Bytes that the content takes.
+    fn needed(self) -> usize {
+        HEADER_BYTES + self.entries * SLOT_BYTES + self.names
+    }
+}
+
+/// Bytes of an entry apart from its name.
+#[derive(Clone, Copy)]
+struct Slot {
+    key: u64,
+    inode: InodeId,
+    kind: FileKind,
+    length: u8,
+    offset: u16,
+}
+
+impl Slot {
+    fn pack(self) -> [u8; SLOT_BYTES] {
+        debug_assert!(self.inode.0 <= limits::INODE_ID);
+        let word = self.inode.0 << 16 | (self.kind as u64) << 8 | u64::from(self.length);
+        let mut bytes = [0; SLOT_BYTES];
+        bytes[..8].copy_from_slice(&self.key.to_le_bytes());
+        bytes[8..16].copy_from_slice(&word.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.offset.to_le_bytes());
+        bytes
+    }
+
+    fn unpack(bytes: &[u8; SLOT_BYTES]) -> Slot {
+        let word = word(bytes, 8);
+        Slot {
+            key: word_of_key(bytes),
+            inode: InodeId(word >> 16),
+            kind: kind((word >> 8) as u8),
+            length: word as u8,
+            offset: u16::from_le_bytes([bytes[16], bytes[17]]),
+        }
+    }
+
+    fn name(self, names: &[u8]) -> &[u8] {
+        &names[usize::from(self.offset)..][..usize::from(self.length)]
+    }
+}
+
+fn word(bytes: &[u8; SLOT_BYTES], at: usize) -> u64 {
+    u64::from_le_bytes(*bytes[at..].first_chunk().expect("invariant: words lie within the slot"))
+}
+
+fn word_of_key(bytes: &[u8; SLOT_BYTES]) -> u64 {
+    word(bytes, 0)
+}
+
+fn kind(byte: u8) -> FileKind {
+    match byte {
+        1 => FileKind::File,
+        2 => FileKind::Directory,
+        3 => FileKind::Symlink,
+        4 => FileKind::Fifo,
+        5 => FileKind::Socket,
+        6 => FileKind::CharDevice,
+        7 => FileKind::BlockDevice,
+        _ => unreachable!("invariant: slots hold kinds that pack() wrote"),
+    }
+}
+
+fn with_reserve(entries: usize, amount: usize) -> usize {
+    if entries <= EXACT { amount } else { amount + amount / 8 + 1 }
+}
+
+impl Leaf {
+    pub(super) fn len(&self) -> usize {
+        Header::read(&self.bytes).entries
+    }
+
+    pub(super) fn key(&self, index: usize) -> u64 {
+        word_of_key(&self.slots()[index])
+    }
+
+    /// The entry at an index, which may be one past the last.
+    pub(super) fn entry(&self, index: usize) -> Option<Entry<'_>> {
+        let header = Header::read(&self.bytes);
+        let (slots, names) = self.bytes.get(HEADER_BYTES..)?.split_at(header.slots * SLOT_BYTES);
+        let slot = Slot::unpack(slots.as_chunks().0[..header.entries].get(index)?);
+        Some(Entry { key: slot.key, inode: slot.inode, kind: slot.kind, name: slot.name(names) })
+    }
+
+    /// Index of the first entry with this key or a greater one. `range` is where the leaf's keys lie.
+    pub(super) fn position(&self, key: u64, range: Range) -> usize {
+        let slots = self.slots();
+        lower_bound(slots.len(), key, range, |index| word_of_key(&slots[index]))
+    }
+
+    pub(super) fn same(&self, other: &Leaf) -> bool {
+        Arc::ptr_eq(&self.bytes, &other.bytes)
+    }
+
+    pub(super) fn heap_bytes(&self) -> u64 {
+        if self.bytes.is_empty() { 0 } else { (self.bytes.len() + OVERHEAD_BYTES) as u64 }
+    }
+
+    /// Puts an entry where [`Leaf::position`] says it belongs. A full leaf splits; the answer is its right half.
+    pub(super) fn insert(&mut self, index: usize, entry: Entry<'_>) -> Option<Leaf> {
+        if self.len() < CAPACITY {
+            self.insert_unfull(index, entry);
+            return None;
+        }
+        let mut right = self.split_off(CAPACITY / 2);
+        match index.checked_sub(CAPACITY / 2) {
+            Some(index) => right.insert_unfull(index, entry),
+            None => self.insert_unfull(index, entry),
+        }
+        Some(right)
+    }
+
+    pub(super) fn remove(&mut self, index: usize) {
+        let header = Header::read(&self.bytes);
+        let bytes = self.writable(0, 0);
+        forget_name(bytes, index);
+        let at = HEADER_BYTES + index * SLOT_BYTES;
+        bytes.copy_within(at + SLOT_BYTES..HEADER_BYTES + header.entries * SLOT_BYTES, at);
+        let mut header = Header::read(bytes);
+        header.entries -= 1;
+        header.write(bytes);
+        self.release_slack();
+    }
+
+    /// Lets an entry mean another inode.
+    pub(super) fn replace(&mut self, index: usize, inode: InodeId, kind: FileKind) {
+        let bytes = self.writable(0, 0);
+        let slot = slot_mut(bytes, index);
+        *slot = Slot { inode, kind, ..Slot::unpack(slot) }.pack();
+    }
+
+    /// Spells an entry's name differently.
+    pub(super) fn rename(&mut self, index: usize, name: &[u8]) {
+        let bytes = self.writable(0, name.len());
+        forget_name(bytes, index);
+        let offset = append_name(bytes, name);
+        let slot = slot_mut(bytes, index);
+        *slot = Slot { offset, length: name.len() as u8, ..Slot::unpack(slot) }.pack();
+    }
+
+    /// Takes in the entries of its right neighbour. If they are too many for one leaf, half of all of them is the answer.
+    pub(super) fn absorb(&mut self, right: &Leaf) -> Option<Leaf> {
+        let total = self.len() + right.len();
+        let kept = if total <= CAPACITY { total } else { total / 2 };
+        let all = || self.entries().chain(right.entries());
+        let rest = (kept < total).then(|| Leaf::collect(total - kept, || all().skip(kept)));
+        *self = Leaf::collect(kept, || all().take(kept));
+        rest
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        (0..).map_while(|index| self.entry(index))
+    }
+
+    fn slots(&self) -> &[[u8; SLOT_BYTES]] {
+        let bytes = self.bytes.get(HEADER_BYTES..).unwrap_or_default();
+        &bytes.as_chunks().0[..self.len()]
+    }
+
+    fn split_off(&mut self, kept: usize) -> Leaf {
+        let right = Leaf::collect(self.len() - kept, || self.entries().skip(kept));
+        *self = Leaf::collect(kept, || self.entries().take(kept));
+        right
+    }
+
+    /// A leaf of these sorted entries; `entries` is asked twice, the first time for the length of the names.
+    fn collect<'a, I: Iterator<Item = Entry<'a>>>(count: usize, entries: impl Fn() -> I) -> Leaf {
+        let names = entries().map(|entry| entry.name.len()).sum();
+        let mut leaf = Leaf { bytes: buffer(count, names) };
+        let bytes = leaf.writable(0, 0);
+        for (index, entry) in entries().enumerate() {
+            put(bytes, index, entry);
+        }
+        leaf
+    }
+
+    fn insert_unfull(&mut self, index: usize, entry: Entry<'_>) {
+        let bytes = self.writable(1, entry.name.len());
+        put(bytes, index, entry);
+    }
+
+    /// The buffer, unshared and with room for so many more entries and bytes of names.
+    fn writable(&mut self, entries: usize, names: usize) -> &mut [u8] {
+        let header = Header::read(&self.bytes);
+        let room =
+            header.entries + entries <= header.slots && header.names_at() + header.names + names <= self.bytes.len();
+        if !room || Arc::get_mut(&mut self.bytes).is_none() {
+            self.bytes = copied(&self.bytes, header.entries + entries, header.names + names);
+        }
+        Arc::get_mut(&mut self.bytes).expect("invariant: found or made unshared above")
+    }
+
+    fn release_slack(&mut self) {
+        let header = Header::read(&self.bytes);
+        if header.entries == 0 {
+            *self = Leaf::default();
+        } else if header.entries <= EXACT || self.bytes.len() > 2 * header.needed() + SLACK_BYTES {
+            self.bytes = copied(&self.bytes, header.entries, header.names);
+        }
+    }
+}
+
+/// An empty buffer for so many entries and bytes of names, and what reserve is due to them.
+fn buffer(entries: usize, names: usize) -> Arc<[u8]> {
+    let header = Header { entries: 0, slots: with_reserve(entries, entries).min(CAPACITY), names: 0 };
+    let length = header.names_at() + with_reserve(entries, names);
+    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+    header.write(Arc::get_mut(&mut bytes).expect("invariant: new, so unshared"));
+    bytes
+}
+
+fn copied(from: &[u8], entries: usize, names: usize) -> Arc<[u8]> {
+    let old = Header::read(from);
+    let mut to = buffer(entries, names);
+    let bytes = Arc::get_mut(&mut to).expect("invariant: new, so unshared");
+    let new = Header { slots: Header::read(bytes).slots, ..old };
+    if old.entries > 0 {
+        let slots = HEADER_BYTES..HEADER_BYTES + old.entries * SLOT_BYTES;
+        bytes[slots.clone()].copy_from_slice(&from[slots]);
+        bytes[new.names_at()..][..old.names].copy_from_slice(&from[old.names_at()..][..old.names]);
+    }
+    new.write(bytes);
+    to
+}
+
+fn slot_mut(bytes: &mut [u8], index: usize) -> &mut [u8; SLOT_BYTES] {
+    &mut bytes[HEADER_BYTES..].as_chunks_mut().0[index]
+}
+
+/// Writes an entry at an index; those from there on move up. There must be room.
+fn put(bytes: &mut [u8], index: usize, entry: Entry<'_>) {
+    let mut header = Header::read(bytes);
+    let end = HEADER_BYTES + header.entries * SLOT_BYTES;
+    let at = HEADER_BYTES + index * SLOT_BYTES;
+    bytes.copy_within(at..end, at + SLOT_BYTES);
+    header.entries += 1;
+    header.write(bytes);
+    let offset = append_name(bytes, entry.name);
+    let Entry { key, inode, kind, name } = entry;
+    *slot_mut(bytes, index) = Slot { key, inode, kind, length: name.len() as u8, offset }.pack();
+}
+
+fn append_name(bytes: &mut [u8], name: &[u8]) -> u16 {
+    let mut header = Header::read(bytes);
+    let offset = header.names;
+    bytes[header.names_at() + offset..][..name.len()].copy_from_slice(name);
+    header.names += name.len();
+    header.write(bytes);
+    offset as u16
+}
+
+/// Takes an entry's name out of the names and closes the gap; the slot's own offset means nothing from then on.
+fn forget_name(bytes: &mut [u8], index: usize) {
+    let mut header = Header::read(bytes);
+    let Slot { offset, length, .. } = Slot::unpack(slot_mut(bytes, index));
+    let at = header.names_at() + usize::from(offset);
+    bytes.copy_within(at + usize::from(length)..header.names_at() + header.names, at);
+    for slot in &mut bytes[HEADER_BYTES..].as_chunks_mut::<SLOT_BYTES>().0[..header.entries] {
+        let other = u16::from_le_bytes([slot[16], slot[17]]);
+        if other > offset {
+            slot[16..].copy_from_slice(&(other - u16::from(length)).to_le_bytes());
+        }
+    }
+    header.names -= usize::from(length);
+    header.write(bytes);
+}
+
+#[cfg(test)]
+impl Leaf {
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.bytes).addr()
+    }
+
+    /// Panics unless the entries are sorted, lie in the range, and own all of the names' bytes.
+    pub(super) fn verify(&self, range: Range, root: bool) {
+        let header = Header::read(&self.bytes);
+        assert!(header.entries <= header.slots && header.slots <= CAPACITY);
+        assert!(root || header.entries >= MINIMUM, "{} entries", header.entries);
+        assert!(self.entries().all(|entry| entry.key >= range.low && entry.key < range.high));
+        assert!(self.slots().is_sorted_by(|a, b| word_of_key(a) < word_of_key(b)));
+        let mut names: Vec<_> = self.slots().iter().map(Slot::unpack).map(|slot| (slot.offset, slot.length)).collect();
+        names.sort_unstable();
+        let end = names.iter().fold(0, |end, &(offset, length)| {
+            assert_eq!(usize::from(offset), end);
+            end + usize::from(length)
+        });
+        assert_eq!(end, header.names);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Range = Range { low: 0, high: 1 << 63 };
+
+    fn entry(key: u64, name: &[u8]) -> Entry<'_> {
+        Entry { key, inode: InodeId(key), kind: FileKind::File, name }
+    }
+
+    #[test]
+    fn every_kind_and_the_largest_inode_id_survive_packing() {
+        for byte in 1..=7 {
+            let slot = Slot {
+                key: (1 << 63) - 1,
+                inode: InodeId(limits::INODE_ID),
+                kind: kind(byte),
+                length: 255,
+                offset: u16::MAX,
+            };
+            let back = Slot::unpack(&slot.pack());
+            assert_eq!(
+                (back.key, back.inode, back.kind, back.length, back.offset),
+                (slot.key, slot.inode, slot.kind, 255, u16::MAX)
+            );
+            assert_eq!(back.kind as u8, byte);
+        }
+    }
+
+    #[test]
+    fn a_leaf_of_up_to_four_entries_has_no_slack() {
+        let mut leaf = Leaf::default();
+        for key in 1..=4 {
+            leaf.insert(leaf.len(), entry(key, b"twelve bytes"));
+            assert_eq!(leaf.bytes.len(), HEADER_BYTES + leaf.len() * (SLOT_BYTES + 12));
+        }
+        leaf.remove(0);
+        assert_eq!(leaf.bytes.len(), HEADER_BYTES + 3 * (SLOT_BYTES + 12));
+    }
+
+    #[test]
+    fn a_full_leaf_of_the_longest_names_splits_at_one_more() {
+        for extra in [0, CAPACITY / 2 * 10, CAPACITY / 2 * 10 + 5, CAPACITY * 10 + 5] {
+            let mut leaf = Leaf::default();
+            for n in 1..=CAPACITY as u64 {
+                assert!(leaf.insert(leaf.len(), entry(n * 10, &[n as u8; 255])).is_none());
+            }
+            let key = extra as u64 + 1;
+            let right = leaf.insert(leaf.position(key, ALL), entry(key, b"x")).expect("a split");
+            assert_eq!(leaf.len() + right.len(), CAPACITY + 1);
+            leaf.verify(Range { low: 0, high: right.key(0) }, false);
+            right.verify(Range { low: right.key(0), high: ALL.high }, false);
+        }
+    }
+
+    #[test]
+    fn a_leaf_gives_memory_back_as_it_empties() {
+        let mut leaf = Leaf::default();
+        for n in 0..100 {
+            leaf.insert(leaf.len(), entry(n, &[n as u8; 100][..1 + n as usize % 3 * 40]));
+        }
+        while leaf.len() > 0 {
+            leaf.remove(leaf.len() / 2);
+            leaf.verify(ALL, true);
+            let needed = Header::read(&leaf.bytes).needed();
+            assert!(leaf.bytes.len() <= 2 * needed + SLACK_BYTES);
+        }
+        assert_eq!(leaf.heap_bytes(), 0);
+    }
+}

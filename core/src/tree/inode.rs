@@ -1,0 +1,280 @@
+//! One version of a file's record, with the lock that guards it.
+//!
+//! Invariants: `id` and `epoch` never change. Whoever changes the record holds the branch's gate, has checked that
+//! `epoch` is the branch's, and holds the lock for writing. A version of an older epoch is shared with a snapshot or
+//! another branch and is only ever read.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::directory::Directory;
+use crate::data::Stream;
+use crate::error::{Error, Result};
+use crate::operations::acl::Acl;
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::types::{Attr, FileKind, InodeId, Time};
+
+/// One version of an inode.
+#[derive(Debug)]
+pub(crate) struct Inode {
+    pub(crate) id: InodeId,
+    pub(crate) epoch: u64,
+    record: RwLock<Record>,
+}
+
+impl Inode {
+    pub(crate) fn new(id: InodeId, epoch: u64, record: Record) -> Inode {
+        Inode { id, epoch, record: RwLock::new(record) }
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Record> {
+        self.record.read()
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Record> {
+        self.record.write()
+    }
+
+    pub(crate) fn attr(&self) -> Attr {
+        self.read().attr(self.id)
+    }
+
+    /// A version of the same inode for another epoch; shares content with this one.
+    pub(crate) fn copy_for(&self, epoch: u64) -> Inode {
+        Inode::new(self.id, epoch, self.read().clone())
+    }
+}
+
+/// The names of an inode: which entries of which directories show it. Lets a path be found from an inode without
+/// searching, and counts links.
+#[derive(Debug, Clone)]
+pub(crate) enum Names {
+    /// The root, or an inode whose last name is gone.
+    None,
+    /// The directory, and the key of the entry there.
+    One(InodeId, u64),
+    /// Several of them: always two or more.
+    Many(Arc<BTreeSet<(InodeId, u64)>>),
+}
+
+impl Names {
+    pub(crate) fn add(&mut self, parent: InodeId, key: u64) {
+        *self = match std::mem::replace(self, Names::None) {
+            Names::None => Names::One(parent, key),
+            Names::One(p, k) => Names::Many(Arc::new(BTreeSet::from([(p, k), (parent, key)]))),
+            Names::Many(mut set) => {
+                Arc::make_mut(&mut set).insert((parent, key));
+                Names::Many(set)
+            }
+        };
+    }
+
+    pub(crate) fn remove(&mut self, parent: InodeId, key: u64) {
+        *self = match std::mem::replace(self, Names::None) {
+            Names::Many(mut set) => {
+                Arc::make_mut(&mut set).remove(&(parent, key));
+                match set.first() {
+                    Some(&(p, k)) if set.len() == 1 => Names::One(p, k),
+                    _ => Names::Many(set),
+                }
+            }
+            Names::One(p, k) if (p, k) != (parent, key) => Names::One(p, k),
+            _ => Names::None,
+        };
+    }
+
+    /// The first of them.
+    pub(crate) fn first(&self) -> Option<(InodeId, u64)> {
+        match self {
+            Names::None => None,
+            Names::One(parent, key) => Some((*parent, *key)),
+            Names::Many(set) => set.first().copied(),
+        }
+    }
+
+    /// All of them, in order.
+    pub(crate) fn all(&self) -> Vec<(InodeId, u64)> {
+        match self {
+            Names::None => Vec::new(),
+            Names::One(parent, key) => vec![(*parent, *key)],
+            Names::Many(set) => set.iter().copied().collect(),
+        }
+    }
+}
+
+/// What an inode holds.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    File(Stream),
+    Directory(Directory),
+    Symlink(Arc<[u8]>),
+    Device(u64),
+    /// Fifos and sockets.
+    None,
+}
+
+/// What only few inodes carry. Named streams, Windows attributes and security descriptors belong here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Extra {
+    /// Sorted by name; ACLs are not among them.
+    pub(crate) xattrs: Vec<(Box<[u8]>, Arc<[u8]>)>,
+    pub(crate) acl: Option<Arc<Acl>>,
+    pub(crate) default_acl: Option<Arc<Acl>>,
+}
+
+impl Extra {
+    fn is_empty(&self) -> bool {
+        self.xattrs.is_empty() && self.acl.is_none() && self.default_acl.is_none()
+    }
+}
+
+/// The record itself. A clone shares content and extras.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) kind: FileKind,
+    /// 0..=0o7777.
+    pub(crate) mode: u16,
+    /// Made without a name and may still get one (O_TMPFILE).
+    pub(crate) linkable: bool,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) flags: u32,
+    /// Number of names; for a directory 1 while it has one. 0: removed, kept for those who hold it.
+    pub(crate) links: u32,
+    pub(crate) accessed: Time,
+    pub(crate) modified: Time,
+    pub(crate) changed: Time,
+    pub(crate) born: Time,
+    pub(crate) version: u64,
+    pub(crate) names: Names,
+    pub(crate) content: Content,
+    pub(crate) extra: Option<Arc<Extra>>,
+}
+
+impl Record {
+    pub(crate) fn new(kind: FileKind, content: Content, now: Time) -> Record {
+        Record {
+            kind,
+            mode: 0,
+            linkable: false,
+            uid: 0,
+            gid: 0,
+            flags: 0,
+            links: 1,
+            accessed: now,
+            modified: now,
+            changed: now,
+            born: now,
+            version: 1,
+            names: Names::None,
+            content,
+            extra: None,
+        }
+    }
+
+    pub(crate) fn attr(&self, inode: InodeId) -> Attr {
+        let parent = self
+            .names
+            .first()
+            .map_or(if inode == InodeId::ROOT { InodeId::ROOT } else { InodeId(0) }, |(parent, _)| parent);
+        Attr {
+            inode,
+            kind: self.kind,
+            mode: u32::from(self.mode),
+            uid: self.uid,
+            gid: self.gid,
+            links: self.visible_links(),
+            flags: self.flags,
+            device: if let Content::Device(number) = self.content { number } else { 0 },
+            size: self.size(),
+            allocated: if let Content::File(stream) = &self.content { stream.allocated() } else { 0 },
+            accessed: self.accessed,
+            modified: self.modified,
+            changed: self.changed,
+            born: self.born,
+            parent,
+            version: self.version,
+        }
+    }
+
+    fn visible_links(&self) -> u32 {
+        match &self.content {
+            Content::Directory(dir) if self.links > 0 => {
+                2_u32.saturating_add(u32::try_from(dir.subdirectories()).unwrap_or(u32::MAX))
+            }
+            _ => self.links,
+        }
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        match &self.content {
+            Content::File(stream) => stream.size(),
+            Content::Directory(dir) => dir.len() as u64,
+            Content::Symlink(target) => target.len() as u64,
+            Content::Device(_) | Content::None => 0,
+        }
+    }
+
+    pub(crate) fn is_directory(&self) -> bool {
+        self.kind == FileKind::Directory
+    }
+
+    pub(crate) fn directory(&self) -> Result<&Directory> {
+        match &self.content {
+            Content::Directory(dir) => Ok(dir),
+            _ => Err(Error::NotADirectory),
+        }
+    }
+
+    pub(crate) fn directory_mut(&mut self) -> Result<&mut Directory> {
+        match &mut self.content {
+            Content::Directory(dir) => Ok(dir),
+            _ => Err(Error::NotADirectory),
+        }
+    }
+
+    /// A file's content; directories and the rest answer as read(2) and write(2) would.
+    pub(crate) fn stream(&self) -> Result<&Stream> {
+        match &self.content {
+            Content::File(stream) => Ok(stream),
+            Content::Directory(_) => Err(Error::IsADirectory),
+            _ => Err(Error::Invalid("only regular files have content to read or write")),
+        }
+    }
+
+    pub(crate) fn stream_mut(&mut self) -> Result<&mut Stream> {
+        match &mut self.content {
+            Content::File(stream) => Ok(stream),
+            Content::Directory(_) => Err(Error::IsADirectory),
+            _ => Err(Error::Invalid("only regular files have content to read or write")),
+        }
+    }
+
+    pub(crate) fn acl(&self) -> Option<&Acl> {
+        self.extra.as_ref().and_then(|extra| extra.acl.as_deref())
+    }
+
+    pub(crate) fn default_acl(&self) -> Option<&Acl> {
+        self.extra.as_ref().and_then(|extra| extra.default_acl.as_deref())
+    }
+
+    /// Changes the extras; drops them when nothing is left.
+    pub(crate) fn change_extra<R>(&mut self, change: impl FnOnce(&mut Extra) -> R) -> R {
+        let mut extra = self.extra.take().unwrap_or_default();
+        let answer = change(Arc::make_mut(&mut extra));
+        self.extra = if extra.is_empty() { None } else { Some(extra) };
+        answer
+    }
+
+    /// Content or entries changed.
+    pub(crate) fn touch_content(&mut self, now: Time) {
+        self.modified = now;
+        self.touch(now);
+    }
+
+    /// Attributes changed.
+    pub(crate) fn touch(&mut self, now: Time) {
+        self.changed = now;
+        self.version += 1;
+    }
+}

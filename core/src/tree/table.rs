@@ -1,0 +1,140 @@
+//! The inode table: inode id to the version of the inode that this tree holds. Sixteen persistent radix trees, so
+//! that changes to different inodes seldom meet; ids of one block (64) share a leaf and so a shard.
+
+use std::sync::Arc;
+
+use super::inode::Inode;
+use crate::radix::Radix;
+use crate::sync::RwLock;
+use crate::types::InodeId;
+
+/// Shards of a table. A snapshot clones as many roots.
+pub(crate) const SHARDS: usize = 16;
+/// Ids that a branch takes at a time: as many as a leaf is wide.
+pub(crate) const ID_BLOCK: u64 = 64;
+
+type Shard = Radix<Arc<Inode>>;
+
+fn place(id: InodeId) -> (usize, u64) {
+    let block = id.0 / ID_BLOCK;
+    let shard = (block % SHARDS as u64) as usize;
+    (shard, block / SHARDS as u64 * ID_BLOCK + id.0 % ID_BLOCK)
+}
+
+fn id_at(shard: usize, key: u64) -> InodeId {
+    let block = key / ID_BLOCK * SHARDS as u64 + shard as u64;
+    InodeId(block * ID_BLOCK + key % ID_BLOCK)
+}
+
+/// An immutable table: what a snapshot is.
+#[derive(Debug, Clone)]
+pub(crate) struct FrozenTable {
+    shards: [Shard; SHARDS],
+}
+
+impl FrozenTable {
+    pub(crate) fn with_root(root: Inode) -> FrozenTable {
+        let mut shards: [Shard; SHARDS] = std::array::from_fn(|_| Radix::new());
+        let (shard, key) = place(root.id);
+        shards[shard].insert(key, Arc::new(root));
+        FrozenTable { shards }
+    }
+
+    pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
+        let (shard, key) = place(id);
+        self.shards[shard].get(key).cloned()
+    }
+
+    /// Number of inodes.
+    pub(crate) fn len(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.len() as u64).sum()
+    }
+
+    /// The next inode that the two tables hold in different versions, at or after `from` in the order of
+    /// (shard, key); with the position to go on from. Shared parts are passed over unseen.
+    pub(crate) fn next_difference(&self, other: &FrozenTable, from: Position) -> Option<(Difference, Position)> {
+        let mut key = from.key;
+        for shard in from.shard..SHARDS {
+            let mut found = None;
+            self.shards[shard].diff_from(&other.shards[shard], key, Arc::ptr_eq, |key, a, b| {
+                found = Some((key, a.cloned(), b.cloned()));
+                std::ops::ControlFlow::Break(())
+            });
+            if let Some((at, before, after)) = found {
+                let difference = Difference { id: id_at(shard, at), before, after };
+                return Some((difference, Position { shard, key: at + 1 }));
+            }
+            key = 0;
+        }
+        None
+    }
+}
+
+/// Where a walk over the differences of two tables stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Position {
+    shard: usize,
+    key: u64,
+}
+
+/// An inode that two tables hold in different versions.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    pub(crate) id: InodeId,
+    pub(crate) before: Option<Arc<Inode>>,
+    pub(crate) after: Option<Arc<Inode>>,
+}
+
+/// A table that many threads read and change: the head of a branch. Each shard's lock is held for one look-up or one
+/// replacement of a slot, never while anything else is waited for.
+#[derive(Debug)]
+pub(crate) struct LiveTable {
+    shards: [RwLock<Shard>; SHARDS],
+}
+
+impl LiveTable {
+    pub(crate) fn thaw(frozen: &FrozenTable) -> LiveTable {
+        LiveTable { shards: std::array::from_fn(|i| RwLock::new(frozen.shards[i].clone())) }
+    }
+
+    /// The table as it is. The caller makes sure that nobody changes it meanwhile.
+    pub(crate) fn freeze(&self) -> FrozenTable {
+        FrozenTable { shards: std::array::from_fn(|i| self.shards[i].read().clone()) }
+    }
+
+    /// Number of inodes.
+    pub(crate) fn len(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.read().len() as u64).sum()
+    }
+
+    pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
+        let (shard, key) = place(id);
+        self.shards[shard].read().get(key).cloned()
+    }
+
+    pub(crate) fn insert(&self, inode: Arc<Inode>) {
+        let (shard, key) = place(inode.id);
+        self.shards[shard].write().insert(key, inode);
+    }
+
+    pub(crate) fn remove(&self, id: InodeId) -> Option<Arc<Inode>> {
+        let (shard, key) = place(id);
+        self.shards[shard].write().remove(key)
+    }
+
+    /// The version of the inode that belongs to `epoch`, copied up from a shared one if need be.
+    pub(crate) fn own(&self, id: InodeId, epoch: u64) -> Option<Arc<Inode>> {
+        let (shard, key) = place(id);
+        if let Some(inode) = self.shards[shard].read().get(key)
+            && inode.epoch == epoch
+        {
+            return Some(inode.clone());
+        }
+        let mut guard = self.shards[shard].write();
+        let slot = guard.get_mut(key)?;
+        if slot.epoch != epoch {
+            *slot = Arc::new(slot.copy_for(epoch));
+        }
+        Some(slot.clone())
+    }
+}

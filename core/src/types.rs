@@ -1,0 +1,9 @@
+//! The small values that every layer speaks in: ids, kinds, times, attributes, callers.
+
+mod attr;
+mod caller;
+mod ids;
+
+pub use attr::{Attr, FileKind, FsStats, SetAttr, SetTime, Time};
+pub use caller::{Caller, Privileges};
+pub use ids::{BranchId, HandleId, InodeId, NodeId, RefId, SnapshotId, ViewId};

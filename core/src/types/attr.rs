@@ -1,0 +1,134 @@
+//! What is known about an inode from outside.
+
+use super::InodeId;
+
+/// What an inode is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum FileKind {
+    /// A regular file.
+    File = 1,
+    /// A directory.
+    Directory = 2,
+    /// A symbolic link.
+    Symlink = 3,
+    /// A named pipe.
+    Fifo = 4,
+    /// A socket's name.
+    Socket = 5,
+    /// A character device.
+    CharDevice = 6,
+    /// A block device.
+    BlockDevice = 7,
+}
+
+/// Nanoseconds since 1970-01-01 00:00 UTC. Reaches from 1677 to 2262; times outside are stored as the nearest within.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(transparent)]
+pub struct Time(pub i64);
+
+impl Time {
+    /// From seconds and nanoseconds (0..1_000_000_000), clamped to what can be stored.
+    #[must_use]
+    pub fn new(seconds: i64, nanoseconds: u32) -> Time {
+        Time(seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(nanoseconds)))
+    }
+
+    /// Seconds, rounded down.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000_000)
+    }
+
+    /// Nanoseconds after [`Time::seconds`].
+    #[must_use]
+    pub fn nanoseconds(self) -> u32 {
+        self.0.rem_euclid(1_000_000_000) as u32
+    }
+}
+
+/// The attributes of an inode, all read at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attr {
+    /// Its id in the volume.
+    pub inode: InodeId,
+    /// What it is.
+    pub kind: FileKind,
+    /// Permission bits with setuid, setgid and sticky: 0..=0o7777.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Number of names; a directory has 2 and one more for each subdirectory.
+    pub links: u32,
+    /// Flags: [`crate::flags`].
+    pub flags: u32,
+    /// Device number of a device node, as the host encodes it; else 0.
+    pub device: u64,
+    /// Bytes of content; length of a symlink's target; number of entries of a directory.
+    pub size: u64,
+    /// Bytes of storage that content occupies (holes do not).
+    pub allocated: u64,
+    /// Last access.
+    pub accessed: Time,
+    /// Last change of content.
+    pub modified: Time,
+    /// Last change of content or attributes.
+    pub changed: Time,
+    /// Birth.
+    pub born: Time,
+    /// One directory that holds it (itself for the root; 0 when it has no name any more).
+    pub parent: InodeId,
+    /// Counts every change of content, entries or attributes.
+    pub version: u64,
+}
+
+/// A time to set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetTime {
+    /// The volume's clock, now.
+    Now,
+    /// This time.
+    At(Time),
+}
+
+/// Attributes to set; `None` keeps what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SetAttr {
+    /// Permission bits, 0..=0o7777.
+    pub mode: Option<u32>,
+    /// Owner.
+    pub uid: Option<u32>,
+    /// Group.
+    pub gid: Option<u32>,
+    /// Size in bytes: truncates or extends with zeros.
+    pub size: Option<u64>,
+    /// Last access.
+    pub accessed: Option<SetTime>,
+    /// Last change of content.
+    pub modified: Option<SetTime>,
+    /// Last change of attributes. Only hosts whose kernel keeps time itself (FUSE writeback) set it.
+    pub changed: Option<Time>,
+    /// Birth.
+    pub born: Option<Time>,
+    /// Flags: [`crate::flags`].
+    pub flags: Option<u32>,
+}
+
+/// Space and inodes of a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FsStats {
+    /// Unit of the block counts, in bytes.
+    pub block_bytes: u32,
+    /// Blocks in all.
+    pub blocks: u64,
+    /// Blocks that a writer can still store.
+    pub blocks_free: u64,
+    /// Inodes that can exist.
+    pub inodes: u64,
+    /// Inodes that can still be made.
+    pub inodes_free: u64,
+    /// Longest name in bytes.
+    pub name_bytes: u32,
+}

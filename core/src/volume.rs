@@ -1,0 +1,333 @@
+//! A volume: everything that one process serves. Opening, branches and snapshots, views.
+
+mod handles;
+mod sessions;
+pub(crate) mod view;
+pub(crate) mod view_paths;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hashbrown::HashMap;
+
+use crate::context::{Clock, Context, SystemClock};
+use crate::data::{CHUNK_BYTES, ChunkStore, StoreConfig};
+use crate::error::{Error, Result};
+use crate::history::diff::Diff;
+use crate::history::reaper::Reaper;
+use crate::history::refs::{RefInfo, Refs};
+use crate::limits;
+use crate::operations::ViewOptions;
+use crate::operations::create::new_root;
+use crate::sync::Mutex;
+use crate::tree::name::{NamePolicy, NameRules};
+use crate::tree::table::FrozenTable;
+use crate::types::{BranchId, FsStats, RefId, SnapshotId, ViewId};
+
+pub use view::View;
+
+/// Unit of the block counts in [`FsStats`].
+const BLOCK_BYTES: u64 = 4096;
+/// What a machine is taken to have that does not say.
+const UNKNOWN_MACHINE_BYTES: u64 = 2 << 30;
+
+/// How to open a volume.
+pub struct Config {
+    /// What it is called: 1 to 255 bytes, the rules of branch names. Shown by listings.
+    pub name: String,
+    /// Bytes of content that it may hold in memory; `None`: half of the machine's memory.
+    pub memory_bytes: Option<u64>,
+    /// Where content goes that memory has no room for: an unlinked file in this directory. `None`: nowhere.
+    pub spill_dir: Option<PathBuf>,
+    /// Which names are one and the same, and which are allowed.
+    pub names: NamePolicy,
+    /// Owner of the root directory, who may control the volume.
+    pub root_uid: u32,
+    /// Group of the root directory.
+    pub root_gid: u32,
+    /// Permission bits of the root directory.
+    pub root_mode: u32,
+    /// Where its host listens for control messages besides its mounts; empty: nowhere. Handed on to who asks.
+    pub endpoint: String,
+    /// Where the time comes from.
+    pub clock: Box<dyn Clock>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            name: "bough".into(),
+            memory_bytes: None,
+            spill_dir: None,
+            names: NamePolicy::Posix,
+            root_uid: 0,
+            root_gid: 0,
+            root_mode: 0o755,
+            endpoint: String::new(),
+            clock: Box::new(SystemClock),
+        }
+    }
+}
+
+/// Counters of a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VolumeStats {
+    /// Branches.
+    pub branches: u64,
+    /// Snapshots.
+    pub snapshots: u64,
+    /// Views.
+    pub views: u64,
+    /// Limit of content in memory, in bytes.
+    pub memory_bytes: u64,
+    /// Content stored, in memory and in the spill file, in bytes.
+    pub used_bytes: u64,
+    /// Content that can be stored in all, in bytes: the memory limit, what is spilled, and the room left where spilling goes.
+    pub capacity_bytes: u64,
+    /// Chunks in use.
+    pub chunks: u64,
+    /// Bytes in small buffers.
+    pub small_bytes: u64,
+    /// Chunks allocated since the volume was opened.
+    pub chunks_allocated: u64,
+    /// Chunks copied because they were shared, since the volume was opened.
+    pub chunks_copied: u64,
+    /// Content in the spill file, in bytes.
+    pub spill_bytes: u64,
+}
+
+/// A view as listings show it.
+#[derive(Debug, Clone)]
+pub struct ViewInfo {
+    /// Which.
+    pub id: ViewId,
+    /// What its host calls it: a mount point, say.
+    pub label: Arc<str>,
+    /// What it shows now.
+    pub shows: RefId,
+    /// Whether it refuses every change.
+    pub read_only: bool,
+}
+
+/// A volume. Any thread may use it; it ends when the last reference, view, diff and subscription is dropped.
+pub struct Volume {
+    name: String,
+    pub(crate) context: Arc<Context>,
+    pub(crate) refs: Arc<Refs>,
+    reaper: Reaper,
+    first_branch: BranchId,
+    views: Mutex<HashMap<ViewId, std::sync::Weak<View>>>,
+    next_id: AtomicU64,
+    pub(crate) sessions: sessions::DiffSessions,
+    owner_uid: u32,
+    endpoint: String,
+}
+
+impl Volume {
+    /// Opens an empty volume with one branch, `main`.
+    ///
+    /// Errors: [`Error::BadRefName`] for a bad name, [`Error::Invalid`] for a memory limit below one chunk,
+    /// [`Error::Io`] when the spill directory cannot be used.
+    pub fn open(config: Config) -> Result<Arc<Volume>> {
+        crate::history::refs::check_name(&config.name)?;
+        let memory_bytes = config.memory_bytes.unwrap_or_else(default_memory_bytes);
+        let store = ChunkStore::new(StoreConfig { memory_bytes, spill_dir: config.spill_dir })?;
+        let names = NameRules::new(config.names, random_key());
+        let now = config.clock.now();
+        let root = new_root(now, config.root_uid, config.root_gid, config.root_mode);
+        let (refs, first_branch) = Refs::new(FrozenTable::with_root(root), now);
+        Ok(Arc::new(Volume {
+            name: config.name,
+            context: Arc::new(Context::new(store, names, config.clock)),
+            refs: Arc::new(refs),
+            reaper: Reaper::start(),
+            first_branch,
+            views: Mutex::default(),
+            next_id: AtomicU64::new(1),
+            sessions: sessions::DiffSessions::default(),
+            owner_uid: config.root_uid,
+            endpoint: config.endpoint,
+        }))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Who may control it.
+    #[must_use]
+    pub fn owner_uid(&self) -> u32 {
+        self.owner_uid
+    }
+
+    /// Where its host listens; see [`Config::endpoint`].
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Whether names that differ in case only are one and the same.
+    #[must_use]
+    pub fn ignores_case(&self) -> bool {
+        self.context.names.policy() != NamePolicy::Posix
+    }
+
+    /// The branch it was opened with.
+    #[must_use]
+    pub fn first_branch(&self) -> BranchId {
+        self.first_branch
+    }
+
+    fn new_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Opens a view of a branch or snapshot. `label` is what its host calls it.
+    ///
+    /// Errors: [`Error::NoSuchRef`].
+    pub fn view(self: &Arc<Volume>, shows: RefId, label: &str, options: ViewOptions) -> Result<Arc<View>> {
+        let id = ViewId(self.new_id());
+        let view = View::open(self, id, shows, label, options)?;
+        self.views.lock().insert(id, Arc::downgrade(&view));
+        Ok(view)
+    }
+
+    pub(crate) fn view_ended(&self, id: ViewId) {
+        self.views.lock().remove(&id);
+    }
+
+    /// The views there are, in order of id.
+    #[must_use]
+    pub fn views(&self) -> Vec<ViewInfo> {
+        let live: Vec<Arc<View>> = self.views.lock().values().filter_map(std::sync::Weak::upgrade).collect();
+        let mut infos: Vec<ViewInfo> = live.iter().map(|view| view.info()).collect();
+        infos.sort_by_key(|info| info.id);
+        infos
+    }
+
+    /// The branch or snapshot of this name.
+    ///
+    /// Errors: [`Error::NoSuchRef`].
+    pub fn find(&self, name: &str) -> Result<RefId> {
+        self.refs.find(name)
+    }
+
+    /// As [`Volume::find`], but only of this kind: 1 a branch, 2 a snapshot, 0 either.
+    pub(crate) fn find_kind(&self, name: &str, kind: u32) -> Result<RefId> {
+        match (self.find(name)?, kind) {
+            (id, 0) | (id @ RefId::Branch(_), 1) | (id @ RefId::Snapshot(_), 2) => Ok(id),
+            (RefId::Branch(_), _) => Err(Error::Invalid("that is a branch, not a snapshot")),
+            (RefId::Snapshot(_), _) => Err(Error::Invalid("that is a snapshot, not a branch")),
+        }
+    }
+
+    /// What is known about a branch or snapshot.
+    ///
+    /// Errors: [`Error::NoSuchRef`].
+    pub fn ref_info(&self, id: RefId) -> Result<RefInfo> {
+        self.refs.info(id)
+    }
+
+    /// Branches and snapshots in order of age, at most `limit` after `after`.
+    #[must_use]
+    pub fn list_refs(&self, after: Option<RefId>, limit: usize) -> Vec<RefInfo> {
+        self.refs.list(after, limit)
+    }
+
+    /// Takes a snapshot of a branch as it is now, in constant time. Without a name it is called BRANCH@N.
+    ///
+    /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`], [`Error::Limit`].
+    pub fn create_snapshot(&self, branch: BranchId, name: Option<&str>) -> Result<SnapshotId> {
+        self.refs.snapshot(branch, name, &self.context)
+    }
+
+    /// Grows a branch from a snapshot, or from a branch as it is now, in constant time.
+    ///
+    /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`], [`Error::Limit`].
+    pub fn create_branch(&self, name: &str, from: RefId) -> Result<BranchId> {
+        self.refs.branch(name, from, &self.context)
+    }
+
+    /// Gives a branch or snapshot another name.
+    ///
+    /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`].
+    pub fn rename_ref(&self, id: RefId, name: &str) -> Result<()> {
+        self.refs.rename(id, name)
+    }
+
+    /// Deletes a branch or snapshot. What has grown from it stays, and from then on counts as grown from its parent. What it
+    /// alone held is freed in the background.
+    ///
+    /// Errors: [`Error::NoSuchRef`]; [`Error::Busy`] while a view shows it, or for the last branch.
+    pub fn delete_ref(&self, id: RefId) -> Result<()> {
+        let table = self.refs.delete(id)?;
+        self.reaper.take(table);
+        Ok(())
+    }
+
+    /// What differs between two branches or snapshots, each as it is now.
+    ///
+    /// Errors: [`Error::NoSuchRef`].
+    pub fn diff(&self, before: RefId, after: RefId) -> Result<Diff> {
+        let before = self.refs.frozen(before, &self.context)?;
+        let after = self.refs.frozen(after, &self.context)?;
+        Ok(Diff::new(&self.context, before, after))
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn stats(&self) -> VolumeStats {
+        let (branches, snapshots) = self.refs.counts();
+        let store = self.context.store.usage();
+        let spill_bytes = store.spilled_frames * CHUNK_BYTES as u64;
+        VolumeStats {
+            branches: branches as u64,
+            snapshots: snapshots as u64,
+            views: self.views.lock().len() as u64,
+            memory_bytes: store.memory_limit_bytes,
+            used_bytes: store.memory_bytes + spill_bytes,
+            capacity_bytes: store.memory_limit_bytes + spill_bytes + self.context.store.spill_room_bytes(),
+            chunks: store.frames,
+            small_bytes: store.small_bytes,
+            chunks_allocated: store.allocations,
+            chunks_copied: store.copies,
+            spill_bytes,
+        }
+    }
+
+    /// Space and inodes, as statvfs(3) counts them.
+    #[must_use]
+    pub fn fs_stats(&self) -> FsStats {
+        let stats = self.stats();
+        FsStats {
+            block_bytes: BLOCK_BYTES as u32,
+            blocks: stats.capacity_bytes / BLOCK_BYTES,
+            blocks_free: stats.capacity_bytes.saturating_sub(stats.used_bytes) / BLOCK_BYTES,
+            inodes: limits::INODE_ID,
+            inodes_free: limits::INODE_ID.saturating_sub(self.context.ids_used()),
+            name_bytes: limits::NAME_BYTES as u32,
+        }
+    }
+
+    /// Refuses every change from now on; what is stored stays readable. For hosts that met a fault of ours.
+    pub fn latch_read_only(&self) {
+        self.context.latch_read_only();
+    }
+}
+
+/// So that nobody can choose names that collide.
+fn random_key() -> (u64, u64) {
+    use std::hash::{BuildHasher, RandomState};
+    (RandomState::new().hash_one(0), RandomState::new().hash_one(1))
+}
+
+fn default_memory_bytes() -> u64 {
+    let Ok(mut system) = sysinfo::System::new() else { return UNKNOWN_MACHINE_BYTES / 2 };
+    system.refresh_memory();
+    let machine = system.total_memory();
+    let group = system.cgroup_limits().map_or(machine, |limits| limits.total_memory);
+    machine.min(group) / 2
+}

@@ -1,0 +1,596 @@
+//! A view: one host's attachment to a branch or snapshot. The one entry to every operation, by node.
+//!
+//! A view can be switched. Nodes carry the number of the attachment they came from, so what was looked up before a
+//! switch goes on meaning what it meant, until the host has forgotten it.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use hashbrown::HashMap;
+
+use super::handles::{Handle, Handles};
+use super::{ViewInfo, Volume};
+use crate::data::Pin;
+use crate::error::{Error, Result};
+use crate::history::events::Events;
+use crate::operations::access::Mask;
+use crate::operations::attachment::Attachment;
+use crate::operations::copy::check_overlap;
+use crate::operations::lock_table::{Conflict, Lock, LockSpace, WaitId};
+use crate::operations::remove::Removal;
+use crate::operations::rename::Place;
+use crate::operations::{
+    Allocation, DirEntry, ListOptions, NewNode, OpenOptions, RenameMode, Seek, ViewOptions, WriteAt, XattrMode,
+};
+use crate::sync::RwLock;
+use crate::tree::inode::Inode;
+use crate::types::{Attr, Caller, FsStats, HandleId, NodeId, RefId, SetAttr, ViewId};
+
+/// A node looked up or made, with its attributes. It counts as one reference that the host gives back with [`View::forget`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// The node.
+    pub node: NodeId,
+    /// Its attributes.
+    pub attr: Attr,
+}
+
+/// One host's attachment to a branch or snapshot. Any thread may use it.
+pub struct View {
+    pub(crate) volume: Arc<Volume>,
+    id: ViewId,
+    label: Arc<str>,
+    options: ViewOptions,
+    current: ArcSwap<Attachment>,
+    /// Attachments from before a switch that the host still knows nodes of.
+    earlier: RwLock<HashMap<u16, Arc<Attachment>>>,
+    pub(crate) handles: Handles,
+}
+
+impl View {
+    pub(super) fn open(
+        volume: &Arc<Volume>,
+        id: ViewId,
+        shows: RefId,
+        label: &str,
+        options: ViewOptions,
+    ) -> Result<Arc<View>> {
+        let attachment = Attachment::new(&volume.context, &volume.refs, shows, id, 0, options)?;
+        Ok(Arc::new(View {
+            volume: volume.clone(),
+            id,
+            label: Arc::from(label),
+            options,
+            current: ArcSwap::from_pointee(attachment),
+            earlier: RwLock::default(),
+            handles: Handles::default(),
+        }))
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> ViewId {
+        self.id
+    }
+
+    /// The volume it belongs to.
+    #[must_use]
+    pub fn volume(&self) -> &Arc<Volume> {
+        &self.volume
+    }
+
+    /// What it shows now, and how.
+    #[must_use]
+    pub fn info(&self) -> ViewInfo {
+        let current = self.current.load();
+        ViewInfo { id: self.id, label: self.label.clone(), shows: current.shows, read_only: current.is_read_only() }
+    }
+
+    /// Shows another branch or snapshot from now on. Nodes and handles from before go on showing what they showed.
+    ///
+    /// Errors: [`Error::NoSuchRef`]; [`Error::Busy`] when 65,536 earlier attachments are still in use.
+    pub fn switch(&self, shows: RefId) -> Result<()> {
+        let mut earlier = self.earlier.write();
+        let old = self.current.load_full();
+        earlier.retain(|_, attachment| attachment.is_in_use());
+        let generation = (1..=u16::MAX)
+            .map(|step| old.generation.wrapping_add(step))
+            .find(|generation| !earlier.contains_key(generation))
+            .ok_or(Error::Busy("nodes from 65,535 earlier switches are still in use"))?;
+        let volume = &self.volume;
+        let new = Attachment::new(&volume.context, &volume.refs, shows, self.id, generation, self.options)?;
+        earlier.insert(old.generation, old);
+        self.current.store(Arc::new(new));
+        Ok(())
+    }
+
+    pub(crate) fn current(&self) -> arc_swap::Guard<Arc<Attachment>> {
+        self.current.load()
+    }
+
+    /// Runs `with` on the attachment that a node belongs to.
+    #[inline]
+    pub(crate) fn with<R>(&self, node: NodeId, with: impl FnOnce(&Arc<Attachment>) -> Result<R>) -> Result<R> {
+        let current = self.current.load();
+        if node == NodeId::ROOT || current.generation == node.generation() {
+            return with(&current);
+        }
+        with(&self.earlier(node.generation())?)
+    }
+
+    fn earlier(&self, generation: u16) -> Result<Arc<Attachment>> {
+        self.earlier.read().get(&generation).cloned().ok_or(Error::Stale)
+    }
+
+    // ---- names -------------------------------------------------------------------------------------------------
+
+    /// Finds the entry `name` of a directory; `.` and `..` too. Counts one reference.
+    ///
+    /// Errors: [`Error::NotFound`], [`Error::NotADirectory`], [`Error::AccessDenied`], [`Error::NameTooLong`], [`Error::Invalid`], [`Error::Stale`].
+    pub fn lookup(&self, caller: &Caller<'_>, parent: NodeId, name: &[u8]) -> Result<Entry> {
+        self.with(parent, |at| {
+            loop {
+                let inode = at.lookup(caller, parent.inode(), name)?;
+                if let Some(entry) = known(at, &inode) {
+                    return Ok(entry);
+                }
+            }
+        })
+    }
+
+    /// Gives back `count` references. More than there are is all of them.
+    pub fn forget(&self, node: NodeId, count: u64) {
+        // A node that is stale already has nothing left to forget.
+        let _ = self.with(node, |at| {
+            at.forget(node.inode(), count);
+            Ok(())
+        });
+        if node.generation() != self.current.load().generation {
+            self.drop_unused(node.generation());
+        }
+    }
+
+    fn drop_unused(&self, generation: u16) {
+        let unused = |attachment: &Arc<Attachment>| Arc::strong_count(attachment) == 1 && !attachment.is_in_use();
+        if self.earlier.read().get(&generation).is_some_and(unused) {
+            let gone = self.earlier.write().remove(&generation);
+            drop(gone);
+        }
+    }
+
+    /// Makes a node under a name. `mode`: permission bits, before the caller's umask or the directory's default ACL. Counts one reference.
+    ///
+    /// Errors: [`Error::Exists`], [`Error::AccessDenied`], [`Error::NotPermitted`], [`Error::ReadOnly`], name errors.
+    pub fn make(&self, caller: &Caller<'_>, parent: NodeId, name: &[u8], mode: u32, new: NewNode<'_>) -> Result<Entry> {
+        self.with(parent, |at| {
+            let attr = at.make_held(caller, parent.inode(), name, mode, new, |id| {
+                at.reference(id);
+                Ok(())
+            })?;
+            Ok(Entry { node: at.node(attr.inode), attr })
+        })
+    }
+
+    /// Removes a name of anything but a directory.
+    ///
+    /// Errors: [`Error::NotFound`], [`Error::IsADirectory`], [`Error::AccessDenied`], [`Error::NotPermitted`], [`Error::ReadOnly`], name errors.
+    pub fn unlink(&self, caller: &Caller<'_>, parent: NodeId, name: &[u8]) -> Result<()> {
+        self.with(parent, |at| at.remove(caller, parent.inode(), name, Removal::File))
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// Errors: as [`View::unlink`], [`Error::NotEmpty`], [`Error::NotADirectory`].
+    pub fn rmdir(&self, caller: &Caller<'_>, parent: NodeId, name: &[u8]) -> Result<()> {
+        self.with(parent, |at| at.remove(caller, parent.inode(), name, Removal::Directory))
+    }
+
+    /// Gives a node a further name. Counts one reference.
+    ///
+    /// Errors: [`Error::Exists`], [`Error::NotPermitted`] for a directory, [`Error::TooManyLinks`], [`Error::CrossesVolumes`] when the two are of different switches.
+    pub fn link(&self, caller: &Caller<'_>, node: NodeId, parent: NodeId, name: &[u8]) -> Result<Entry> {
+        self.with(parent, |at| {
+            same_attachment(self, node, parent)?;
+            let attr = at.link(caller, node.inode(), parent.inode(), name)?;
+            at.reference(attr.inode);
+            Ok(Entry { node: at.node(attr.inode), attr })
+        })
+    }
+
+    /// Moves or renames an entry.
+    ///
+    /// Errors: those of rename(2) and renameat2(2); [`Error::IntoItself`], [`Error::CrossesVolumes`].
+    pub fn rename(
+        &self,
+        caller: &Caller<'_>,
+        parent: NodeId,
+        name: &[u8],
+        new_parent: NodeId,
+        new_name: &[u8],
+        mode: RenameMode,
+    ) -> Result<()> {
+        self.with(parent, |at| {
+            same_attachment(self, parent, new_parent)?;
+            let from = Place { parent: parent.inode(), name };
+            let to = Place { parent: new_parent.inode(), name: new_name };
+            at.rename(caller, from, to, mode)
+        })
+    }
+
+    /// The target of a symbolic link.
+    ///
+    /// Errors: [`Error::Invalid`] when it is none.
+    pub fn read_link(&self, node: NodeId) -> Result<Arc<[u8]>> {
+        self.with(node, |at| at.read_link(node.inode()))
+    }
+
+    /// The entries of a directory after `cookie` (0: all), each given to `take` until it answers false.
+    ///
+    /// Errors: [`Error::NotADirectory`], [`Error::BadHandle`], [`Error::AccessDenied`] without a handle.
+    pub fn list(
+        &self,
+        caller: &Caller<'_>,
+        node: NodeId,
+        handle: Option<HandleId>,
+        cookie: u64,
+        options: ListOptions,
+        take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
+    ) -> Result<()> {
+        self.opened(caller, node, handle, Mask::READ, |at, node| at.list(node.inode(), cookie, options, take))
+    }
+
+    // ---- attributes --------------------------------------------------------------------------------------------
+
+    /// The attributes of a node.
+    ///
+    /// Errors: [`Error::Stale`].
+    pub fn attr(&self, node: NodeId) -> Result<Attr> {
+        self.with(node, |at| at.attr(node.inode()))
+    }
+
+    /// Sets attributes, all of those named or none. With a handle open for writing a change of size needs no permission.
+    ///
+    /// Errors: [`Error::NotPermitted`], [`Error::AccessDenied`], [`Error::IsADirectory`], [`Error::NoSpace`], [`Error::FileTooLarge`], [`Error::ReadOnly`], [`Error::Invalid`].
+    pub fn set_attr(&self, caller: &Caller<'_>, node: NodeId, handle: Option<HandleId>, set: &SetAttr) -> Result<Attr> {
+        match handle {
+            None => self.with(node, |at| at.set_attr(caller, node.inode(), set, false)),
+            Some(handle) => {
+                let handle = self.handles.get(handle)?;
+                handle.at.set_attr(caller, handle.id, set, handle.options.write)
+            }
+        }
+    }
+
+    /// Whether the caller may do all of `want`; as access(2).
+    ///
+    /// Errors: [`Error::AccessDenied`], [`Error::ReadOnly`], [`Error::NotPermitted`].
+    pub fn access(&self, caller: &Caller<'_>, node: NodeId, want: Mask) -> Result<()> {
+        self.with(node, |at| at.access(caller, node.inode(), want))
+    }
+
+    /// The value of an extended attribute.
+    ///
+    /// Errors: [`Error::NoAttribute`], [`Error::AccessDenied`], [`Error::NotSupported`].
+    pub fn get_xattr(&self, caller: &Caller<'_>, node: NodeId, name: &[u8]) -> Result<Arc<[u8]>> {
+        self.with(node, |at| at.get_xattr(caller, node.inode(), name))
+    }
+
+    /// The names of the extended attributes that the caller may see.
+    ///
+    /// Errors: [`Error::Stale`].
+    pub fn list_xattrs(&self, caller: &Caller<'_>, node: NodeId) -> Result<Vec<Box<[u8]>>> {
+        self.with(node, |at| at.list_xattrs(caller, node.inode()))
+    }
+
+    /// Sets an extended attribute.
+    ///
+    /// Errors: [`Error::Exists`], [`Error::NoAttribute`], [`Error::ValueTooLarge`], [`Error::TooManyAttributes`], [`Error::NotPermitted`], [`Error::AccessDenied`], [`Error::ReadOnly`].
+    pub fn set_xattr(
+        &self,
+        caller: &Caller<'_>,
+        node: NodeId,
+        name: &[u8],
+        value: &[u8],
+        mode: XattrMode,
+    ) -> Result<()> {
+        self.with(node, |at| at.set_xattr(caller, node.inode(), name, value, mode))
+    }
+
+    /// Removes an extended attribute.
+    ///
+    /// Errors: [`Error::NoAttribute`], and as [`View::set_xattr`].
+    pub fn remove_xattr(&self, caller: &Caller<'_>, node: NodeId, name: &[u8]) -> Result<()> {
+        self.with(node, |at| at.remove_xattr(caller, node.inode(), name))
+    }
+
+    // ---- content -----------------------------------------------------------------------------------------------
+
+    /// Opens a file or directory.
+    ///
+    /// Errors: [`Error::AccessDenied`], [`Error::IsADirectory`] for writing, [`Error::NotADirectory`], [`Error::NotPermitted`] by flags, [`Error::ReadOnly`], [`Error::Limit`].
+    pub fn open_node(&self, caller: &Caller<'_>, node: NodeId, options: OpenOptions) -> Result<HandleId> {
+        self.with(node, |at| self.open_at(at, caller, node.inode(), options))
+    }
+
+    /// Makes a file and opens it, or opens the one that is there unless `options.exclusive`. Counts one reference.
+    ///
+    /// Errors: as [`View::make`] and [`View::open_node`].
+    pub fn create(
+        &self,
+        caller: &Caller<'_>,
+        parent: NodeId,
+        name: &[u8],
+        mode: u32,
+        options: OpenOptions,
+    ) -> Result<(Entry, HandleId)> {
+        self.with(parent, |at| {
+            let (attr, handle) = self.create_at(at, caller, parent.inode(), name, mode, options)?;
+            at.reference(attr.inode);
+            Ok((Entry { node: at.node(attr.inode), attr }, handle))
+        })
+    }
+
+    /// Makes a file without a name (O_TMPFILE) and opens it. Counts one reference.
+    ///
+    /// Errors: as [`View::make`].
+    pub fn create_unnamed(
+        &self,
+        caller: &Caller<'_>,
+        parent: NodeId,
+        mode: u32,
+        options: OpenOptions,
+    ) -> Result<(Entry, HandleId)> {
+        self.with(parent, |at| {
+            let attr = at.make_unnamed(caller, parent.inode(), mode)?;
+            at.count_handle();
+            let handle = self.handles.insert(Handle::of_held(at.clone(), attr.inode, options))?;
+            at.reference(attr.inode);
+            Ok((Entry { node: at.node(attr.inode), attr }, handle))
+        })
+    }
+
+    /// Closes a handle. Its locks by flock and open file description go with it if the host releases their owner.
+    ///
+    /// Errors: [`Error::BadHandle`].
+    pub fn release(&self, handle: HandleId) -> Result<()> {
+        let handle = self.handles.remove(handle)?;
+        let generation = handle.at.generation;
+        drop(handle);
+        if generation != self.current.load().generation {
+            self.drop_unused(generation);
+        }
+        Ok(())
+    }
+
+    /// Runs `with` on an open handle's inode, or on the node itself after checking the caller's permission.
+    fn opened<R>(
+        &self,
+        caller: &Caller<'_>,
+        node: NodeId,
+        handle: Option<HandleId>,
+        want: Mask,
+        with: impl FnOnce(&Arc<Attachment>, NodeId) -> Result<R>,
+    ) -> Result<R> {
+        let Some(handle) = handle else {
+            return self.with(node, |at| {
+                at.may_access_content(caller, node.inode(), want)?;
+                with(at, node)
+            });
+        };
+        let handle = self.handles.get(handle)?;
+        let allowed = if want == Mask::WRITE { handle.options.write } else { handle.options.read };
+        if !allowed {
+            return Err(Error::BadHandle);
+        }
+        with(&handle.at, NodeId::new(handle.at.generation, handle.id))
+    }
+
+    /// Reads at `offset` into `buffer`; answers how many bytes, 0 at or past the end.
+    ///
+    /// Errors: [`Error::IsADirectory`], [`Error::BadHandle`], [`Error::AccessDenied`] without a handle, [`Error::Io`].
+    pub fn read(
+        &self,
+        caller: &Caller<'_>,
+        node: NodeId,
+        handle: Option<HandleId>,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize> {
+        self.opened(caller, node, handle, Mask::READ, |at, node| at.read(node.inode(), offset, buffer))
+    }
+
+    /// Lends up to `length` bytes at `offset` instead of copying them. They stay as they are until the pin is dropped.
+    ///
+    /// Errors: as [`View::read`].
+    pub fn read_pin(
+        &self,
+        caller: &Caller<'_>,
+        node: NodeId,
+        handle: Option<HandleId>,
+        offset: u64,
+        length: usize,
+    ) -> Result<Pin> {
+        self.opened(caller, node, handle, Mask::READ, |at, node| at.read_pin(node.inode(), offset, length))
+    }
+
+    /// Writes `data`; answers how many bytes, fewer only when space runs out after some. A handle opened to append writes at the end.
+    ///
+    /// Errors: [`Error::NoSpace`], [`Error::FileTooLarge`], [`Error::ReadOnly`], [`Error::NotPermitted`], [`Error::BadHandle`], [`Error::AccessDenied`] without a handle.
+    pub fn write(
+        &self,
+        caller: &Caller<'_>,
+        node: NodeId,
+        handle: Option<HandleId>,
+        at: WriteAt,
+        data: &[u8],
+    ) -> Result<usize> {
+        let appends = match handle {
+            Some(handle) => self.handles.get(handle)?.options.append,
+            None => false,
+        };
+        let place = if appends { WriteAt::End } else { at };
+        self.opened(caller, node, handle, Mask::WRITE, |at, node| at.write(caller, node.inode(), place, data))
+    }
+
+    /// Called at each close of a descriptor; content needs nothing then. Range locks of `owner` go, as POSIX asks (fcntl(2)).
+    ///
+    /// Errors: [`Error::Stale`].
+    pub fn flush(&self, node: NodeId, owner: Option<u64>) -> Result<()> {
+        self.with(node, |at| {
+            if let (Some(head), Some(owner)) = (at.tree.head(), owner) {
+                head.locks.release_owner(node.inode(), LockSpace::Range, owner);
+            }
+            Ok(())
+        })
+    }
+
+    /// A volume lives in memory: what was written is as safe as it will be. Checks that the node exists.
+    ///
+    /// Errors: [`Error::Stale`].
+    pub fn fsync(&self, node: NodeId) -> Result<()> {
+        self.with(node, |at| at.inode(node.inode()).map(drop))
+    }
+
+    /// fallocate(2).
+    ///
+    /// Errors: [`Error::NoSpace`], [`Error::FileTooLarge`], [`Error::Invalid`], [`Error::ReadOnly`], [`Error::NotPermitted`], [`Error::BadHandle`].
+    pub fn allocate(
+        &self,
+        caller: &Caller<'_>,
+        node: NodeId,
+        handle: Option<HandleId>,
+        offset: u64,
+        length: u64,
+        how: Allocation,
+    ) -> Result<()> {
+        self.opened(caller, node, handle, Mask::WRITE, |at, node| {
+            at.allocate(caller, node.inode(), offset, length, how)
+        })
+    }
+
+    /// lseek(2) for data and holes.
+    ///
+    /// Errors: [`Error::NoSuchOffset`].
+    pub fn seek(&self, node: NodeId, offset: u64, what: Seek) -> Result<u64> {
+        self.with(node, |at| at.seek(node.inode(), offset, what))
+    }
+
+    /// copy_file_range(2) between two files of the volume; whole chunks are shared. Answers how many bytes were copied.
+    ///
+    /// Errors: as [`View::read`] of the one and [`View::write`] of the other; [`Error::Invalid`] when ranges of one file overlap.
+    #[allow(clippy::too_many_arguments)]
+    pub fn copy_range(
+        &self,
+        caller: &Caller<'_>,
+        source: NodeId,
+        source_handle: Option<HandleId>,
+        source_offset: u64,
+        node: NodeId,
+        handle: Option<HandleId>,
+        offset: u64,
+        length: u64,
+    ) -> Result<u64> {
+        if source == node {
+            check_overlap(source_offset, offset, length)?;
+        }
+        let content =
+            self.opened(caller, source, source_handle, Mask::READ, |at, source| at.content(source.inode()))?;
+        self.opened(caller, node, handle, Mask::WRITE, |at, node| {
+            at.copy_from(caller, &content, source_offset, node.inode(), offset, length)
+        })
+    }
+
+    // ---- locks -------------------------------------------------------------------------------------------------
+
+    fn locking<R>(&self, node: NodeId, with: impl FnOnce(&crate::history::head::Head) -> Result<R>) -> Result<R> {
+        self.with(node, |at| match at.tree.head() {
+            Some(head) => with(head),
+            // Nobody can change a snapshot, so whoever reads it needs no lock against anybody.
+            None => Err(Error::NotSupported),
+        })
+    }
+
+    /// A lock of somebody else that stands in the way of `lock`, if there is one (F_GETLK).
+    ///
+    /// Errors: [`Error::NotSupported`] on a snapshot, [`Error::Stale`].
+    pub fn test_lock(&self, node: NodeId, space: LockSpace, owner: u64, lock: Lock) -> Result<Option<Conflict>> {
+        self.locking(node, |head| Ok(head.locks.test(node.inode(), space, owner, lock)))
+    }
+
+    /// Takes a lock, changes one, or says that another owner is in the way.
+    ///
+    /// Errors: [`Error::WouldBlock`], [`Error::Limit`], [`Error::NotSupported`] on a snapshot.
+    pub fn set_lock(&self, node: NodeId, space: LockSpace, owner: u64, lock: Lock) -> Result<()> {
+        self.locking(node, |head| head.locks.set(node.inode(), space, owner, lock))
+    }
+
+    /// Takes a lock as soon as nobody is in the way. `None`: it is taken; else `done` is called once, by another thread, when it is or
+    /// when the wait was cancelled.
+    ///
+    /// Errors: [`Error::Deadlock`], [`Error::Limit`], [`Error::NotSupported`] on a snapshot; `done` is not called then.
+    pub fn wait_lock(
+        &self,
+        node: NodeId,
+        space: LockSpace,
+        owner: u64,
+        lock: Lock,
+        done: Box<dyn FnOnce(Result<()>) + Send>,
+    ) -> Result<Option<WaitId>> {
+        self.locking(node, |head| head.locks.wait(node.inode(), space, owner, lock, done))
+    }
+
+    /// Cancels a wait; false when it is over already.
+    #[must_use]
+    pub fn cancel_wait(&self, node: NodeId, wait: WaitId) -> bool {
+        self.locking(node, |head| Ok(head.locks.cancel(wait))).unwrap_or(false)
+    }
+
+    /// Gives up an owner's locks on a range of bytes (`start..=end`).
+    ///
+    /// Errors: [`Error::NotSupported`] on a snapshot, [`Error::Stale`].
+    pub fn unlock(&self, node: NodeId, space: LockSpace, owner: u64, start: u64, end: u64) -> Result<()> {
+        self.locking(node, |head| head.locks.unlock(node.inode(), space, owner, start, end))
+    }
+
+    // ---- the whole ---------------------------------------------------------------------------------------------
+
+    /// Space and inodes of the volume.
+    #[must_use]
+    pub fn fs_stats(&self) -> FsStats {
+        self.volume.fs_stats()
+    }
+
+    /// Subscribes to the changes of the branch that the view shows now. With `others_only` changes made through this view are left out.
+    ///
+    /// Errors: [`Error::Invalid`] for a capacity of 0 or beyond [`crate::limits::EVENT_QUEUE`]; [`Error::NotSupported`] on a snapshot.
+    pub fn events(&self, capacity: usize, others_only: bool) -> Result<Events> {
+        let current = self.current.load();
+        let head = current.tree.head().ok_or(Error::NotSupported)?;
+        head.events.subscribe(capacity, if others_only { self.id } else { ViewId(0) })
+    }
+
+    /// Nodes that the host knows and has not forgotten.
+    #[must_use]
+    pub fn reference_count(&self) -> u64 {
+        let earlier: u64 = self.earlier.read().values().map(|at| at.reference_count()).sum();
+        self.current.load().reference_count() + earlier
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.volume.view_ended(self.id);
+    }
+}
+
+fn known(at: &Attachment, inode: &Inode) -> Option<Entry> {
+    at.reference(inode.id).then(|| Entry { node: at.node(inode.id), attr: inode.attr() })
+}
+
+/// Both nodes must be of one attachment: what was looked up before a switch is of another tree.
+fn same_attachment(view: &View, a: NodeId, b: NodeId) -> Result<()> {
+    let generation = |node: NodeId| {
+        if node == NodeId::ROOT { view.current.load().generation } else { node.generation() }
+    };
+    if generation(a) == generation(b) { Ok(()) } else { Err(Error::CrossesVolumes) }
+}

@@ -3,7 +3,8 @@
 //!
 //! Owns the stored form (version 2, little-endian), what makes a list valid, and how a list and a file mode shape
 //! each other: acl(5), and POSIX.1e draft 17 section 23. An [`Acl`] is always valid: exactly one entry each for owner,
-//! group and others, a mask as soon as a user or a group is named, entries in order. Where a list is stored, and who may set it, is left to the operations
+//! group and others, a mask as soon as a user or a group is named, entries in order; or no entries at all, which
+//! stands for "no list" and is not for storing. Where a list is stored, and who may set it, is left to the operations
 //! on attributes; what a caller may do with a file as a whole to [`super::access`].
 
 use crate::error::{Error, Result};
@@ -57,9 +58,9 @@ impl Acl {
         Ok(Acl { entries })
     }
 
-    /// Whether these bytes are a header without entries, which to set means to remove the list, as on Linux.
-    pub(crate) fn is_removal(bytes: &[u8]) -> bool {
-        body(bytes).is_ok_and(<[u8]>::is_empty)
+    /// Whether there are no entries: to set such a list means to remove the one there is, as on Linux.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// The stored form.
@@ -75,30 +76,31 @@ impl Acl {
     }
 
     /// The list that says what the permission bits of `mode` say.
+    #[cfg(test)]
     pub(crate) fn from_mode(mode: u32) -> Acl {
         let base = |tag, shift: u32| Entry { tag, permissions: (mode >> shift & 7) as u8, id: NOBODY };
         Acl { entries: Box::new([base(Tag::Owner, 6), base(Tag::OwningGroup, 3), base(Tag::Other, 0)]) }
     }
 
     /// The nine permission bits that say the same, when the list has no more than its three base entries: then the
-    /// mode says it all, and no list need be kept.
+    /// mode says it all, and no list need be kept. So it is with an empty list, whose bits are 0.
     pub(crate) fn equivalent_mode(&self) -> Option<u32> {
-        (self.entries.len() == 3).then(|| self.apply_to_mode(0))
+        (self.entries.len() <= 3).then(|| self.apply_to_mode(0))
     }
 
     /// The mode of a file whose access list becomes this one: its group bits show the mask, or the owning group's entry
     /// where there is no mask (acl(5), "Correspondence between ACL entries and file permission bits"). Bits
-    /// beyond the nine stay. Whether set-group-id may stay is for
+    /// beyond the nine stay; an empty list changes nothing. Whether set-group-id may stay is for
     /// [`super::access::chmod_mode`] to say.
     pub(crate) fn apply_to_mode(&self, mode: u32) -> u32 {
-        let (owner, group, other) = self.classes();
+        let Some((owner, group, other)) = self.classes() else { return mode };
         let bits = [owner, group, other].map(|at| u32::from(self.entries[at].permissions));
         mode & !0o777 | bits[0] << 6 | bits[1] << 3 | bits[2]
     }
 
     /// What chmod(2) does to an access list: the owner's entry, others', and the mask (or else the owning group's).
     pub(crate) fn chmod(&mut self, mode: u32) {
-        let (owner, group, other) = self.classes();
+        let Some((owner, group, other)) = self.classes() else { return };
         for (at, shift) in [(owner, 6), (group, 3), (other, 0)] {
             self.entries[at].permissions = (mode >> shift & 7) as u8;
         }
@@ -144,13 +146,13 @@ impl Acl {
     }
 
     /// Where the entries stand that the mode's owner, group and other bits mirror.
-    fn classes(&self) -> (usize, usize, usize) {
-        let other = self.entries.len() - 1;
+    fn classes(&self) -> Option<(usize, usize, usize)> {
+        let other = self.entries.len().checked_sub(1)?;
         let mask_or_group = match self.entries[other - 1].tag {
             Tag::Mask => other - 1,
             _ => self.entries.partition_point(|entry| entry.tag < Tag::OwningGroup),
         };
-        (0, mask_or_group, other)
+        Some((0, mask_or_group, other))
     }
 }
 
@@ -195,6 +197,9 @@ fn body(bytes: &[u8]) -> Result<&[u8]> {
 /// One entry each for owner, owning group and others, at most one mask, a mask when anybody is named, and all in
 /// order. Named ids may come in any order and, as on Linux, more than once: the first that fits counts.
 fn check_order(entries: &[Entry]) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
     let count = |tag| entries.iter().filter(|entry| entry.tag == tag).count();
     if !entries.is_sorted_by_key(|entry| entry.tag) {
         return Err(Error::Invalid("an ACL's entries are out of order"));
@@ -263,7 +268,6 @@ mod tests {
     #[test]
     fn lists_that_break_a_rule_are_invalid() {
         let bad: &[&[(u16, u16, u32)]] = &[
-            &[],
             &[(O, 7, 0)],
             &[(O, 7, 0), (G, 7, 0)],
             &[(G, 7, 0), (O, 7, 0), (X, 7, 0)],
@@ -297,11 +301,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_header_alone_means_removal() {
-        assert!(Acl::is_removal(&stored(&[])));
-        assert!(!Acl::is_removal(&[]));
-        assert!(!Acl::is_removal(&[1, 0, 0, 0]));
-        assert!(!Acl::is_removal(&rich().to_bytes()));
+    fn a_list_without_entries_is_no_list_and_changes_nothing() {
+        let mut none = acl(&[]);
+        assert!(none.is_empty() && !rich().is_empty());
+        assert_eq!(none.apply_to_mode(0o4751), 0o4751);
+        assert_eq!(none.equivalent_mode(), Some(0));
+        none.chmod(0o777);
+        assert!(none.is_empty());
+        assert!(!none.permits(&caller(1, 10, &[]), 1, 10, 4));
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! holds or waits; a table that nobody ever used has no memory of its own.
 //!
 //! Invariants: two owners never hold ranges of one inode and space that overlap, but for reading both; one owner's
-//! ranges do not overlap, and neighbours of one kind are one. A waiter that could be granted is granted before the call that
-//! made it possible returns, by its thread, after every lock in here is free again: so a callback may call the table.
+//! ranges do not overlap, and neighbours of one kind are one. A waiter that could be granted is granted before the call
+//! that made it possible returns, by its thread. Its callback runs after every lock in here is free again, and may
+//! call the table.
 //!
 //! Fairness: waiters are served in the order in which they came. A later request that no holder stands against does
-//! overtake waiters, as on Linux, where a parent that waits for its child would otherwise hang for a stranger's sake; but
-//! after [`LOCK_OVERTAKES`] of these a waiter lets nobody pass any more, so that none starves.
+//! overtake waiters, as on Linux: a parent that waits for its child would otherwise hang for a stranger's sake. But
+//! after [`LOCK_OVERTAKES`] of these a waiter lets no other wait pass any more, so that none starves. A request that
+//! does not wait ([`LockTable::set`]) looks at holders only.
 //!
 //! Deadlocks between owners of byte ranges are found across all inodes of the table, and refused. flock(2) finds none.
 //!
@@ -72,26 +74,32 @@ pub struct Lock {
     pub pid: u32,
 }
 
-/// A lock and whose it is: held, or asked for.
+/// A lock that stands in the way, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct HeldLock {
-    /// Who: the number by which the owner is known to the table.
+pub struct Conflict {
+    /// Who holds it: the number by which the owner is known to the table.
     pub owner: u64,
-    /// What.
+    /// What is held.
     pub lock: Lock,
 }
 
-impl HeldLock {
-    /// A request, checked.
-    fn claim(space: LockSpace, owner: u64, lock: Lock) -> Result<HeldLock> {
+/// What an owner asks for.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    owner: u64,
+    lock: Lock,
+}
+
+impl Claim {
+    fn new(space: LockSpace, owner: u64, lock: Lock) -> Result<Claim> {
         match space {
-            LockSpace::Whole => Ok(HeldLock { owner, lock: Lock { start: 0, end: u64::MAX, ..lock } }),
+            LockSpace::Whole => Ok(Claim { owner, lock: Lock { start: 0, end: u64::MAX, ..lock } }),
             LockSpace::Range if lock.start > lock.end => Err(Error::Invalid("a lock's range ends before it starts")),
-            LockSpace::Range => Ok(HeldLock { owner, lock }),
+            LockSpace::Range => Ok(Claim { owner, lock }),
         }
     }
 
-    fn conflicts(&self, other: &HeldLock) -> bool {
+    fn conflicts(&self, other: &Claim) -> bool {
         self.owner != other.owner
             && self.lock.start <= other.lock.end
             && other.lock.start <= self.lock.end
@@ -157,17 +165,18 @@ impl LockTable {
         }
     }
 
-    /// The first lock, by its start, that stands against this one: F_GETLK. What the owner itself holds never does.
-    pub(crate) fn test(&self, inode: InodeId, space: LockSpace, owner: u64, lock: Lock) -> Result<Option<HeldLock>> {
-        let claim = HeldLock::claim(space, owner, lock)?;
-        let Some(mut shard) = self.used_shard(inode) else { return Ok(None) };
-        Ok(shard.get_mut(&inode).and_then(|locks| locks.space(space).first_conflict(&claim)))
+    /// The first lock, by its start, that stands against this one: F_GETLK. What the owner itself holds never does,
+    /// and nothing stands against a range that ends before it starts.
+    pub(crate) fn test(&self, inode: InodeId, space: LockSpace, owner: u64, lock: Lock) -> Option<Conflict> {
+        let claim = Claim::new(space, owner, lock).ok()?;
+        let mut shard = self.used_shard(inode)?;
+        shard.get_mut(&inode)?.space(space).first_conflict(&claim)
     }
 
     /// Takes the lock or answers [`Error::WouldBlock`]: F_SETLK, LOCK_NB. What the owner holds of the range becomes
     /// this lock in one step; when that is refused it keeps what it had.
     pub(crate) fn set(&self, inode: InodeId, space: LockSpace, owner: u64, lock: Lock) -> Result<()> {
-        let claim = HeldLock::claim(space, owner, lock)?;
+        let claim = Claim::new(space, owner, lock)?;
         self.change(inode, |locks, ended| {
             let at = locks.space(space);
             if at.first_conflict(&claim).is_some() {
@@ -183,7 +192,7 @@ impl LockTable {
     /// hole in a range would need one more entry than the table may have.
     pub(crate) fn unlock(&self, inode: InodeId, space: LockSpace, owner: u64, start: u64, end: u64) -> Result<()> {
         let lock = Lock { kind: LockKind::Read, start, end, pid: 0 };
-        let claim = HeldLock::claim(space, owner, lock)?;
+        let claim = Claim::new(space, owner, lock)?;
         self.change_used(inode, |locks, ended| {
             let at = locks.space(space);
             at.drop_range(&claim, &self.quota)?;
@@ -207,7 +216,7 @@ impl LockTable {
         lock: Lock,
         done: Done,
     ) -> Result<Option<WaitId>> {
-        let claim = HeldLock::claim(space, owner, lock)?;
+        let claim = Claim::new(space, owner, lock)?;
         // Dropping an uncalled callback may run code of the host: not before the shard is free again.
         let mut done = Some(done);
         self.change(inode, |locks, ended| {
@@ -237,42 +246,32 @@ impl LockTable {
         cancelled.unwrap_or(false)
     }
 
-    /// Gives up all that the owner holds of the inode in one space. Its waits go on: another thread of the
-    /// owner may stand in them.
-    pub(crate) fn release_owner_in(&self, inode: InodeId, space: LockSpace, owner: u64) {
-        self.change_used(inode, |locks, ended| self.release(space, owner, locks, ended));
-    }
-
-    /// Gives up all that the owner holds of the inode in both spaces. Its waits go on.
-    pub(crate) fn release_owner(&self, inode: InodeId, owner: u64) {
+    /// Gives up all that the owner holds of the inode in the space: close(2) by a process. Its waits go on: another
+    /// thread of the owner may stand in them.
+    pub(crate) fn release_owner(&self, inode: InodeId, space: LockSpace, owner: u64) {
         self.change_used(inode, |locks, ended| {
-            self.release(LockSpace::Range, owner, locks, ended);
-            self.release(LockSpace::Whole, owner, locks, ended);
+            let at = locks.space(space);
+            at.drop_owner(owner, &self.quota);
+            self.settle(space, at, ended);
         });
     }
 
     /// For an owner that will never come back, as when its handle is gone: ends its waits on the inode with
-    /// [`Error::Cancelled`], then gives up all that it holds there, in both spaces. Otherwise a wait could be granted
-    /// to nobody, who never unlocks.
-    pub(crate) fn forget_owner(&self, inode: InodeId, owner: u64) {
+    /// [`Error::Cancelled`], then gives up what it holds there. Otherwise a wait could be granted to nobody, who
+    /// never unlocks.
+    pub(crate) fn forget_owner(&self, inode: InodeId, space: LockSpace, owner: u64) {
         self.change_used(inode, |locks, ended| {
-            for space in [LockSpace::Range, LockSpace::Whole] {
-                for waiter in locks.space(space).dequeue_owner(owner) {
-                    self.end(waiter, Err(Error::Cancelled), ended);
-                }
-                self.release(space, owner, locks, ended);
+            let at = locks.space(space);
+            for waiter in at.dequeue_owner(owner) {
+                self.end(waiter, Err(Error::Cancelled), ended);
             }
+            at.drop_owner(owner, &self.quota);
+            self.settle(space, at, ended);
         });
     }
 
-    fn release(&self, space: LockSpace, owner: u64, locks: &mut InodeLocks, ended: &mut Ended) {
-        let at = locks.space(space);
-        at.drop_owner(owner, &self.quota);
-        self.settle(space, at, ended);
-    }
-
     /// Whether the claim has to wait; if so, and if it is for a range, the graph knows of it now.
-    fn must_wait(&self, space: LockSpace, at: &Space, claim: &HeldLock, number: u64) -> Result<bool> {
+    fn must_wait(&self, space: LockSpace, at: &Space, claim: &Claim, number: u64) -> Result<bool> {
         let held_against = at.first_conflict(claim).is_some();
         if at.covers(claim) || !held_against && !at.is_barred(claim, at.waiters().len()) {
             return Ok(false);
@@ -294,7 +293,7 @@ impl LockTable {
         &self,
         space: LockSpace,
         at: &mut Space,
-        claim: HeldLock,
+        claim: Claim,
         number: u64,
         done: &mut Option<Done>,
     ) -> Result<()> {

@@ -552,6 +552,19 @@ impl View {
         self.locking(node, |head| head.locks.unlock(node.inode(), space, owner, start, end))
     }
 
+    /// An owner is gone: gives up all its locks of this kind on the node and cancels its waits. For flock(2) a host calls it when the
+    /// open file description is released.
+    ///
+    /// Errors: [`Error::Stale`]; a snapshot has no locks to give up.
+    pub fn forget_owner(&self, node: NodeId, space: LockSpace, owner: u64) -> Result<()> {
+        self.with(node, |at| {
+            if let Some(head) = at.tree.head() {
+                head.locks.forget_owner(node.inode(), space, owner);
+            }
+            Ok(())
+        })
+    }
+
     // ---- the whole ---------------------------------------------------------------------------------------------
 
     /// Space and inodes of the volume.

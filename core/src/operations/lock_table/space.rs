@@ -5,7 +5,7 @@
 
 use super::graph::WaitGraph;
 use super::spans::Spans;
-use super::{Done, HeldLock, LOCK_OVERTAKES, LockKind, Quota};
+use super::{Claim, Conflict, Done, LOCK_OVERTAKES, LockKind, Quota};
 use crate::error::Result;
 
 struct Holder {
@@ -16,7 +16,7 @@ struct Holder {
 /// A request that nobody could grant yet.
 pub(super) struct Waiter {
     pub(super) number: u64,
-    pub(super) claim: HeldLock,
+    pub(super) claim: Claim,
     pub(super) done: Done,
     /// Requests granted over its head.
     overtaken: u32,
@@ -25,11 +25,11 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    pub(super) fn new(number: u64, claim: HeldLock, done: Done) -> Waiter {
+    pub(super) fn new(number: u64, claim: Claim, done: Done) -> Waiter {
         Waiter { number, claim, done, overtaken: 0, passes: false }
     }
 
-    fn bars(&self, claim: &HeldLock) -> bool {
+    fn bars(&self, claim: &Claim) -> bool {
         self.overtaken >= LOCK_OVERTAKES && self.claim.conflicts(claim)
     }
 }
@@ -50,30 +50,30 @@ impl Space {
     }
 
     /// The lock of lowest start that stands against the claim.
-    pub(super) fn first_conflict(&self, claim: &HeldLock) -> Option<HeldLock> {
+    pub(super) fn first_conflict(&self, claim: &Claim) -> Option<Conflict> {
         self.holders.iter().filter_map(|holder| holder.conflict(claim)).min_by_key(|held| held.lock.start)
     }
 
     /// Whether the owner holds all of the claim already: to ask for it again takes nothing from anybody.
-    pub(super) fn covers(&self, claim: &HeldLock) -> bool {
+    pub(super) fn covers(&self, claim: &Claim) -> bool {
         let mine = self.holders.iter().find(|holder| holder.owner == claim.owner);
         mine.is_some_and(|holder| holder.spans.covers(&claim.lock))
     }
 
     /// Whether one of the first `earlier` waiters has been overtaken often enough, and would be again.
-    pub(super) fn is_barred(&self, claim: &HeldLock, earlier: usize) -> bool {
+    pub(super) fn is_barred(&self, claim: &Claim, earlier: usize) -> bool {
         self.waiters[..earlier].iter().any(|waiter| waiter.bars(claim))
     }
 
     /// Whoever has to give way before the claim can be granted, as [`Space::is_barred`] takes `earlier`.
-    pub(super) fn blockers(&self, claim: &HeldLock, earlier: usize) -> Vec<u64> {
+    pub(super) fn blockers(&self, claim: &Claim, earlier: usize) -> Vec<u64> {
         let holders = self.holders.iter().filter_map(|holder| holder.conflict(claim));
         let waiters = self.waiters[..earlier].iter().filter(|waiter| waiter.bars(claim));
         holders.map(|held| held.owner).chain(waiters.map(|waiter| waiter.claim.owner)).collect()
     }
 
     /// Holds the claim from now on. Nothing may stand against it.
-    pub(super) fn hold(&mut self, claim: &HeldLock, quota: &Quota) -> Result<()> {
+    pub(super) fn hold(&mut self, claim: &Claim, quota: &Quota) -> Result<()> {
         debug_assert!(self.first_conflict(claim).is_none());
         if let Some(holder) = self.holders.iter_mut().find(|holder| holder.owner == claim.owner) {
             return holder.spans.set(claim.lock, quota);
@@ -85,7 +85,7 @@ impl Space {
     }
 
     /// The owner gives up the claim's range.
-    pub(super) fn drop_range(&mut self, claim: &HeldLock, quota: &Quota) -> Result<()> {
+    pub(super) fn drop_range(&mut self, claim: &Claim, quota: &Quota) -> Result<()> {
         let Some(at) = self.holders.iter().position(|holder| holder.owner == claim.owner) else { return Ok(()) };
         let spans = &mut self.holders[at].spans;
         spans.clear(claim.lock.start, claim.lock.end, quota)?;
@@ -116,14 +116,14 @@ impl Space {
     }
 
     /// A request was granted while these waited.
-    pub(super) fn count_overtaking(&mut self, claim: &HeldLock) {
+    pub(super) fn count_overtaking(&mut self, claim: &Claim) {
         for waiter in self.waiters.iter_mut().filter(|waiter| waiter.claim.conflicts(claim)) {
             waiter.overtaken = waiter.overtaken.saturating_add(1);
         }
     }
 
-    /// Grants every waiter that nothing stands against, in order, once through. They hold what they waited for, or could not
-    /// for want of room in the table.
+    /// Grants every waiter that nothing stands against, in order, once through. They hold what they waited
+    /// for, or could not for want of room in the table.
     pub(super) fn take_grantable(&mut self, quota: &Quota) -> Vec<(Waiter, Result<()>)> {
         let mut granted = Vec::new();
         if self.waiters.is_empty() {
@@ -171,14 +171,14 @@ impl Space {
 }
 
 impl Holder {
-    fn conflict(&self, claim: &HeldLock) -> Option<HeldLock> {
+    fn conflict(&self, claim: &Claim) -> Option<Conflict> {
         if self.owner == claim.owner {
             return None;
         }
         let wanted = claim.lock.kind;
         let against = |kind| kind == LockKind::Write || wanted == LockKind::Write;
         let found = self.spans.find(claim.lock.start, claim.lock.end, |span| against(span.kind));
-        found.map(|lock| HeldLock { owner: self.owner, lock })
+        found.map(|lock| Conflict { owner: self.owner, lock })
     }
 }
 

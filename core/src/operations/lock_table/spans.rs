@@ -72,8 +72,8 @@ impl Spans {
     }
 }
 
-/// The pieces with those that touch and are of one kind made one, and how many are left. What is joined takes the process
-/// of the newest, the middle.
+/// The pieces with those that touch and are of one kind made one, and how many are left. What is joined
+/// takes the process of the newest, the middle.
 fn join([before, new, after]: [Option<Lock>; 3]) -> ([Option<Lock>; 3], usize) {
     let Some(mut new) = new else {
         return ([before, None, after], before.iter().count() + after.iter().count());

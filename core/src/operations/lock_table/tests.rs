@@ -24,9 +24,11 @@ fn whole(kind: LockKind) -> Lock {
     lock(kind, 0, u64::MAX)
 }
 
+type Said<Name> = Vec<(Name, Result<()>)>;
+
 /// What waits were told, in order, each by its name.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<(&'static str, Result<()>)>>>);
+struct Told(Arc<Mutex<Said<&'static str>>>);
 
 impl Told {
     fn done(&self, name: &'static str) -> Done {
@@ -34,7 +36,7 @@ impl Told {
         Box::new(move |result| told.lock().push((name, result)))
     }
 
-    fn take(&self) -> Vec<(&'static str, Result<()>)> {
+    fn take(&self) -> Said<&'static str> {
         std::mem::take(&mut *self.0.lock())
     }
 }
@@ -101,7 +103,7 @@ fn an_owners_ranges_split_and_merge_as_posix_says() {
         }
         assert_eq!(locks.held(FILE, Range, A), after, "{before:?} {kind:?} {start}..={end}");
         assert_eq!(locks.used(), after.len());
-        locks.release_owner(FILE, A);
+        locks.release_owner(FILE, Range, A);
         locks.assert_unused();
     }
 }
@@ -122,15 +124,15 @@ fn readers_share_and_a_writer_is_alone() {
 #[test]
 fn test_names_the_first_lock_that_stands_against_and_its_owner() {
     let locks = LockTable::new();
-    assert_eq!(locks.test(FILE, Range, C, whole(Write)), Ok(None));
+    assert_eq!(locks.test(FILE, Range, C, whole(Write)), None);
     locks.set(FILE, Range, A, lock(Read, 10, 19)).unwrap();
     locks.set(FILE, Range, B, lock(Write, 0, 4)).unwrap();
-    let found = |owner, wanted| locks.test(FILE, Range, owner, wanted).unwrap();
-    assert_eq!(found(C, whole(Write)), Some(HeldLock { owner: B, lock: lock(Write, 0, 4) }));
-    assert_eq!(found(C, lock(Write, 5, 30)), Some(HeldLock { owner: A, lock: lock(Read, 10, 19) }));
+    let found = |owner, wanted| locks.test(FILE, Range, owner, wanted);
+    assert_eq!(found(C, whole(Write)), Some(Conflict { owner: B, lock: lock(Write, 0, 4) }));
+    assert_eq!(found(C, lock(Write, 5, 30)), Some(Conflict { owner: A, lock: lock(Read, 10, 19) }));
     assert_eq!(found(C, lock(Read, 5, 30)), None);
     assert_eq!(found(B, lock(Read, 0, 30)), None);
-    assert_eq!(locks.test(FILE, Whole, C, whole(Write)), Ok(None));
+    assert_eq!(locks.test(FILE, Whole, C, whole(Write)), None);
 }
 
 #[test]
@@ -138,7 +140,7 @@ fn a_range_that_ends_before_it_starts_is_invalid() {
     let locks = LockTable::new();
     let bad = lock(Read, 5, 4);
     assert!(matches!(locks.set(FILE, Range, A, bad), Err(Error::Invalid(_))));
-    assert!(matches!(locks.test(FILE, Range, A, bad), Err(Error::Invalid(_))));
+    assert_eq!(locks.test(FILE, Range, A, bad), None);
     assert!(matches!(locks.unlock(FILE, Range, A, 5, 4), Err(Error::Invalid(_))));
     assert!(matches!(locks.wait(FILE, Range, A, bad, Box::new(|_| ())), Err(Error::Invalid(_))));
     locks.assert_unused();
@@ -147,9 +149,9 @@ fn a_range_that_ends_before_it_starts_is_invalid() {
 #[test]
 fn a_table_that_was_only_asked_has_no_memory() {
     let locks = LockTable::new();
-    assert_eq!(locks.test(FILE, Range, A, whole(Write)), Ok(None));
+    assert_eq!(locks.test(FILE, Range, A, whole(Write)), None);
     locks.unlock(FILE, Range, A, 0, 9).unwrap();
-    locks.release_owner(FILE, A);
+    locks.release_owner(FILE, Range, A);
     assert!(locks.shards.get().is_none());
 }
 
@@ -184,10 +186,10 @@ fn a_wait_is_granted_when_the_last_conflict_goes() {
     assert_eq!(told.take(), []);
     locks.unlock(FILE, Range, C, 9, 9).unwrap();
     assert_eq!(told.take(), []);
-    locks.release_owner(FILE, C);
+    locks.release_owner(FILE, Range, C);
     assert_eq!(told.take(), [("b", Ok(()))]);
     assert_eq!(locks.held(FILE, Range, B), [(Write, 0, 9)]);
-    locks.release_owner(FILE, B);
+    locks.release_owner(FILE, Range, B);
     locks.assert_unused();
 }
 
@@ -211,7 +213,7 @@ fn waiters_are_served_in_the_order_in_which_they_came() {
         locks.wait(FILE, Range, owner, whole(Write), told.done(name)).unwrap();
     }
     for (owner, name) in [(A, "first"), (11, "second"), (12, "third")] {
-        locks.release_owner(FILE, owner);
+        locks.release_owner(FILE, Range, owner);
         assert_eq!(told.take(), [(name, Ok(()))]);
     }
 }
@@ -229,13 +231,13 @@ fn a_waiting_writer_is_overtaken_by_so_many_readers_and_no_more() {
         }
         let late = locks.wait(FILE, space, C, whole(Read), told.done("late")).unwrap();
         assert!(late.is_some());
-        locks.release_owner(FILE, A);
+        locks.release_owner(FILE, space, A);
         for nth in 0..u64::from(LOCK_OVERTAKES) {
             assert_eq!(told.take(), []);
-            locks.release_owner(FILE, reader(nth));
+            locks.release_owner(FILE, space, reader(nth));
         }
         assert_eq!(told.take(), [("writer", Ok(()))]);
-        locks.release_owner(FILE, B);
+        locks.release_owner(FILE, space, B);
         assert_eq!(told.take(), [("late", Ok(()))]);
     }
 }
@@ -247,7 +249,7 @@ fn barred(told: &Told) -> LockTable {
     locks.wait(FILE, Range, B, whole(Write), told.done("writer")).unwrap();
     for reader in 0..u64::from(LOCK_OVERTAKES) {
         locks.wait(FILE, Range, 100 + reader, whole(Read), told.done("early")).unwrap();
-        locks.release_owner(FILE, 100 + reader);
+        locks.release_owner(FILE, Range, 100 + reader);
     }
     locks
 }
@@ -287,7 +289,7 @@ fn a_cancelled_wait_says_so_once_and_holds_nothing() {
     assert!(locks.cancel(wait));
     assert!(!locks.cancel(wait));
     assert_eq!(told.take(), [("b", Err(Error::Cancelled))]);
-    locks.release_owner(FILE, A);
+    locks.release_owner(FILE, Whole, A);
     assert_eq!(told.take(), []);
     locks.assert_unused();
     assert!(!locks.cancel(wait));
@@ -298,7 +300,7 @@ fn a_granted_wait_can_no_longer_be_cancelled() {
     let (locks, told) = (LockTable::new(), Told::default());
     locks.set(FILE, Range, A, whole(Write)).unwrap();
     let wait = locks.wait(FILE, Range, B, whole(Write), told.done("b")).unwrap().unwrap();
-    locks.release_owner(FILE, A);
+    locks.release_owner(FILE, Range, A);
     assert!(!locks.cancel(wait));
     assert_eq!(told.take(), [("b", Ok(()))]);
 }
@@ -310,7 +312,7 @@ fn two_owners_that_would_wait_for_each_other_are_told_so() {
     locks.set(OTHER, Range, B, lock(Write, 0, 0)).unwrap();
     assert!(locks.wait(OTHER, Range, A, lock(Write, 0, 0), told.done("a")).unwrap().is_some());
     assert_eq!(locks.wait(FILE, Range, B, lock(Read, 0, 0), told.done("b")), Err(Error::Deadlock));
-    locks.release_owner(OTHER, B);
+    locks.release_owner(OTHER, Range, B);
     assert_eq!(told.take(), [("a", Ok(()))]);
 }
 
@@ -323,9 +325,9 @@ fn three_owners_in_a_ring_are_a_deadlock_and_in_a_row_are_not() {
     assert!(locks.wait(FILE, Range, A, lock(Write, 1, 1), told.done("a")).unwrap().is_some());
     assert!(locks.wait(FILE, Range, B, lock(Write, 2, 2), told.done("b")).unwrap().is_some());
     assert_eq!(locks.wait(FILE, Range, C, lock(Write, 0, 0), told.done("c")), Err(Error::Deadlock));
-    locks.release_owner(FILE, C);
+    locks.release_owner(FILE, Range, C);
     assert_eq!(told.take(), [("b", Ok(()))]);
-    locks.release_owner(FILE, B);
+    locks.release_owner(FILE, Range, B);
     assert_eq!(told.take(), [("a", Ok(()))]);
 }
 
@@ -336,7 +338,7 @@ fn two_readers_that_both_want_to_write_a_range_are_a_deadlock() {
     locks.set(FILE, Range, B, whole(Read)).unwrap();
     assert!(locks.wait(FILE, Range, A, whole(Write), told.done("a")).unwrap().is_some());
     assert_eq!(locks.wait(FILE, Range, B, whole(Write), told.done("b")), Err(Error::Deadlock));
-    locks.release_owner(FILE, B);
+    locks.release_owner(FILE, Range, B);
     assert_eq!(told.take(), [("a", Ok(()))]);
 }
 
@@ -392,14 +394,14 @@ fn releasing_an_owner_leaves_its_waits_and_forgetting_it_does_not() {
     locks.set(FILE, Range, B, lock(Write, 1, 1)).unwrap();
     locks.set(FILE, Whole, B, whole(Read)).unwrap();
     locks.wait(FILE, Range, B, lock(Write, 0, 0), told.done("b")).unwrap();
-    locks.release_owner_in(FILE, Whole, B);
+    locks.release_owner(FILE, Whole, B);
     assert_eq!(locks.held(FILE, Range, B), [(Write, 1, 1)]);
-    locks.release_owner(FILE, B);
+    locks.release_owner(FILE, Range, B);
     assert_eq!(locks.held(FILE, Range, B), []);
     assert_eq!(told.take(), []);
-    locks.forget_owner(FILE, B);
+    locks.forget_owner(FILE, Range, B);
     assert_eq!(told.take(), [("b", Err(Error::Cancelled))]);
-    locks.release_owner(FILE, A);
+    locks.release_owner(FILE, Range, A);
     locks.assert_unused();
 }
 
@@ -416,8 +418,8 @@ fn the_table_holds_as_much_as_its_limit_and_no_more() {
     assert!(locks.graph.lock().is_empty());
     locks.unlock(FILE, Range, A, 0, 1).unwrap();
     locks.set(OTHER, Whole, B, whole(Read)).unwrap();
-    locks.release_owner(FILE, A);
-    locks.release_owner(OTHER, B);
+    locks.release_owner(FILE, Range, A);
+    locks.release_owner(OTHER, Whole, B);
     locks.assert_unused();
 }
 
@@ -428,12 +430,12 @@ fn a_callback_may_call_the_table() {
     let (sender, granted) = mpsc::channel();
     let again = locks.clone();
     let done = Box::new(move |result: Result<()>| {
-        again.release_owner(FILE, B);
+        again.release_owner(FILE, Range, B);
         again.set(FILE, Range, C, whole(Write)).unwrap();
         sender.send(result).unwrap();
     });
     locks.wait(FILE, Range, B, whole(Write), done).unwrap();
-    locks.release_owner(FILE, A);
+    locks.release_owner(FILE, Range, A);
     assert_eq!(granted.try_recv(), Ok(Ok(())));
     assert_eq!(locks.held(FILE, Range, C), [(Write, 0, u64::MAX)]);
 }
@@ -486,8 +488,8 @@ fn threads_that_take_locks_in_any_order_are_never_stuck() {
                     lock_blocking(locks, first, Range, owner, whole(Write)).unwrap();
                     let answer = lock_blocking(locks, second, Range, owner, whole(Write));
                     assert!(matches!(answer, Ok(()) | Err(Error::Deadlock)), "{answer:?}");
-                    locks.release_owner(second, owner);
-                    locks.release_owner(first, owner);
+                    locks.release_owner(second, Range, owner);
+                    locks.release_owner(first, Range, owner);
                 }
             });
         }

@@ -54,7 +54,7 @@ struct Wait {
 struct Model {
     held: [[[Option<LockKind>; BYTES]; OWNERS]; FILES],
     waits: Vec<Wait>,
-    told: Vec<(usize, Result<()>)>,
+    told: Said<usize>,
 }
 
 impl Model {
@@ -201,7 +201,7 @@ fn inode(file: usize) -> InodeId {
 struct Tested {
     locks: LockTable,
     waits: Vec<Option<WaitId>>,
-    told: Arc<Mutex<Vec<(usize, Result<()>)>>>,
+    told: Arc<Mutex<Said<usize>>>,
 }
 
 impl Tested {
@@ -245,7 +245,7 @@ fn play(ops: &[Op]) {
         tested.assert_equals(&model);
     }
     for (file, owner) in (0..FILES).flat_map(|file| (0..OWNERS).map(move |owner| (file, owner))) {
-        tested.locks.forget_owner(inode(file), owner as u64);
+        tested.locks.forget_owner(inode(file), Range, owner as u64);
     }
     tested.locks.assert_unused();
 }
@@ -267,11 +267,11 @@ fn apply(op: &Op, model: &mut Model, tested: &mut Tested) {
             model.settle(r.file);
         }
         Op::Release { file, owner } => {
-            tested.locks.release_owner(inode(file), owner as u64);
+            tested.locks.release_owner(inode(file), Range, owner as u64);
             model.release(file, owner);
         }
         Op::Forget { file, owner } => {
-            tested.locks.forget_owner(inode(file), owner as u64);
+            tested.locks.forget_owner(inode(file), Range, owner as u64);
             model.forget(file, owner);
         }
         Op::Cancel(nth) => {

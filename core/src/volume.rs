@@ -25,7 +25,7 @@ use crate::tree::name::{NamePolicy, NameRules};
 use crate::tree::table::FrozenTable;
 use crate::types::{BranchId, FsStats, RefId, SnapshotId, ViewId};
 
-pub use view::View;
+use view::View;
 
 /// Unit of the block counts in [`FsStats`].
 const BLOCK_BYTES: u64 = 4096;

@@ -14,10 +14,9 @@ use crate::operations::lock_table::LockTable;
 use crate::sync::{Mutex, MutexGuard};
 use crate::tree::inode::Inode;
 use crate::tree::table::{FrozenTable, ID_BLOCK, LiveTable};
-use crate::types::{BranchId, InodeId};
+use crate::types::InodeId;
 
 pub(crate) struct Head {
-    pub(crate) branch: BranchId,
     pub(crate) table: LiveTable,
     pub(crate) live: LiveNodes,
     pub(crate) locks: LockTable,
@@ -29,9 +28,8 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    pub(crate) fn grow(branch: BranchId, table: &FrozenTable, epoch: u64) -> Head {
+    pub(crate) fn grow(table: &FrozenTable, epoch: u64) -> Head {
         Head {
-            branch,
             table: LiveTable::thaw(table),
             live: LiveNodes::default(),
             locks: LockTable::new(),

@@ -124,7 +124,7 @@ impl Refs {
         let mut registry = self.registry.lock();
         let found = registry.get_mut(id)?;
         found.views += 1;
-        Ok(found.wake(id, context))
+        Ok(found.wake(context))
     }
 
     /// A view has ended. A branch that nobody views any more goes dormant.
@@ -233,9 +233,9 @@ impl Ref {
         }
     }
 
-    fn wake(&mut self, id: RefId, context: &Context) -> Tree {
-        if let (State::Dormant(table), RefId::Branch(branch)) = (&self.state, id) {
-            self.state = State::Active(Arc::new(Head::grow(branch, table, context.new_epoch())));
+    fn wake(&mut self, context: &Context) -> Tree {
+        if let State::Dormant(table) = &self.state {
+            self.state = State::Active(Arc::new(Head::grow(table, context.new_epoch())));
         }
         match &self.state {
             State::Active(head) => Tree::Head(head.clone()),

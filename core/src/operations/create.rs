@@ -45,10 +45,10 @@ impl NewNode<'_> {
         }
     }
 
-    fn content(&self, parent: InodeId) -> Content {
+    fn content(&self) -> Content {
         match *self {
             NewNode::File => Content::File(Stream::empty()),
-            NewNode::Directory => Content::Directory(Directory::new(parent)),
+            NewNode::Directory => Content::Directory(Directory::new()),
             NewNode::Symlink(target) => Content::Symlink(Arc::from(target)),
             NewNode::Fifo | NewNode::Socket => Content::None,
             NewNode::CharDevice(number) | NewNode::BlockDevice(number) => Content::Device(number),
@@ -106,7 +106,7 @@ impl Attachment {
         self.may_add_entry(caller, &record)?;
         new.check(caller)?;
         let id = change.head.new_id(&self.context)?;
-        let mut made = self.new_record(&change, caller, &record, parent, mode, new);
+        let mut made = self.new_record(&change, caller, &record, mode, new);
         let key = record.directory_mut()?.insert(&self.context.names, name, id, new.kind())?;
         made.names.add(parent, key);
         record.touch_content(change.now);
@@ -126,7 +126,7 @@ impl Attachment {
         record.directory()?;
         self.permit(caller, &record, Mask::WRITE.with(Mask::EXECUTE))?;
         let id = change.head.new_id(&self.context)?;
-        let mut made = self.new_record(&change, caller, &record, parent, mode, NewNode::File);
+        let mut made = self.new_record(&change, caller, &record, mode, NewNode::File);
         made.links = 0;
         made.linkable = true;
         let inode = change.new_inode(id, made);
@@ -151,12 +151,11 @@ impl Attachment {
         change: &Change<'_>,
         caller: &Caller<'_>,
         directory: &Record,
-        parent: InodeId,
         mode: u32,
         new: NewNode<'_>,
     ) -> Record {
         let kind = new.kind();
-        let mut made = Record::new(kind, new.content(parent), change.now);
+        let mut made = Record::new(kind, new.content(), change.now);
         let (gid, mode) = access::new_owner(caller, directory.mode.into(), directory.gid, kind, mode & 0o7777);
         made.uid = caller.uid;
         made.gid = gid;
@@ -181,7 +180,7 @@ impl Attachment {
 
 /// The root directory of a new volume.
 pub(crate) fn new_root(now: crate::types::Time, uid: u32, gid: u32, mode: u32) -> Inode {
-    let content = Content::Directory(Directory::new(InodeId::ROOT));
+    let content = Content::Directory(Directory::new());
     let mut record = Record::new(FileKind::Directory, content, now);
     record.uid = uid;
     record.gid = gid;

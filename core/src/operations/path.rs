@@ -67,9 +67,9 @@ impl Walk<'_> {
     fn resolve(&mut self, start: InodeId, path: &[u8], follow: Follow) -> Result<Arc<Inode>> {
         let must_be_directory = path.ends_with(b"/") || path.ends_with(b"/.");
         let mut here = if path.starts_with(b"/") { InodeId::ROOT } else { start };
-        let mut rest: std::borrow::Cow<'_, [u8]> = path.into();
+        let mut rest = path;
         loop {
-            let (name, after) = next_component(&rest);
+            let (name, after) = next_component(rest);
             if name.is_empty() {
                 return self.finish(here, must_be_directory);
             }
@@ -78,18 +78,12 @@ impl Walk<'_> {
             let follows = !is_last || follow == Follow::Yes || must_be_directory;
             if follows && found.read().kind == FileKind::Symlink {
                 let target = self.target(found.id)?;
-                if target.starts_with(b"/") {
-                    here = InodeId::ROOT;
-                }
-                rest = [&target[..], b"/", after].concat().into();
-                check_length(&rest)?;
-                if is_last && !must_be_directory {
-                    return self.resolve(here, &target, follow);
-                }
-                continue;
+                let path = if after.is_empty() { target.to_vec() } else { [&target[..], after].concat() };
+                check_length(&path)?;
+                return self.resolve(here, &path, follow);
             }
             here = found.id;
-            rest = after.to_vec().into();
+            rest = after;
         }
     }
 

@@ -1,27 +1,14 @@
 //! What two trees do not share: a walk over both at once that leaves out every subtree that is one and the same.
 
-use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use super::Radix;
 use super::node::{BITS, Leaf, Node, between, bits, reach, slot};
 
 impl<V: Clone> Radix<V> {
-    /// Visits every key whose value differs by `same` (or that only one has), ascending, with its value here and in
-    /// `other`. Costs what is not shared, not what there is.
-    pub(crate) fn diff(
-        &self,
-        other: &Self,
-        same: impl Fn(&V, &V) -> bool,
-        mut visit: impl FnMut(u64, Option<&V>, Option<&V>),
-    ) {
-        let ControlFlow::Continue(()) = self.diff_from::<Infallible>(other, 0, same, |key, mine, theirs| {
-            visit(key, mine, theirs);
-            ControlFlow::Continue(())
-        });
-    }
-
-    /// As [`Radix::diff`], from `start` on, until `visit` breaks. To resume, start one past the last key visited.
+    /// Visits every key at or after `start` whose value differs by `same` (or that only one has), ascending, with its value here
+    /// and in `other`, until `visit` breaks. To resume, start one past the last key visited. Costs what is not shared, not
+    /// what there is.
     pub(crate) fn diff_from<B>(
         &self,
         other: &Self,

@@ -81,14 +81,19 @@ fn a_diff_visits_only_what_is_not_shared() {
     after.insert(1 << 50, 2);
     let mut seen = Vec::new();
     let compared = std::cell::Cell::new(0);
-    after.diff(
+    let ended = after.diff_from::<()>(
         &before,
+        0,
         |a, b| {
             compared.set(compared.get() + 1);
             a == b
         },
-        |key, mine, theirs| seen.push((key, mine.copied(), theirs.copied())),
+        |key, mine, theirs| {
+            seen.push((key, mine.copied(), theirs.copied()));
+            ControlFlow::Continue(())
+        },
     );
+    assert!(ended.is_continue());
     assert_eq!(seen, [(5, None, Some(5)), (70_000, Some(1), Some(70_000)), (1 << 50, Some(2), None),]);
     assert!(compared.get() <= 128, "compared {}", compared.get());
 }

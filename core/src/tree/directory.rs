@@ -12,14 +12,12 @@
 //! What a name may be and when two are the same is up to [`NameRules`]; link counts, times and locks to the inode.
 
 mod branch;
-mod diff;
 mod leaf;
 mod search;
 #[cfg(test)]
 mod tests;
 
 use branch::{KEY_END, Node};
-pub(crate) use diff::Differences;
 use leaf::Leaf;
 
 use super::name::{HASH_BITS, NameRules};
@@ -30,8 +28,6 @@ use crate::types::{FileKind, InodeId};
 const DISCRIMINATOR_BITS: u32 = 7;
 /// Entries whose names have one hash.
 pub(crate) const NAMES_OF_ONE_HASH: u64 = 1 << DISCRIMINATOR_BITS;
-/// No entry's key is smaller.
-pub(crate) const FIRST_KEY: u64 = 1 << DISCRIMINATOR_BITS;
 
 const _: () = assert!(HASH_BITS + DISCRIMINATOR_BITS == KEY_END.trailing_zeros());
 
@@ -46,27 +42,17 @@ pub(crate) struct Entry<'a> {
     pub(crate) name: &'a [u8],
 }
 
-/// The entries of one version of a directory, and the directory that it is in.
+/// The entries of one version of a directory.
 #[derive(Clone)]
 pub(crate) struct Directory {
     root: Node,
-    parent: InodeId,
     subdirectories: u64,
 }
 
 impl Directory {
     /// An empty directory.
-    pub(crate) fn new(parent: InodeId) -> Directory {
-        Directory { root: Node::default(), parent, subdirectories: 0 }
-    }
-
-    /// The directory that holds this one; itself for the root.
-    pub(crate) fn parent(&self) -> InodeId {
-        self.parent
-    }
-
-    pub(crate) fn set_parent(&mut self, parent: InodeId) {
-        self.parent = parent;
+    pub(crate) fn new() -> Directory {
+        Directory { root: Node::default(), subdirectories: 0 }
     }
 
     /// Number of entries.
@@ -128,39 +114,13 @@ impl Directory {
         found
     }
 
-    /// The first entry whose key is greater; 0 begins at the start.
-    pub(crate) fn next_after(&self, key: u64) -> Option<Entry<'_>> {
-        self.iter_after(key).next()
-    }
-
     /// The entries whose keys are greater, in the order of their keys; 0 begins at the start.
     pub(crate) fn iter_after(&self, key: u64) -> Entries<'_> {
         self.range(key.saturating_add(1), KEY_END)
     }
 
-    /// Whether the two share all of their entries, because one is a clone of the other and neither changed since.
-    /// Says nothing of their parents.
-    pub(crate) fn same(&self, other: &Directory) -> bool {
-        self.root.same(&other.root)
-    }
-
-    /// What differs from `self` to `other`, in the order of the keys; shared nodes are not looked into. The spelling of a
-    /// name counts. An entry that was removed and made anew under the same hash may have another key, and is
-    /// reported as one gone and one come, as after a rename.
-    pub(crate) fn differences<'a>(&'a self, other: &'a Directory) -> Differences<'a> {
-        Differences::new(&self.root, &other.root)
-    }
-
-    /// Calls the visitor with each of [`Directory::differences`].
-    pub(crate) fn diff<'a>(
-        &'a self,
-        other: &'a Directory,
-        mut visitor: impl FnMut(Option<Entry<'a>>, Option<Entry<'a>>),
-    ) {
-        self.differences(other).for_each(|(before, after)| visitor(before, after));
-    }
-
     /// What the entries take on the heap, whether shared with other versions or not. In constant time.
+    #[cfg(test)]
     pub(crate) fn heap_bytes(&self) -> u64 {
         self.root.heap_bytes()
     }
@@ -197,7 +157,7 @@ impl Directory {
 
 impl std::fmt::Debug for Directory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Directory").field("parent", &self.parent).field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Directory").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 

@@ -113,11 +113,14 @@ pub(crate) enum Content {
     None,
 }
 
+/// The name and value of an extended attribute.
+pub(crate) type Xattr = (Box<[u8]>, Arc<[u8]>);
+
 /// What only few inodes carry. Named streams, Windows attributes and security descriptors belong here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Extra {
     /// Sorted by name; ACLs are not among them.
-    pub(crate) xattrs: Vec<(Box<[u8]>, Arc<[u8]>)>,
+    pub(crate) xattrs: Vec<Xattr>,
     pub(crate) acl: Option<Arc<Acl>>,
     pub(crate) default_acl: Option<Arc<Acl>>,
 }
@@ -209,7 +212,7 @@ impl Record {
     pub(crate) fn size(&self) -> u64 {
         match &self.content {
             Content::File(stream) => stream.size(),
-            Content::Directory(dir) => dir.len() as u64,
+            Content::Directory(dir) => dir.len(),
             Content::Symlink(target) => target.len() as u64,
             Content::Device(_) | Content::None => 0,
         }

@@ -1,6 +1,7 @@
 //! The inode table: inode id to the version of the inode that this tree holds. Sixteen persistent radix trees, so
 //! that changes to different inodes seldom meet; ids of one block (64) share a leaf and so a shard.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::inode::Inode;
@@ -47,7 +48,7 @@ impl FrozenTable {
 
     /// Number of inodes.
     pub(crate) fn len(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.len() as u64).sum()
+        self.shards.iter().map(Radix::len).sum()
     }
 
     /// The next inode that the two tables hold in different versions, at or after `from` in the order of
@@ -55,12 +56,10 @@ impl FrozenTable {
     pub(crate) fn next_difference(&self, other: &FrozenTable, from: Position) -> Option<(Difference, Position)> {
         let mut key = from.key;
         for shard in from.shard..SHARDS {
-            let mut found = None;
-            self.shards[shard].diff_from(&other.shards[shard], key, Arc::ptr_eq, |key, a, b| {
-                found = Some((key, a.cloned(), b.cloned()));
-                std::ops::ControlFlow::Break(())
+            let found = self.shards[shard].diff_from(&other.shards[shard], key, Arc::ptr_eq, |key, a, b| {
+                ControlFlow::Break((key, a.cloned(), b.cloned()))
             });
-            if let Some((at, before, after)) = found {
+            if let ControlFlow::Break((at, before, after)) = found {
                 let difference = Difference { id: id_at(shard, at), before, after };
                 return Some((difference, Position { shard, key: at + 1 }));
             }
@@ -104,7 +103,7 @@ impl LiveTable {
 
     /// Number of inodes.
     pub(crate) fn len(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.read().len() as u64).sum()
+        self.shards.iter().map(|shard| shard.read().len()).sum()
     }
 
     pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {

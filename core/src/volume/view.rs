@@ -104,10 +104,6 @@ impl View {
         Ok(())
     }
 
-    pub(crate) fn current(&self) -> arc_swap::Guard<Arc<Attachment>> {
-        self.current.load()
-    }
-
     /// Runs `with` on the attachment that a node belongs to.
     #[inline]
     pub(crate) fn with<R>(&self, node: NodeId, with: impl FnOnce(&Arc<Attachment>) -> Result<R>) -> Result<R> {

@@ -1,10 +1,10 @@
 //! Two streams side by side: what they share is equal without a look.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::small::Small;
-use super::{Body, CHUNK, Stream};
+use super::{Body, Stream};
 use crate::data::chunk::Chunk;
 use crate::error::Result;
 
@@ -57,38 +57,6 @@ impl Stream {
             ControlFlow::Continue(()) => Ok(true),
             ControlFlow::Break(Ok(())) => Ok(false),
             ControlFlow::Break(Err(error)) => Err(error),
-        }
-    }
-
-    /// Visits the ranges, ascending and by whole chunks, outside which both surely hold the same bytes; what one has
-    /// past the other's end is one of them. Looks at no byte.
-    pub(crate) fn changed_ranges(&self, other: &Self, mut visit: impl FnMut(Range<u64>)) {
-        let shorter = self.size.min(other.size);
-        let end = self.size.max(other.size);
-        let mut pending = 0..0;
-        let mut add = |range: Range<u64>| {
-            let range = range.start..range.end.min(end);
-            if range.start <= pending.end {
-                pending.end = pending.end.max(range.end);
-            } else {
-                let ready = std::mem::replace(&mut pending, range);
-                if !ready.is_empty() {
-                    visit(ready);
-                }
-            }
-        };
-        let _ = self.unshared::<()>(other, &mut |index, _, _| {
-            let start = index.saturating_mul(CHUNK);
-            if start < shorter {
-                add(start..start.saturating_add(CHUNK));
-            }
-            ControlFlow::Continue(())
-        });
-        if shorter < end {
-            add(shorter / CHUNK * CHUNK..end);
-        }
-        if !pending.is_empty() {
-            visit(pending);
         }
     }
 

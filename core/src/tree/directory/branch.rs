@@ -36,8 +36,6 @@ pub(super) struct Branch {
     children: Vec<Child>,
     /// Entries below.
     entries: u64,
-    /// Heap bytes of all nodes below.
-    bytes_below: u64,
     /// Branches on the way to a leaf, this one included.
     height: u8,
 }
@@ -60,23 +58,6 @@ impl Node {
         match self {
             Node::Leaf(_) => 0,
             Node::Branch(branch) => branch.height,
-        }
-    }
-
-    /// What the nodes take on the heap, shared or not.
-    pub(super) fn heap_bytes(&self) -> u64 {
-        match self {
-            Node::Leaf(leaf) => leaf.heap_bytes(),
-            Node::Branch(branch) => branch.bytes_below + branch.own_bytes(),
-        }
-    }
-
-    /// Whether the two are one node.
-    pub(super) fn same(&self, other: &Node) -> bool {
-        match (self, other) {
-            (Node::Leaf(a), Node::Leaf(b)) => a.same(b),
-            (Node::Branch(a), Node::Branch(b)) => Arc::ptr_eq(a, b),
-            _ => false,
         }
     }
 
@@ -182,16 +163,7 @@ impl Default for Node {
 impl Branch {
     fn new(children: Vec<Child>, height: u8) -> Branch {
         let entries = children.iter().map(|child| child.node.entries()).sum();
-        let bytes_below = children.iter().map(|child| child.node.heap_bytes()).sum();
-        Branch { children, entries, bytes_below, height }
-    }
-
-    pub(super) fn children(&self) -> &[Child] {
-        &self.children
-    }
-
-    fn own_bytes(&self) -> u64 {
-        (size_of::<Branch>() + self.children.capacity() * size_of::<Child>()) as u64
+        Branch { children, entries, height }
     }
 
     /// Index of the child in whose range the key lies.
@@ -208,10 +180,9 @@ impl Branch {
     /// Changes a child and keeps the sums right.
     fn change_child<T>(&mut self, index: usize, change: impl FnOnce(&mut Node) -> T) -> T {
         let node = &mut self.children[index].node;
-        let (entries, bytes) = (node.entries(), node.heap_bytes());
+        let entries = node.entries();
         let answer = change(node);
         self.entries = self.entries - entries + node.entries();
-        self.bytes_below = self.bytes_below - bytes + node.heap_bytes();
         answer
     }
 
@@ -237,7 +208,6 @@ impl Branch {
         let left = index.saturating_sub(1);
         let right = self.children.remove(left + 1).node;
         self.entries -= right.entries();
-        self.bytes_below -= right.heap_bytes();
         if let Some(rest) = self.change_child(left, |node| node.absorb(right)) {
             self.insert_child(left + 1, rest);
         }
@@ -245,13 +215,11 @@ impl Branch {
 
     fn insert_child(&mut self, index: usize, child: Child) {
         self.entries += child.node.entries();
-        self.bytes_below += child.node.heap_bytes();
         self.children.insert(index, child);
     }
 
     fn absorb(&mut self, right: Arc<Branch>) -> Option<Child> {
         self.entries += right.entries;
-        self.bytes_below += right.bytes_below;
         self.children.extend(Arc::unwrap_or_clone(right).children);
         self.split_if_overfull()
     }
@@ -264,28 +232,27 @@ impl Branch {
         let right = Branch::new(self.children.split_off(self.children.len() / 2), self.height);
         self.children.shrink_to(FANOUT);
         self.entries -= right.entries;
-        self.bytes_below -= right.bytes_below;
         Some(Child { fence: right.children[0].fence, node: Node::Branch(Arc::new(right)) })
     }
 }
 
 #[cfg(test)]
 impl Node {
+    /// What the nodes take on the heap, shared or not.
+    pub(super) fn heap_bytes(&self) -> u64 {
+        match self {
+            Node::Leaf(leaf) => leaf.heap_bytes(),
+            Node::Branch(branch) => {
+                let own = size_of::<Branch>() + branch.children.capacity() * size_of::<Child>();
+                own as u64 + branch.children.iter().map(|child| child.node.heap_bytes()).sum::<u64>()
+            }
+        }
+    }
+
     pub(super) fn count(&self) -> usize {
         match self {
             Node::Leaf(leaf) => usize::from(leaf.len() > 0),
             Node::Branch(branch) => 1 + branch.children.iter().map(|child| child.node.count()).sum::<usize>(),
-        }
-    }
-
-    /// Where the nodes lie in memory.
-    pub(super) fn addresses(&self) -> std::collections::HashSet<usize> {
-        match self {
-            Node::Leaf(leaf) => [leaf.address()].into(),
-            Node::Branch(branch) => {
-                let below = branch.children.iter().flat_map(|child| child.node.addresses());
-                below.chain([Arc::as_ptr(branch).addr()]).collect()
-            }
         }
     }
 
@@ -313,6 +280,6 @@ impl Branch {
             child.node.verify_below(self.range(index, range), false);
         }
         let sums = Branch::new(self.children.clone(), self.height);
-        assert_eq!((self.entries, self.bytes_below), (sums.entries, sums.bytes_below));
+        assert_eq!(self.entries, sums.entries);
     }
 }

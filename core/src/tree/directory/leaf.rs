@@ -25,6 +25,7 @@ const EXACT: usize = 4;
 
 const HEADER_BYTES: usize = 6;
 const SLOT_BYTES: usize = 18;
+#[cfg(test)]
 /// What `Arc` and the allocator add to a buffer.
 const OVERHEAD_BYTES: usize = 24;
 /// A buffer may be this much longer than twice what it must hold before it is replaced by a shorter one.
@@ -157,14 +158,6 @@ impl Leaf {
     pub(super) fn position(&self, key: u64, range: Range) -> usize {
         let slots = self.slots();
         lower_bound(slots.len(), key, range, |index| word_of_key(&slots[index]))
-    }
-
-    pub(super) fn same(&self, other: &Leaf) -> bool {
-        Arc::ptr_eq(&self.bytes, &other.bytes)
-    }
-
-    pub(super) fn heap_bytes(&self) -> u64 {
-        if self.bytes.is_empty() { 0 } else { (self.bytes.len() + OVERHEAD_BYTES) as u64 }
     }
 
     /// Puts an entry where [`Leaf::position`] says it belongs. A full leaf splits; the answer is its right half.
@@ -338,8 +331,8 @@ fn forget_name(bytes: &mut [u8], index: usize) {
 
 #[cfg(test)]
 impl Leaf {
-    pub(super) fn address(&self) -> usize {
-        Arc::as_ptr(&self.bytes).addr()
+    pub(super) fn heap_bytes(&self) -> u64 {
+        if self.bytes.is_empty() { 0 } else { (self.bytes.len() + OVERHEAD_BYTES) as u64 }
     }
 
     /// Panics unless the entries are sorted, lie in the range, and own all of the names' bytes.

@@ -46,8 +46,8 @@ fn listing(directory: &Directory) -> Vec<Owned> {
 }
 
 #[test]
-fn a_directory_takes_32_bytes_of_its_record_and_no_heap_while_empty() {
-    assert_eq!(size_of::<Directory>(), 32);
+fn a_directory_takes_24_bytes_of_its_record_and_no_heap_while_empty() {
+    assert_eq!(size_of::<Directory>(), 24);
     assert_eq!(Directory::new().heap_bytes(), 0);
     assert_eq!(Directory::new().node_count(), 0);
 }

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Installs what building, running and testing Bough need and this machine lacks. Says what it does; changes nothing
+# that is there already. Usage: scripts/setup.sh
+set -eu
+
+say() { printf 'setup: %s\n' "$*"; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Debian and Ubuntu package names; the list at the end names them for the others.
+packages=
+need() { packages="$packages $1"; }
+
+have cc || need gcc
+have c++ || need g++
+have make || need make
+have pkg-config || need pkg-config
+have git || need git
+have fusermount3 || need fuse3
+pkg-config --exists fuse3 2>/dev/null || need libfuse3-dev
+# For the tests.
+have rsync || need rsync
+have setfacl || need acl
+have setfattr || need attr
+have sqlite3 || need sqlite3
+have valgrind || need valgrind
+have curl || have cargo || need curl
+
+install_packages() {
+    if ! have apt-get; then
+        say "this is no Debian or Ubuntu: please install what they call:$packages"
+        say "  Fedora: dnf install gcc gcc-c++ make pkgconf git fuse3 fuse3-devel rsync acl attr sqlite valgrind curl"
+        say "  Arch:   pacman -S base-devel git fuse3 rsync acl attr sqlite valgrind curl"
+        exit 1
+    fi
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        have sudo || { say "installing$packages needs root, and there is no sudo here"; exit 1; }
+        as_root=sudo
+    fi
+    say "installing$packages"
+    $as_root apt-get update -qq
+    # shellcheck disable=SC2086
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+}
+
+[ -z "$packages" ] || install_packages
+
+if ! have cargo && [ -x "$HOME/.cargo/bin/cargo" ]; then
+    PATH=$HOME/.cargo/bin:$PATH
+fi
+if ! have cargo; then
+    say "installing Rust for this user with rustup (https://rustup.rs)"
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal --default-toolchain stable
+fi
+
+[ -e /dev/fuse ] || say "note: there is no /dev/fuse here; mounts need it (modprobe fuse)"
+say "everything needed is here"

@@ -1,3 +1,140 @@
 //! Every lock of the core comes from here, so that a test build can swap in model-checked ones.
+//!
+//! The locks that operations take together have a [`Rank`], and are taken in its order; debug builds assert it. The
+//! order is explained in `docs/concurrency.md`.
+
+use std::ops::{Deref, DerefMut};
 
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Where a lock stands in the order: a thread takes a lock only when it stands behind all that it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// The registry of branches and snapshots.
+    Registry,
+    /// The gate of a branch.
+    Gate,
+    /// The ancestry of directories.
+    Ancestry,
+    /// A version of the inode with this id.
+    Inode(u64),
+    /// A shard of the references that a host holds.
+    References,
+    /// A shard of a branch's live nodes.
+    LiveNodes,
+    /// A shard of the inode table.
+    Table,
+}
+
+/// The guard of a lock with a rank.
+pub(crate) struct Ordered<G> {
+    guard: G,
+    _held: order::Held,
+}
+
+/// Takes a lock of this rank.
+#[inline]
+pub(crate) fn ordered<G>(rank: Rank, take: impl FnOnce() -> G) -> Ordered<G> {
+    let held = order::Held::of(rank);
+    Ordered { guard: take(), _held: held }
+}
+
+impl<G: Deref> Deref for Ordered<G> {
+    type Target = G::Target;
+
+    fn deref(&self) -> &G::Target {
+        &self.guard
+    }
+}
+
+impl<G: DerefMut> DerefMut for Ordered<G> {
+    fn deref_mut(&mut self) -> &mut G::Target {
+        &mut self.guard
+    }
+}
+
+#[cfg(debug_assertions)]
+mod order {
+    use std::cell::RefCell;
+    use std::marker::PhantomData;
+
+    use super::Rank;
+
+    thread_local! {
+        static HELD: RefCell<Vec<Rank>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Notes that this thread holds a lock; not to be sent to another.
+    pub(super) struct Held {
+        rank: Rank,
+        _stays: PhantomData<*const ()>,
+    }
+
+    impl Held {
+        pub(super) fn of(rank: Rank) -> Held {
+            HELD.with_borrow_mut(|held| {
+                let behind_all = held.iter().all(|other| *other < rank);
+                assert!(behind_all, "lock order: {rank:?} taken while holding {held:?}");
+                held.push(rank);
+            });
+            Held { rank, _stays: PhantomData }
+        }
+    }
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            HELD.with_borrow_mut(|held| {
+                if let Some(at) = held.iter().rposition(|other| *other == self.rank) {
+                    held.remove(at);
+                }
+            });
+        }
+    }
+}
+
+#[cfg(not(debug_assertions))]
+mod order {
+    use super::Rank;
+
+    pub(super) struct Held;
+
+    impl Held {
+        #[inline]
+        pub(super) fn of(_: Rank) -> Held {
+            Held
+        }
+    }
+}
+
+#[cfg(all(test, debug_assertions))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_taken_in_their_order_and_given_up_in_any_are_fine() {
+        let locks = [const { Mutex::new(()) }; 3];
+        let gate = ordered(Rank::Gate, || locks[0].lock());
+        let low = ordered(Rank::Inode(1), || locks[1].lock());
+        let high = ordered(Rank::Inode(7), || locks[2].lock());
+        drop(gate);
+        drop(high);
+        drop(low);
+        drop(ordered(Rank::Registry, || locks[0].lock()));
+    }
+
+    #[test]
+    #[should_panic(expected = "lock order")]
+    fn a_lower_inode_after_a_higher_one_is_caught() {
+        let locks = [const { Mutex::new(()) }; 2];
+        let _high = ordered(Rank::Inode(7), || locks[0].lock());
+        let _low = ordered(Rank::Inode(1), || locks[1].lock());
+    }
+
+    #[test]
+    #[should_panic(expected = "lock order")]
+    fn the_gate_taken_twice_is_caught() {
+        let lock = RwLock::new(());
+        let _once = ordered(Rank::Gate, || lock.read());
+        let _twice = ordered(Rank::Gate, || lock.read());
+    }
+}

@@ -118,7 +118,7 @@ impl Diff {
     fn examine(&mut self, difference: &Difference) -> Result<()> {
         let changes = name_changes(difference.before.as_deref(), difference.after.as_deref());
         let mut aspects = match (&difference.before, &difference.after) {
-            (Some(before), Some(after)) => compare(&before.read(), &after.read())?,
+            (Some(before), Some(after)) => compare(&before.read_shared(), &after.read_shared())?,
             _ => Aspects::default(),
         };
         for (from, to) in changes.renamed {
@@ -155,7 +155,7 @@ impl Diff {
         let replaced = self.find(&self.before, &path).filter(|old| !self.moved_away(old, &path));
         match (replaced, &difference.after) {
             (Some(old), Some(new)) => {
-                let aspects = compare(&old.read(), &new.read())?;
+                let aspects = compare(&old.read_shared(), &new.read_shared())?;
                 if aspects != Aspects::default() {
                     self.push(DiffKind::Changed, aspects, difference, None, Some(gained));
                 }
@@ -183,7 +183,7 @@ impl Diff {
         let old_path = from.map(|name| path_of(&self.before, name));
         let new_path = to.map(|name| path_of(&self.after, name));
         let file_kind = difference.after.as_ref().or(difference.before.as_ref());
-        let file_kind = file_kind.map_or(FileKind::File, |inode| inode.read().kind);
+        let file_kind = file_kind.map_or(FileKind::File, |inode| inode.read_shared().kind);
         let (path, old_path) = match (new_path, old_path) {
             (Some(new), old) => {
                 let old = old.filter(|old| *old != new);
@@ -197,7 +197,7 @@ impl Diff {
     fn find(&self, table: &FrozenTable, path: &[u8]) -> Option<Arc<Inode>> {
         let mut inode = table.get(InodeId::ROOT)?;
         for name in path.split(|&byte| byte == b'/') {
-            let next = inode.read().directory().ok()?.get(&self.context.names, name)?.inode;
+            let next = inode.read_shared().directory().ok()?.get(&self.context.names, name)?.inode;
             inode = table.get(next)?;
         }
         Some(inode)
@@ -205,7 +205,7 @@ impl Diff {
 }
 
 fn names_of(inode: Option<&Inode>) -> Vec<Name> {
-    inode.map_or_else(Vec::new, |inode| inode.read().names.all())
+    inode.map_or_else(Vec::new, |inode| inode.read_shared().names.all())
 }
 
 fn name_changes(before: Option<&Inode>, after: Option<&Inode>) -> NameChanges {
@@ -229,7 +229,7 @@ pub(crate) fn path_of(table: &FrozenTable, name: Name) -> Vec<u8> {
     let mut next = Some(name);
     while let Some((parent, key)) = next {
         let Some(directory) = table.get(parent) else { break };
-        let record = directory.read();
+        let record = directory.read_shared();
         let entry = record.directory().ok().and_then(|dir| dir.by_key(key));
         parts.push(entry.map_or_else(Vec::new, |entry| entry.name.to_vec()));
         next = match record.names {

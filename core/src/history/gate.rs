@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
 
 const STRIPES: usize = 8;
 
@@ -20,17 +20,22 @@ pub(crate) struct Gate {
 }
 
 /// The gate held shared: a change is under way.
-pub(crate) type Passage<'a> = RwLockReadGuard<'a, ()>;
+pub(crate) type Passage<'a> = Ordered<RwLockReadGuard<'a, ()>>;
+
+/// The gate held alone.
+pub(crate) struct Closed<'a> {
+    _stripes: [RwLockWriteGuard<'a, ()>; STRIPES],
+}
 
 impl Gate {
     /// Passes for one change.
     pub(crate) fn enter(&self) -> Passage<'_> {
-        self.stripes[stripe_of_this_thread()].0.read()
+        ordered(Rank::Gate, || self.stripes[stripe_of_this_thread()].0.read())
     }
 
     /// Closes the gate: returns when no change is under way, and none starts until the guards are dropped.
-    pub(crate) fn close(&self) -> [RwLockWriteGuard<'_, ()>; STRIPES] {
-        std::array::from_fn(|i| self.stripes[i].0.write())
+    pub(crate) fn close(&self) -> Ordered<Closed<'_>> {
+        ordered(Rank::Gate, || Closed { _stripes: std::array::from_fn(|i| self.stripes[i].0.write()) })
     }
 }
 

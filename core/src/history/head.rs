@@ -11,7 +11,7 @@ use super::live::LiveNodes;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::operations::lock_table::LockTable;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::Inode;
 use crate::tree::table::{FrozenTable, ID_BLOCK, LiveTable};
 use crate::types::InodeId;
@@ -64,8 +64,8 @@ impl Head {
     }
 
     /// Held while a directory moves to another directory: with it the ancestry of every directory stands still.
-    pub(crate) fn hold_ancestry(&self) -> MutexGuard<'_, ()> {
-        self.moves.lock()
+    pub(crate) fn hold_ancestry(&self) -> Ordered<MutexGuard<'_, ()>> {
+        ordered(Rank::Ancestry, || self.moves.lock())
     }
 
     pub(crate) fn new_id(&self, context: &Context) -> Result<InodeId> {

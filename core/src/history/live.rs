@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::head::Head;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::Inode;
 use crate::types::InodeId;
 
@@ -29,8 +29,8 @@ pub(crate) struct LiveNodes {
 }
 
 impl LiveNodes {
-    fn shard(&self, id: InodeId) -> MutexGuard<'_, Shard> {
-        self.shards[(id.0 % SHARDS as u64) as usize].lock()
+    fn shard(&self, id: InodeId) -> Ordered<MutexGuard<'_, Shard>> {
+        ordered(Rank::LiveNodes, || self.shards[(id.0 % SHARDS as u64) as usize].lock())
     }
 
     /// One more holder.

@@ -14,7 +14,7 @@ use super::head::Head;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::table::FrozenTable;
 use crate::types::{BranchId, RefId, SnapshotId, Time};
 
@@ -96,32 +96,36 @@ impl Refs {
         (Refs { registry: Mutex::new(registry) }, branch)
     }
 
+    fn registry(&self) -> Ordered<MutexGuard<'_, Registry>> {
+        ordered(Rank::Registry, || self.registry.lock())
+    }
+
     pub(crate) fn find(&self, name: &str) -> Result<RefId> {
-        self.registry.lock().by_name.get(name).copied().ok_or(Error::NoSuchRef)
+        self.registry().by_name.get(name).copied().ok_or(Error::NoSuchRef)
     }
 
     pub(crate) fn info(&self, id: RefId) -> Result<RefInfo> {
-        let registry = self.registry.lock();
+        let registry = self.registry();
         registry.get(id).map(|found| found.info(id))
     }
 
     /// Those after `after` in order of age, at most `limit` of them.
     pub(crate) fn list(&self, after: Option<RefId>, limit: usize) -> Vec<RefInfo> {
         use std::ops::Bound::{Excluded, Unbounded};
-        let registry = self.registry.lock();
+        let registry = self.registry();
         let from = after.map_or(Unbounded, |id| Excluded(order(id)));
         let page = registry.by_id.range((from, Unbounded)).take(limit);
         page.map(|(id, found)| found.info(ref_of(*id))).collect()
     }
 
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let registry = self.registry.lock();
+        let registry = self.registry();
         (registry.branches, registry.snapshots)
     }
 
     /// A view begins to show it. A dormant branch wakes.
     pub(crate) fn attach(&self, id: RefId, context: &Context) -> Result<Tree> {
-        let mut registry = self.registry.lock();
+        let mut registry = self.registry();
         let found = registry.get_mut(id)?;
         found.views += 1;
         Ok(found.wake(context))
@@ -129,7 +133,7 @@ impl Refs {
 
     /// A view has ended. A branch that nobody views any more goes dormant.
     pub(crate) fn detach(&self, id: RefId) {
-        let mut registry = self.registry.lock();
+        let mut registry = self.registry();
         let Ok(found) = registry.get_mut(id) else { return };
         found.views -= 1;
         if found.views > 0 {
@@ -143,12 +147,12 @@ impl Refs {
 
     /// The tree as it is now, immutable from here on.
     pub(crate) fn frozen(&self, id: RefId, context: &Context) -> Result<Arc<FrozenTable>> {
-        let registry = self.registry.lock();
+        let registry = self.registry();
         Ok(registry.get(id)?.frozen(context))
     }
 
     pub(crate) fn snapshot(&self, branch: BranchId, name: Option<&str>, context: &Context) -> Result<SnapshotId> {
-        let mut registry = self.registry.lock();
+        let mut registry = self.registry();
         if registry.snapshots >= limits::SNAPSHOTS {
             return Err(Error::Limit("snapshots of one volume: 1,048,576"));
         }
@@ -163,7 +167,7 @@ impl Refs {
     }
 
     pub(crate) fn branch(&self, name: &str, from: RefId, context: &Context) -> Result<BranchId> {
-        let mut registry = self.registry.lock();
+        let mut registry = self.registry();
         if registry.branches >= limits::BRANCHES {
             return Err(Error::Limit("branches of one volume: 1,048,576"));
         }
@@ -175,7 +179,7 @@ impl Refs {
     }
 
     pub(crate) fn rename(&self, id: RefId, name: &str) -> Result<()> {
-        let mut registry = self.registry.lock();
+        let mut registry = self.registry();
         if *registry.get(id)?.name == *name {
             return Ok(());
         }
@@ -189,7 +193,7 @@ impl Refs {
     /// Refused while a view shows it, and for the last branch. Branches grown from it stay: a tree is complete in itself.
     /// Answers its table, to be dropped in the background.
     pub(crate) fn delete(&self, id: RefId) -> Result<Arc<FrozenTable>> {
-        let mut registry = self.registry.lock();
+        let mut registry = self.registry();
         let found = registry.get(id)?;
         if found.views > 0 {
             return Err(Error::Busy("a view shows it: unmount it or switch it first"));

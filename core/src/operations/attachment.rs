@@ -15,7 +15,7 @@ use crate::history::gate::Passage;
 use crate::history::head::Head;
 use crate::history::refs::Refs;
 use crate::operations::access::{self, Mask};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::{Inode, Record};
 use crate::types::{Caller, InodeId, NodeId, RefId, Time, ViewId};
 
@@ -95,8 +95,8 @@ impl Attachment {
         access::check(access::Subject::of(record), caller, want)
     }
 
-    fn reference_shard(&self, id: InodeId) -> MutexGuard<'_, HashMap<InodeId, u64>> {
-        self.references[(id.0 % REFERENCE_SHARDS as u64) as usize].lock()
+    fn reference_shard(&self, id: InodeId) -> Ordered<MutexGuard<'_, HashMap<InodeId, u64>>> {
+        ordered(Rank::References, || self.references[(id.0 % REFERENCE_SHARDS as u64) as usize].lock())
     }
 
     /// The host will be told of this node once more. Answers false when the inode is gone.

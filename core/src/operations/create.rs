@@ -110,9 +110,8 @@ impl Attachment {
         let key = record.directory_mut()?.insert(&self.context.names, name, id, new.kind())?;
         made.names.add(parent, key);
         record.touch_content(change.now);
-        let inode = change.new_inode(id, made);
-        let attr = inode.attr();
-        change.head.table.insert(inode);
+        let attr = made.attr(id);
+        change.head.table.insert(change.new_inode(id, made));
         hold(id)?;
         change.tell_name(EventKind::Created, id, parent, name);
         Ok(attr)
@@ -129,9 +128,8 @@ impl Attachment {
         let mut made = self.new_record(&change, caller, &record, mode, NewNode::File);
         made.links = 0;
         made.linkable = true;
-        let inode = change.new_inode(id, made);
-        let attr = inode.attr();
-        change.head.live.adopt(inode);
+        let attr = made.attr(id);
+        change.head.live.adopt(change.new_inode(id, made));
         Ok(attr)
     }
 

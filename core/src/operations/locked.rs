@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::operations::attachment::Change;
-use crate::sync::RwLockWriteGuard;
-use crate::tree::inode::{Inode, Record};
+use crate::tree::inode::{Inode, Record, Writing};
 use crate::types::InodeId;
 
 /// The most that one operation needs: two directories and two entries (rename).
@@ -37,7 +36,7 @@ impl Owned {
 }
 
 pub(crate) struct Locked<'a> {
-    guards: [Option<(InodeId, RwLockWriteGuard<'a, Record>)>; MOST],
+    guards: [Option<(InodeId, Writing<'a>)>; MOST],
 }
 
 impl Locked<'_> {

@@ -11,8 +11,13 @@ use super::directory::Directory;
 use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::operations::acl::Acl;
-use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
 use crate::types::{Attr, FileKind, InodeId, Time};
+
+/// A record locked for reading.
+pub(crate) type Reading<'a> = Ordered<RwLockReadGuard<'a, Record>>;
+/// A record locked for change.
+pub(crate) type Writing<'a> = Ordered<RwLockWriteGuard<'a, Record>>;
 
 /// One version of an inode.
 #[derive(Debug)]
@@ -27,12 +32,17 @@ impl Inode {
         Inode { id, epoch, record: RwLock::new(record) }
     }
 
-    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Record> {
+    pub(crate) fn read(&self) -> Reading<'_> {
+        ordered(Rank::Inode(self.id.0), || self.record.read())
+    }
+
+    /// Of a version that nobody may change any more: so it does not matter what else is held.
+    pub(crate) fn read_shared(&self) -> RwLockReadGuard<'_, Record> {
         self.record.read()
     }
 
-    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Record> {
-        self.record.write()
+    pub(crate) fn write(&self) -> Writing<'_> {
+        ordered(Rank::Inode(self.id.0), || self.record.write())
     }
 
     pub(crate) fn attr(&self) -> Attr {
@@ -41,7 +51,7 @@ impl Inode {
 
     /// A version of the same inode for another epoch; shares content with this one.
     pub(crate) fn copy_for(&self, epoch: u64) -> Inode {
-        Inode::new(self.id, epoch, self.read().clone())
+        Inode::new(self.id, epoch, self.read_shared().clone())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::inode::Inode;
 use crate::radix::Radix;
-use crate::sync::RwLock;
+use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
 use crate::types::InodeId;
 
 /// Shards of a table. A snapshot clones as many roots.
@@ -96,41 +96,49 @@ impl LiveTable {
         LiveTable { shards: std::array::from_fn(|i| RwLock::new(frozen.shards[i].clone())) }
     }
 
+    fn read(&self, shard: usize) -> Ordered<RwLockReadGuard<'_, Shard>> {
+        ordered(Rank::Table, || self.shards[shard].read())
+    }
+
+    fn write(&self, shard: usize) -> Ordered<RwLockWriteGuard<'_, Shard>> {
+        ordered(Rank::Table, || self.shards[shard].write())
+    }
+
     /// The table as it is. The caller makes sure that nobody changes it meanwhile.
     pub(crate) fn freeze(&self) -> FrozenTable {
-        FrozenTable { shards: std::array::from_fn(|i| self.shards[i].read().clone()) }
+        FrozenTable { shards: std::array::from_fn(|i| self.read(i).clone()) }
     }
 
     /// Number of inodes.
     pub(crate) fn len(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.read().len()).sum()
+        (0..SHARDS).map(|shard| self.read(shard).len()).sum()
     }
 
     pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
         let (shard, key) = place(id);
-        self.shards[shard].read().get(key).cloned()
+        self.read(shard).get(key).cloned()
     }
 
     pub(crate) fn insert(&self, inode: Arc<Inode>) {
         let (shard, key) = place(inode.id);
-        self.shards[shard].write().insert(key, inode);
+        self.write(shard).insert(key, inode);
     }
 
     pub(crate) fn remove(&self, id: InodeId) -> Option<Arc<Inode>> {
         let (shard, key) = place(id);
-        self.shards[shard].write().remove(key)
+        self.write(shard).remove(key)
     }
 
     /// The version of the inode that belongs to `epoch`, copied up from a shared one if need be.
     pub(crate) fn own(&self, id: InodeId, epoch: u64) -> Option<Arc<Inode>> {
         let (shard, key) = place(id);
-        if let Some(inode) = self.shards[shard].read().get(key)
+        if let Some(inode) = self.read(shard).get(key)
             && inode.epoch == epoch
         {
             return Some(inode.clone());
         }
-        let mut guard = self.shards[shard].write();
-        let slot = guard.get_mut(key)?;
+        let mut table = self.write(shard);
+        let slot = table.get_mut(key)?;
         if slot.epoch != epoch {
             *slot = Arc::new(slot.copy_for(epoch));
         }

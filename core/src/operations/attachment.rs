@@ -107,10 +107,11 @@ impl Attachment {
         if *count > 1 {
             return true;
         }
-        drop(shard);
+        // Held before anybody else can count on it: the second reference looks no further than this count.
         if let Tree::Head(head) = &self.tree {
             head.live.hold(id);
         }
+        drop(shard);
         let exists = self.tree.get(id).is_some();
         if !exists {
             self.forget(id, 1);

@@ -10,6 +10,8 @@ mod context;
 pub mod control;
 mod data;
 pub mod error;
+#[doc(hidden)]
+pub mod ffi;
 pub mod flags;
 mod history;
 pub mod limits;

@@ -132,11 +132,15 @@ impl Volume {
     pub fn open(config: Config) -> Result<Arc<Volume>> {
         crate::history::refs::check_name(&config.name)?;
         let memory_bytes = config.memory_bytes.unwrap_or_else(default_memory_bytes);
+        if memory_bytes < CHUNK_BYTES as u64 {
+            return Err(Error::Invalid("a memory limit below one chunk (64 KiB)"));
+        }
         let store = ChunkStore::new(StoreConfig { memory_bytes, spill_dir: config.spill_dir })?;
         let names = NameRules::new(config.names, random_key());
         let now = config.clock.now();
         let root = new_root(now, config.root_uid, config.root_gid, config.root_mode);
         let (refs, first_branch) = Refs::new(FrozenTable::with_root(root), now);
+        tracing::info!(volume = config.name, memory_bytes, "opened a volume");
         Ok(Arc::new(Volume {
             name: config.name,
             context: Arc::new(Context::new(store, names, config.clock)),
@@ -241,14 +245,18 @@ impl Volume {
     ///
     /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`], [`Error::Limit`].
     pub fn create_snapshot(&self, branch: BranchId, name: Option<&str>) -> Result<SnapshotId> {
-        self.refs.snapshot(branch, name, &self.context)
+        let id = self.refs.snapshot(branch, name, &self.context)?;
+        tracing::debug!(volume = self.name, snapshot = id.0, name, "took a snapshot");
+        Ok(id)
     }
 
     /// Grows a branch from a snapshot, or from a branch as it is now, in constant time.
     ///
     /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`], [`Error::Limit`].
     pub fn create_branch(&self, name: &str, from: RefId) -> Result<BranchId> {
-        self.refs.branch(name, from, &self.context)
+        let id = self.refs.branch(name, from, &self.context)?;
+        tracing::debug!(volume = self.name, branch = id.0, name, ?from, "grew a branch");
+        Ok(id)
     }
 
     /// Gives a branch or snapshot another name.
@@ -265,6 +273,7 @@ impl Volume {
     pub fn delete_ref(&self, id: RefId) -> Result<()> {
         let table = self.refs.delete(id)?;
         self.reaper.take(table);
+        tracing::debug!(volume = self.name, ?id, "deleted a branch or snapshot");
         Ok(())
     }
 
@@ -315,6 +324,13 @@ impl Volume {
     /// Refuses every change from now on; what is stored stays readable. For hosts that met a fault of ours.
     pub fn latch_read_only(&self) {
         self.context.latch_read_only();
+        tracing::error!(volume = self.name, "latched: the volume is read-only from now on");
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        tracing::info!(volume = self.name, "closed a volume");
     }
 }
 

@@ -115,6 +115,17 @@ pub struct WaitId {
     number: u64,
 }
 
+impl WaitId {
+    /// Its number among the waits of the branch: never 0. With the inode and the space it is the whole.
+    pub(crate) fn number(self) -> u64 {
+        self.number
+    }
+
+    pub(crate) fn from_number(inode: InodeId, space: LockSpace, number: u64) -> WaitId {
+        WaitId { inode, space, number }
+    }
+}
+
 /// How a waiter learns how its wait ended. Called once, without any lock of the table held.
 pub(crate) type Done = Box<dyn FnOnce(Result<()>) + Send>;
 /// Waits that ended during a change, to be told after it.

@@ -1,0 +1,233 @@
+//! The command line as it is typed. The help texts here are the manual: `docs/cli.md`, the man pages and the
+//! completions are made from them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::size::Size;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; for `diff`: no difference
+  1  `diff` found differences; or it was refused: an unknown name, a name that is taken, something in use, a mount point
+     that cannot be one
+  2  wrong usage: an unknown option, a missing argument, a size that is none
+  3  no volume: the directory is on none, or its daemon died or does not answer
+  4  the system: no FUSE, no permission, an input/output error";
+
+/// A file system you can branch: mount it, take snapshots, grow branches, compare them.
+#[derive(Debug, Parser)]
+#[command(name = "bough", version, after_help = EXIT_CODES, propagate_version = false, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Work as if started in PATH: the volume is the one that the current directory lies in
+    #[arg(short = 'C', value_name = "PATH", global = true)]
+    pub(crate) directory: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Mount a new volume, or a further view of one that is alive
+    Mount(MountArgs),
+    /// Unmount a volume; the last mount point takes the volume with it, and all that is in it
+    Unmount(UnmountArgs),
+    /// Take, list, rename and delete snapshots
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
+    /// Grow, list, switch, rename and delete branches
+    #[command(subcommand)]
+    Branch(BranchVerb),
+    /// Show what differs between two branches or snapshots
+    Diff(DiffArgs),
+    /// Show the lineage of branches and snapshots as a tree
+    Log(Format),
+    /// Show what this mount point shows, and what has changed since it grew from its parent
+    Status(Format),
+    /// List the volumes that are alive, and where they are mounted
+    List(Format),
+    /// Show the counters of this volume
+    Stats(StatsArgs),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// For those who build bough
+    #[command(subcommand, hide = true)]
+    Debug(Debug),
+    /// What `mount -t fuse.bough` calls, as `mount.fuse.bough`
+    #[command(hide = true, disable_help_flag = true)]
+    MountHelper {
+        /// SOURCE DIRECTORY [-sfnv] [-o OPTIONS]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
+}
+
+/// How data is printed.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Format {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+SIZE is a number of bytes, with K, M, G or T for powers of 1024 (also KiB or KB), or N% of the machine's memory.
+OPTIONS are those of this command (volume=, branch=, snapshot=, memory=, spill_dir=, case_insensitive), `keep` (the volume
+outlives its last mount point), `nonempty`, `no_default_permissions`, and those of FUSE (ro, allow_other, noexec, …).")]
+pub(crate) struct MountArgs {
+    /// Show this branch (a new volume has only `main`)
+    #[arg(long, value_name = "BRANCH", conflicts_with = "snapshot")]
+    pub(crate) branch: Option<String>,
+    /// Show this snapshot, read-only
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub(crate) snapshot: Option<String>,
+    /// Mount another view of the volume that PATH lies in; without --branch or --snapshot one of what PATH shows
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["volume", "memory", "spill_dir", "case_insensitive", "foreground"])]
+    pub(crate) attach: Option<PathBuf>,
+    /// The volume of this name: attach to it if it is alive, else begin it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) volume: Option<String>,
+    /// Content that a new volume may hold in memory (default: half of the machine's memory)
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<Size>,
+    /// Where a new volume puts content that memory has no room for
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spill_dir: Option<PathBuf>,
+    /// A new volume whose names differ by more than case
+    #[arg(long)]
+    pub(crate) case_insensitive: bool,
+    /// Mount options, with commas between them
+    #[arg(short = 'o', value_name = "OPTIONS")]
+    pub(crate) options: Vec<String>,
+    /// Serve a new volume in the foreground
+    #[arg(short = 'f', long)]
+    pub(crate) foreground: bool,
+    /// An empty directory
+    #[arg(value_name = "MOUNTPOINT")]
+    pub(crate) mount_point: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnmountArgs {
+    /// Where it is mounted
+    #[arg(value_name = "MOUNTPOINT")]
+    pub(crate) mount_point: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotVerb {
+    /// Take a snapshot of the branch that is mounted here, and print its name
+    Create {
+        /// Its name (default: BRANCH@N)
+        name: Option<String>,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// List the snapshots, oldest first
+    List(Format),
+    /// Give a snapshot another name
+    Rename(RenameArgs),
+    /// Delete snapshots; branches grown from them stay
+    Delete(DeleteArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BranchVerb {
+    /// Grow a branch
+    Create {
+        /// Its name
+        name: String,
+        /// The branch or snapshot to grow it from (default: what is mounted here)
+        #[arg(long, value_name = "REF")]
+        from: Option<String>,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// List the branches, oldest first
+    List(Format),
+    /// Show another branch (or snapshot) at this mount point
+    Switch {
+        /// Its name
+        name: String,
+    },
+    /// Give a branch another name
+    Rename(RenameArgs),
+    /// Delete branches; what has grown from them stays
+    Delete(DeleteArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RenameArgs {
+    /// The name it has
+    pub(crate) old: String,
+    /// The name it gets
+    pub(crate) new: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// Their names
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without a REF: from what is mounted here grew from, to what is mounted here. With one: from REF to what is mounted here. With
+two: from the first to the second. A REF is the name of a branch or snapshot.
+
+Each line is a letter and a path from the root of the volume, sorted by path:
+  A path          added
+  D path          deleted
+  M path          modified: its content, or what kind of file it is
+  m path          only metadata differs: mode, owner, times, attributes
+  R old -> new    renamed; it may differ besides
+A path with control characters, quotes, backslashes or bytes that are not UTF-8 is printed as a C string.")]
+pub(crate) struct DiffArgs {
+    /// The branches or snapshots to compare
+    #[arg(value_name = "REF", num_args = 0..=2)]
+    pub(crate) refs: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print only how many there are of each kind
+    #[arg(long)]
+    pub(crate) stat: bool,
+    /// Only these files, and what is below these directories
+    #[arg(last = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    /// Print them again each second
+    #[arg(long)]
+    pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Debug {
+    /// Write the manual
+    Docs {
+        /// In which form
+        form: DocsForm,
+        /// Where to
+        directory: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DocsForm {
+    /// cli.md
+    Markdown,
+    /// One page per verb
+    Man,
+}

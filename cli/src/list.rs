@@ -1,0 +1,160 @@
+//! `bough list`: the volumes whose daemons listen, found by their sockets.
+
+use std::path::{Path, PathBuf};
+
+use bough::control::messages::{fs_control_info, fs_control_stats};
+use bough::control::{message, text_of};
+use serde::Serialize;
+
+use crate::args::Format;
+use crate::daemon::{SOCKET_SUFFIX, StateDirectory};
+use crate::errors::{Context, Exit, Result};
+use crate::output::{self, Out};
+use crate::refs::Kind;
+use crate::size::human;
+use crate::views::{self, Mount};
+use crate::wire::{Channel, Socket};
+
+/// A volume that is alive. The fields are documented in `docs/cli.md`.
+#[derive(Debug, Serialize)]
+struct Alive {
+    volume: String,
+    pid: u32,
+    endpoint: String,
+    branches: u64,
+    snapshots: u64,
+    used_bytes: u64,
+    memory_bytes: u64,
+    mounts: Vec<MountJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct MountJson {
+    mount_point: String,
+    shows: String,
+    kind: Kind,
+    read_only: bool,
+}
+
+pub(crate) fn run(format: &Format) -> Result<Exit> {
+    let directory = StateDirectory::find()?;
+    let alive: Vec<Alive> = sockets(directory.path())?.iter().filter_map(|socket| look(socket)).collect();
+    let mut out = Out::new();
+    match format.json {
+        true => out.json(&alive)?,
+        false => out.table(&["VOLUME", "PROCESS", "CONTENT", "SHOWS", "MOUNTED AT"], &rows(&alive))?,
+    }
+    out.end()?;
+    Ok(Exit::Done)
+}
+
+/// The sockets in the directory, by name. A directory that is not there holds none.
+fn sockets(directory: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.context(format_args!("cannot read {}", directory.display()))?,
+    };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut sockets: Vec<PathBuf> =
+        paths.filter(|path| path.to_str().is_some_and(|text| text.ends_with(SOCKET_SUFFIX))).collect();
+    sockets.sort();
+    Ok(sockets)
+}
+
+/// What is behind a socket; a daemon that is gone or does not answer is talked of and left out.
+fn look(path: &Path) -> Option<Alive> {
+    let Ok(mut socket) = Socket::connect(path) else {
+        output::say(&format!("{} is left of a daemon that died: ignored", path.display()));
+        return None;
+    };
+    match ask(&mut socket, path) {
+        Ok(alive) => Some(alive),
+        Err(failure) => {
+            failure.context(path.display()).report();
+            None
+        }
+    }
+}
+
+fn ask(socket: &mut Socket, path: &Path) -> Result<Alive> {
+    let mut info: fs_control_info = message();
+    socket.ask(&mut info)?;
+    let mut stats: fs_control_stats = message();
+    socket.ask(&mut stats)?;
+    let mounts = views::all(socket)?;
+    Ok(Alive {
+        volume: text_of(&info.volume.bytes),
+        pid: info.pid,
+        endpoint: path.display().to_string(),
+        branches: stats.branches,
+        snapshots: stats.snapshots,
+        used_bytes: stats.used_bytes,
+        memory_bytes: stats.memory_bytes,
+        mounts: mounts.iter().map(as_json).collect(),
+    })
+}
+
+fn as_json(mount: &Mount) -> MountJson {
+    MountJson {
+        mount_point: mount.mount_point_text(),
+        shows: mount.shows.clone(),
+        kind: mount.shows_id.1,
+        read_only: mount.read_only,
+    }
+}
+
+/// A row for each mount point; the volume stands in its first.
+fn rows(alive: &[Alive]) -> Vec<Vec<String>> {
+    alive.iter().flat_map(rows_of).collect()
+}
+
+fn rows_of(volume: &Alive) -> Vec<Vec<String>> {
+    let head = [volume.volume.clone(), volume.pid.to_string(), human(volume.used_bytes)];
+    if volume.mounts.is_empty() {
+        return vec![head.into_iter().chain(["-".into(), "-".into()]).collect()];
+    }
+    let row = |(at, mount): (usize, &MountJson)| {
+        let head = if at == 0 { head.clone() } else { Default::default() };
+        head.into_iter().chain([mount.shows.clone(), mount.mount_point.clone()]).collect()
+    };
+    volume.mounts.iter().enumerate().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alive(mounts: Vec<MountJson>) -> Alive {
+        Alive {
+            volume: "v".into(),
+            pid: 7,
+            endpoint: "/run/bough/v.sock".into(),
+            branches: 1,
+            snapshots: 0,
+            used_bytes: 0,
+            memory_bytes: 1,
+            mounts,
+        }
+    }
+
+    fn mount(mount_point: &str) -> MountJson {
+        MountJson { mount_point: mount_point.into(), shows: "main".into(), kind: Kind::Branch, read_only: false }
+    }
+
+    #[test]
+    fn a_volume_has_a_row_for_each_mount_point_and_one_when_it_has_none() {
+        assert_eq!(rows(&[alive(Vec::new())]), [["v", "7", "0 B", "-", "-"]]);
+        let two = rows(&[alive(vec![mount("/a"), mount("/b")])]);
+        assert_eq!(two, [["v", "7", "0 B", "main", "/a"], ["", "", "", "main", "/b"]]);
+    }
+
+    #[test]
+    fn a_state_directory_that_is_not_there_holds_no_volume() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(sockets(&directory.path().join("missing")).unwrap().is_empty());
+        std::fs::write(directory.path().join("b.sock"), "").unwrap();
+        std::fs::write(directory.path().join("other"), "").unwrap();
+        assert_eq!(sockets(directory.path()).unwrap(), [directory.path().join("b.sock")]);
+        assert!(look(&directory.path().join("b.sock")).is_none());
+    }
+}

@@ -1,0 +1,155 @@
+//! Sizes and offsets of every structure that crosses the boundary, asserted here for Rust and, from the same table,
+//! in the header for C. They are the ABI: a line here is changed by a new version only.
+
+use std::mem::offset_of;
+
+use super::attributes::{fs_set_attr, fs_space};
+use super::boundary::Structure;
+use super::content::fs_open_options;
+use super::diff::fs_diff_entry;
+use super::events::fs_event;
+use super::locks::{fs_lock, fs_wait};
+use super::names::fs_dirent;
+use super::pins::fs_iovec;
+use super::refs::fs_ref_record;
+use super::types::{fs_attr, fs_caller, fs_entry, fs_ref};
+use super::view::fs_view_record;
+use super::volume::{fs_config, fs_counters};
+use crate::control::messages::*;
+
+/// Where a structure's fields lie.
+#[derive(Debug)]
+pub struct Layout {
+    /// Its name.
+    pub name: &'static str,
+    /// Its size in bytes, where pointers have 8.
+    pub bytes: usize,
+    /// Its fields and their offsets.
+    pub fields: &'static [(&'static str, usize)],
+}
+
+macro_rules! layouts {
+    ($($structure:ident $bytes:literal { $($field:ident $offset:literal),* })*) => {
+        $(
+            #[cfg(target_pointer_width = "64")]
+            const _: () = {
+                assert!(size_of::<$structure>() == $bytes);
+                $(assert!(offset_of!($structure, $field) == $offset);)*
+            };
+        )*
+        /// Every structure.
+        pub const LAYOUTS: &[Layout] = &[
+            $(Layout {
+                name: stringify!($structure),
+                bytes: $bytes,
+                fields: &[$((stringify!($field), $offset)),*],
+            }),*
+        ];
+    };
+}
+
+macro_rules! structures {
+    ($($structure:ident { $($reserved:ident),* })*) => {
+        $(
+            const _: () = assert!(offset_of!($structure, size) == 0);
+            // SAFETY: `repr(C)`, made of numbers, arrays of them and raw pointers only, `size` first (asserted above).
+            unsafe impl Structure for $structure {
+                fn reserved_is_zero(&self) -> bool {
+                    true $(&& bytemuck::bytes_of(&self.$reserved).iter().all(|&byte| byte == 0))*
+                }
+            }
+        )*
+    };
+}
+
+structures! {
+    fs_config { reserved0, reserved }
+    fs_counters { reserved0, reserved }
+    fs_caller { reserved0, reserved }
+    fs_attr { reserved0, reserved }
+    fs_entry { reserved0, reserved }
+    fs_set_attr { reserved }
+    fs_space { reserved }
+    fs_open_options { reserved0, reserved }
+    fs_dirent { reserved }
+    fs_lock { reserved }
+    fs_wait { reserved }
+    fs_event { reserved0, reserved }
+    fs_diff_entry { reserved }
+    fs_ref_record { reserved }
+    fs_view_record { reserved }
+}
+
+layouts! {
+    fs_caller 64 {
+        size 0, uid 4, gid 8, pid 12, umask 16, privileges 20, groups_count 24, reserved0 28, groups 32, reserved 40
+    }
+    fs_attr 144 {
+        size 0, kind 4, inode 8, mode 16, uid 20, gid 24, links 28, flags 32, reserved0 36, device 40, length 48,
+        allocated 56, accessed 64, modified 72, changed 80, born 88, parent 96, version 104, reserved 112
+    }
+    fs_entry 176 { size 0, reserved0 4, node 8, attr 16, reserved 160 }
+    fs_ref 16 { id 0, kind 8, reserved 12 }
+    fs_config 144 {
+        size 0, flags 4, name 8, name_bytes 16, memory_bytes 24, spill_dir 32, spill_dir_bytes 40, endpoint 48,
+        endpoint_bytes 56, root_uid 64, root_gid 68, root_mode 72, reserved0 76, reserved 80
+    }
+    fs_counters 160 {
+        size 0, reserved0 4, branches 8, snapshots 16, views 24, memory_bytes 32, used_bytes 40, capacity_bytes 48,
+        chunks 56, small_bytes 64, chunks_allocated 72, chunks_copied 80, spill_bytes 88, reserved 96
+    }
+    fs_view_record 80 { size 0, flags 4, id 8, shows 16, label 32, label_bytes 40, reserved 48 }
+    fs_ref_record 360 {
+        size 0, name_bytes 4, id 8, parent 24, created 40, children 48, views 56, inodes 64, name 72, reserved 328
+    }
+    fs_dirent 80 { size 0, kind 4, node 8, inode 16, cookie 24, name 32, name_bytes 40, attr 48, reserved 56 }
+    fs_set_attr 96 {
+        size 0, valid 4, mode 8, uid 12, gid 16, flags 20, length 24, accessed 32, modified 40, changed 48, born 56,
+        reserved 64
+    }
+    fs_space 80 {
+        size 0, block_bytes 4, blocks 8, blocks_free 16, inodes 24, inodes_free 32, name_bytes 40, reserved 48
+    }
+    fs_open_options 96 { size 0, flags 4, mode 8, reserved0 12, reserved 16 }
+    fs_iovec 16 { base 0, length 8 }
+    fs_lock 56 { size 0, space 4, kind 8, pid 12, owner 16, start 24, end 32, reserved 40 }
+    fs_wait 40 { size 0, space 4, node 8, number 16, reserved 24 }
+    fs_event 600 {
+        size 0, kind 4, inode 8, parent 16, new_parent 24, origin 32, name_bytes 40, new_name_bytes 44, name 48,
+        new_name 304, reserved0 560, reserved 568
+    }
+    fs_diff_entry 80 {
+        size 0, kind 4, aspects 8, file_kind 12, inode 16, path 24, path_bytes 32, old_path 40, old_path_bytes 48,
+        reserved 56
+    }
+    fs_control_header 144 { size 0, version 4, result 8, reserved 12, text 16 }
+    fs_control_name 256 { bytes 0 }
+    fs_control_label 1024 { bytes 0 }
+    fs_control_info 2736 {
+        header 0, volume 144, shows 400, shows_id 656, shows_kind 664, flags 668, view 672, pid 680, ignores_case 684,
+        label 688, endpoint 1712
+    }
+    fs_control_snapshot 664 { header 0, name 144, branch 400, id 656 }
+    fs_control_ref 312 {
+        name 0, id 256, parent_id 264, kind 272, parent_kind 276, created 280, children 288, views 296, inodes 304
+    }
+    fs_control_list 12640 { header 0, after_id 144, after_kind 152, count 156, entries 160 }
+    fs_control_branch 664 { header 0, name 144, from 400, id 656 }
+    fs_control_switch 400 { header 0, to 144 }
+    fs_control_rename 664 { header 0, from 144, to 400, kind 656, reserved 660 }
+    fs_control_delete 408 { header 0, name 144, kind 400, reserved 404 }
+    fs_control_diff_open 664 { header 0, before 144, after 400, id 656 }
+    fs_control_diff_read 16160 { header 0, id 144, count 152, reserved 156, data 160 }
+    fs_control_diff_record 32 {
+        inode 0, kind 8, aspects 12, file_kind 16, path_bytes 20, old_path_bytes 24, reserved 28
+    }
+    fs_control_diff_close 152 { header 0, id 144 }
+    fs_control_stats 304 {
+        header 0, branches 144, snapshots 152, views 160, nodes 168, memory_bytes 176, used_bytes 184,
+        capacity_bytes 192, chunks 200, small_bytes 208, chunks_allocated 216, chunks_copied 224, spill_bytes 232,
+        reserved 240
+    }
+    fs_control_view 1304 { id 0, shows_id 8, shows_kind 16, flags 20, shows 24, label 280 }
+    fs_control_views 10592 { header 0, after 144, count 152, reserved 156, entries 160 }
+    fs_control_attach 1440 { header 0, shows 144, label 400, flags 1424, reserved 1428, view 1432 }
+}

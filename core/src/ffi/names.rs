@@ -1,0 +1,366 @@
+//! Names: finding, making, removing, moving and listing them, by node.
+
+use std::ffi::{c_char, c_void};
+
+use super::boundary::*;
+use super::results::fs_result;
+use super::types::*;
+use super::view::fs_view;
+use crate::error::Error;
+use crate::operations::{DirEntry, ListOptions, NewNode, RenameMode};
+use crate::types::NodeId;
+
+/// Rename: an entry that has the new name is replaced, as rename(2) does.
+pub const FS_RENAME_REPLACE: u32 = 0;
+/// Rename: an entry that has the new name is an error.
+pub const FS_RENAME_NO_REPLACE: u32 = 1;
+/// Rename: the two change places; both must exist.
+pub const FS_RENAME_EXCHANGE: u32 = 2;
+
+/// Listing: attributes with every entry; each entry taken counts as one lookup of its node, but for `.` and `..`.
+pub const FS_READDIR_ATTRIBUTES: u32 = 1;
+/// Listing: `.` and `..` first.
+pub const FS_READDIR_DOTS: u32 = 2;
+
+/// One entry of a listing.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct fs_dirent {
+    /// `sizeof(fs_dirent)`.
+    pub size: u32,
+    /// `FS_KIND_...`.
+    pub kind: u32,
+    /// The node it shows; counted as a lookup only with `FS_READDIR_ATTRIBUTES`.
+    pub node: fs_node,
+    /// Its inode id.
+    pub inode: u64,
+    /// Where to go on after this entry; below 2^63.
+    pub cookie: u64,
+    /// Its name, not ended by a NUL.
+    pub name: *const c_char,
+    /// Length of `name`.
+    pub name_bytes: usize,
+    /// Its attributes; NULL when they were not asked for or it was removed meanwhile.
+    pub attr: *const fs_attr,
+    /// 0.
+    pub reserved: [u64; 3],
+}
+
+/// Is given one entry at a time; `entry` and what it points to live until it returns. True: taken, go on; false: not taken,
+/// and that was enough.
+pub type fs_readdir_callback = Option<unsafe extern "C" fn(context: *mut c_void, entry: *const fs_dirent) -> bool>;
+
+pub(super) fn rename_mode(how: u32) -> Outcome<RenameMode> {
+    match how {
+        FS_RENAME_REPLACE => Ok(RenameMode::Replace),
+        FS_RENAME_NO_REPLACE => Ok(RenameMode::NoReplace),
+        FS_RENAME_EXCHANGE => Ok(RenameMode::Exchange),
+        _ => Err(Error::Invalid("a way to rename that this version does not know").into()),
+    }
+}
+
+/// What mknod makes.
+pub(super) fn new_node(kind: u32, device: u64) -> Outcome<NewNode<'static>> {
+    match kind {
+        FS_KIND_FILE => Ok(NewNode::File),
+        FS_KIND_FIFO => Ok(NewNode::Fifo),
+        FS_KIND_SOCKET => Ok(NewNode::Socket),
+        FS_KIND_CHAR_DEVICE => Ok(NewNode::CharDevice(device)),
+        FS_KIND_BLOCK_DEVICE => Ok(NewNode::BlockDevice(device)),
+        _ => Err(Error::Invalid("mknod: a kind that it does not make").into()),
+    }
+}
+
+/// Finds the entry `name` of a directory; `.` and `..` too.
+///
+/// `parent`: the directory.
+/// `name`, `name_bytes`: the name.
+/// `entry`: the answer; its `size` must be set. Counts one reference, given back with `fs_forget`.
+///
+/// Results: `FS_OK`, `FS_NOT_FOUND`, `FS_NOT_A_DIRECTORY`, `FS_ACCESS_DENIED`, `FS_NAME_TOO_LONG`, `FS_INVALID`, `FS_STALE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_lookup(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    parent: fs_node,
+    name: *const c_char,
+    name_bytes: usize,
+    entry: *mut fs_entry,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let (who, name, entry) = (caller_in(caller)?, name_in(name, name_bytes)?, output_structure(entry)?);
+            entry.put(view.0.lookup(&who, NodeId(parent), name)?.into());
+            Ok(())
+        })
+    }
+}
+
+/// Gives back references to a node.
+///
+/// `count`: how many; more than there are is all of them.
+///
+/// Results: `FS_OK`, also for a node that is not known any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_forget(view: *const fs_view, node: fs_node, count: u64) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            view.0.forget(NodeId(node), count);
+            Ok(())
+        })
+    }
+}
+
+/// Makes a file, named pipe, socket or device node under a name.
+///
+/// `mode`: permission bits, before the caller's umask or the directory's default ACL.
+/// `kind`: `FS_KIND_FILE`, `_FIFO`, `_SOCKET`, `_CHAR_DEVICE` or `_BLOCK_DEVICE`.
+/// `device`: the number of a device, as the host encodes it.
+/// `entry`: the answer; its `size` must be set. Counts one reference.
+///
+/// Results: `FS_OK`, `FS_EXISTS`, `FS_NOT_FOUND`, `FS_NOT_A_DIRECTORY`, `FS_ACCESS_DENIED`, `FS_NOT_PERMITTED`, `FS_READ_ONLY`,
+/// `FS_NAME_TOO_LONG`, `FS_INVALID`, `FS_LIMIT`, `FS_STALE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_mknod(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    parent: fs_node,
+    name: *const c_char,
+    name_bytes: usize,
+    mode: u32,
+    kind: u32,
+    device: u64,
+    entry: *mut fs_entry,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let (who, name, entry) = (caller_in(caller)?, name_in(name, name_bytes)?, output_structure(entry)?);
+            entry.put(view.0.make(&who, NodeId(parent), name, mode, new_node(kind, device)?)?.into());
+            Ok(())
+        })
+    }
+}
+
+/// Makes a directory. Parameters and results as `fs_mknod`; also `FS_TOO_MANY_LINKS`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_mkdir(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    parent: fs_node,
+    name: *const c_char,
+    name_bytes: usize,
+    mode: u32,
+    entry: *mut fs_entry,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let (who, name, entry) = (caller_in(caller)?, name_in(name, name_bytes)?, output_structure(entry)?);
+            entry.put(view.0.make(&who, NodeId(parent), name, mode, NewNode::Directory)?.into());
+            Ok(())
+        })
+    }
+}
+
+/// Makes a symbolic link. Parameters and results as `fs_mknod`.
+///
+/// `target`, `target_bytes`: where it leads, 1 to 4,095 bytes that are not interpreted.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_symlink(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    parent: fs_node,
+    name: *const c_char,
+    name_bytes: usize,
+    target: *const c_char,
+    target_bytes: usize,
+    entry: *mut fs_entry,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let (who, target) = (caller_in(caller)?, name_in(target, target_bytes)?);
+            let (name, entry) = (name_in(name, name_bytes)?, output_structure(entry)?);
+            entry.put(view.0.make(&who, NodeId(parent), name, 0o777, NewNode::Symlink(target))?.into());
+            Ok(())
+        })
+    }
+}
+
+/// Removes a name of anything but a directory.
+///
+/// Results: `FS_OK`, `FS_NOT_FOUND`, `FS_IS_A_DIRECTORY`, `FS_NOT_A_DIRECTORY`, `FS_ACCESS_DENIED`, `FS_NOT_PERMITTED`, `FS_READ_ONLY`,
+/// `FS_NAME_TOO_LONG`, `FS_INVALID`, `FS_STALE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_unlink(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    parent: fs_node,
+    name: *const c_char,
+    name_bytes: usize,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let (who, name) = (caller_in(caller)?, name_in(name, name_bytes)?);
+            Ok(view.0.unlink(&who, NodeId(parent), name)?)
+        })
+    }
+}
+
+/// Removes an empty directory. Results as `fs_unlink`; also `FS_NOT_EMPTY`, `FS_BUSY`; `FS_NOT_A_DIRECTORY` for anything else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_rmdir(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    parent: fs_node,
+    name: *const c_char,
+    name_bytes: usize,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let (who, name) = (caller_in(caller)?, name_in(name, name_bytes)?);
+            Ok(view.0.rmdir(&who, NodeId(parent), name)?)
+        })
+    }
+}
+
+/// Gives a node a further name.
+///
+/// `node`: which.
+/// `parent`, `name`, `name_bytes`: the directory and the name.
+/// `entry`: the answer; its `size` must be set. Counts one reference.
+///
+/// Results: `FS_OK`, `FS_EXISTS`, `FS_NOT_PERMITTED` for a directory, `FS_TOO_MANY_LINKS`, `FS_CROSSES_VOLUMES` when the two nodes are of
+/// different switches, and as `fs_mknod`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_link(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    node: fs_node,
+    parent: fs_node,
+    name: *const c_char,
+    name_bytes: usize,
+    entry: *mut fs_entry,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let (who, name, entry) = (caller_in(caller)?, name_in(name, name_bytes)?, output_structure(entry)?);
+            entry.put(view.0.link(&who, NodeId(node), NodeId(parent), name)?.into());
+            Ok(())
+        })
+    }
+}
+
+/// Moves or renames an entry, in one step to every observer.
+///
+/// `how`: `FS_RENAME_...`.
+///
+/// Results: `FS_OK`, `FS_NOT_FOUND`, `FS_EXISTS` with `FS_RENAME_NO_REPLACE`, `FS_IS_A_DIRECTORY`, `FS_NOT_A_DIRECTORY`, `FS_NOT_EMPTY`,
+/// `FS_INTO_ITSELF`, `FS_CROSSES_VOLUMES`, `FS_ACCESS_DENIED`, `FS_NOT_PERMITTED`, `FS_READ_ONLY`, `FS_TOO_MANY_LINKS`, `FS_BUSY`,
+/// `FS_NAME_TOO_LONG`, `FS_INVALID`, `FS_STALE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_rename(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    parent: fs_node,
+    name: *const c_char,
+    name_bytes: usize,
+    new_parent: fs_node,
+    new_name: *const c_char,
+    new_name_bytes: usize,
+    how: u32,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let (who, new_name) = (caller_in(caller)?, name_in(new_name, new_name_bytes)?);
+            let (name, how) = (name_in(name, name_bytes)?, rename_mode(how)?);
+            Ok(view.0.rename(&who, NodeId(parent), name, NodeId(new_parent), new_name, how)?)
+        })
+    }
+}
+
+/// The target of a symbolic link, by the size protocol.
+///
+/// `into`, `capacity`: where it goes; a capacity of 0 asks for the size only, and `into` may be NULL then.
+/// `target_bytes`: how long it is. No NUL is added.
+///
+/// Results: `FS_OK`, `FS_INVALID` when it is no symbolic link, `FS_BUFFER_TOO_SMALL`, `FS_STALE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_readlink(
+    view: *const fs_view,
+    node: fs_node,
+    into: *mut c_char,
+    capacity: usize,
+    target_bytes: *mut usize,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let (into, size) = (buffer_in(into.cast(), capacity)?, output(target_bytes)?);
+            put_sized(&view.0.read_link(NodeId(node))?, into, size)
+        })
+    }
+}
+
+fn list_options(flags: u32) -> Outcome<ListOptions> {
+    if flags & !(FS_READDIR_ATTRIBUTES | FS_READDIR_DOTS) != 0 {
+        return Err(Error::Invalid("a listing flag that this version does not know").into());
+    }
+    Ok(ListOptions { attributes: flags & FS_READDIR_ATTRIBUTES != 0, dots: flags & FS_READDIR_DOTS != 0 })
+}
+
+fn dirent(entry: &DirEntry<'_>, attr: Option<&fs_attr>) -> fs_dirent {
+    fs_dirent {
+        size: size_of::<fs_dirent>() as u32,
+        kind: entry.kind as u32,
+        node: entry.node.0,
+        inode: entry.inode.0,
+        cookie: entry.cookie,
+        name: entry.name.as_ptr().cast(),
+        name_bytes: entry.name.len(),
+        attr: attr.map_or(std::ptr::null(), std::ptr::from_ref),
+        reserved: [0; 3],
+    }
+}
+
+/// Gives the entries of a directory to `callback`, in an order that stays while entries come and go: an entry that is there
+/// throughout several calls is given exactly once.
+///
+/// `handle`: the directory opened for reading, or `FS_HANDLE_NONE`: the caller's permission is checked then.
+/// `cookie`: 0, or that of the entry after which to go on.
+/// `flags`: `FS_READDIR_...` bits.
+/// `callback`: called by this thread before the function returns; it may use the volume.
+/// `context`: handed to it; may be NULL.
+///
+/// Results: `FS_OK`, `FS_NOT_A_DIRECTORY`, `FS_BAD_HANDLE`, `FS_ACCESS_DENIED`, `FS_INVALID` for an unknown flag, `FS_STALE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_readdir(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    node: fs_node,
+    handle: fs_handle,
+    cookie: u64,
+    flags: u32,
+    callback: fs_readdir_callback,
+    context: *mut c_void,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers and callbacks.
+    unsafe {
+        call(view, |view| {
+            let (who, callback) = (caller_in(caller)?, callback.ok_or(Fault::NullPointer)?);
+            let mut take = |entry: &DirEntry<'_>| {
+                let attr = entry.attr.map(fs_attr::from);
+                callback(context, &dirent(entry, attr.as_ref()))
+            };
+            let options = list_options(flags)?;
+            Ok(view.0.list(&who, NodeId(node), handle_in(handle), cookie, options, &mut take)?)
+        })
+    }
+}

@@ -1,0 +1,247 @@
+//! Volumes: opening, closing, counters, the views there are.
+
+use std::ffi::{c_char, c_void};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::boundary::*;
+use super::results::fs_result;
+use super::view::fs_view_record;
+use crate::error::Error;
+use crate::tree::name::NamePolicy;
+use crate::volume::{Config, Volume};
+
+/// A volume: a tree, its branches and snapshots.
+pub struct fs_volume(pub(super) Arc<Volume>);
+
+impl Handle for fs_volume {
+    fn latch(&self) {
+        self.0.latch_read_only();
+    }
+}
+
+/// Config flag: names that differ in case only are one and the same (Unicode simple case folding). Names keep their case.
+pub const FS_CONFIG_IGNORE_CASE: u32 = 1;
+
+/// How to open a volume. All zero but for `size` is a good beginning.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct fs_config {
+    /// `sizeof(fs_config)`.
+    pub size: u32,
+    /// `FS_CONFIG_...` bits.
+    pub flags: u32,
+    /// What it is called, UTF-8, by the rules of branch names; NULL: "bough".
+    pub name: *const c_char,
+    /// Length of `name`.
+    pub name_bytes: usize,
+    /// Bytes of content that it may hold in memory; 0: half of the machine's memory.
+    pub memory_bytes: u64,
+    /// Directory for an unlinked file that content goes to when memory has no room for it; NULL: nowhere.
+    pub spill_dir: *const c_char,
+    /// Length of `spill_dir`.
+    pub spill_dir_bytes: usize,
+    /// Where the host listens for control messages, UTF-8: handed on to who asks with `FS_CONTROL_INFO`; NULL: nowhere.
+    pub endpoint: *const c_char,
+    /// Length of `endpoint`.
+    pub endpoint_bytes: usize,
+    /// Owner of the root directory, who may also control the volume.
+    pub root_uid: u32,
+    /// Group of the root directory.
+    pub root_gid: u32,
+    /// Permission bits of the root directory; 0: 0755.
+    pub root_mode: u32,
+    /// 0.
+    pub reserved0: u32,
+    /// 0.
+    pub reserved: [u64; 8],
+}
+
+/// Counters of a volume.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct fs_counters {
+    /// `sizeof(fs_counters)`.
+    pub size: u32,
+    /// 0.
+    pub reserved0: u32,
+    /// Branches.
+    pub branches: u64,
+    /// Snapshots.
+    pub snapshots: u64,
+    /// Views.
+    pub views: u64,
+    /// Limit of content in memory, in bytes.
+    pub memory_bytes: u64,
+    /// Content stored, in memory and in the spill file, in bytes.
+    pub used_bytes: u64,
+    /// Content that can be stored in all, in bytes.
+    pub capacity_bytes: u64,
+    /// Chunks in use.
+    pub chunks: u64,
+    /// Bytes in small buffers.
+    pub small_bytes: u64,
+    /// Chunks allocated since the volume was opened.
+    pub chunks_allocated: u64,
+    /// Chunks copied because they were shared, since the volume was opened.
+    pub chunks_copied: u64,
+    /// Content in the spill file, in bytes.
+    pub spill_bytes: u64,
+    /// 0.
+    pub reserved: [u64; 8],
+}
+
+impl fs_config {
+    unsafe fn to_core(self) -> Outcome<Config> {
+        let defaults = Config::default();
+        let names = match self.flags {
+            0 => NamePolicy::Posix,
+            FS_CONFIG_IGNORE_CASE => NamePolicy::PosixCaseInsensitive,
+            _ => return Err(Error::Invalid("a config flag that this version does not know").into()),
+        };
+        // SAFETY: the texts of a config are as the header asks.
+        let (name, endpoint, spill_dir) = unsafe {
+            (
+                optional_text(self.name, self.name_bytes)?,
+                optional_text(self.endpoint, self.endpoint_bytes)?,
+                optional_path(self.spill_dir, self.spill_dir_bytes)?,
+            )
+        };
+        Ok(Config {
+            name: name.map_or(defaults.name, str::to_owned),
+            memory_bytes: (self.memory_bytes > 0).then_some(self.memory_bytes),
+            spill_dir,
+            names,
+            root_uid: self.root_uid,
+            root_gid: self.root_gid,
+            root_mode: if self.root_mode == 0 { defaults.root_mode } else { self.root_mode },
+            endpoint: endpoint.unwrap_or_default().to_owned(),
+            clock: defaults.clock,
+        })
+    }
+}
+
+/// A path of the host's own file system: bytes where paths are bytes, else UTF-8.
+unsafe fn optional_path(path: *const c_char, length: usize) -> Outcome<Option<PathBuf>> {
+    if path.is_null() {
+        return Ok(None);
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        // SAFETY: the caller's promise is this function's own.
+        let bytes = unsafe { name_in(path, length)? };
+        Ok(Some(PathBuf::from(std::ffi::OsStr::from_bytes(bytes))))
+    }
+    #[cfg(not(unix))]
+    // SAFETY: the caller's promise is this function's own.
+    Ok(Some(PathBuf::from(unsafe { text_in(path, length)? })))
+}
+
+/// Opens an empty volume with one branch, "main".
+///
+/// `config`: how; may be NULL for a volume with default settings.
+/// `volume`: the volume, to be closed with `fs_volume_close`.
+///
+/// Results: `FS_OK`; `FS_BAD_REF_NAME` and `FS_BAD_UTF8` for the name; `FS_INVALID` for an unknown flag or a memory limit that is
+/// too small; `FS_IO` when the spill directory cannot be used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_volume_open(config: *const fs_config, volume: *mut *mut fs_volume) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    free_call(|| unsafe {
+        let volume = output(volume)?;
+        let config = if config.is_null() { Config::default() } else { input(config)?.to_core()? };
+        volume.put(give(fs_volume(Volume::open(config)?)));
+        Ok(())
+    })
+}
+
+/// Closes a volume. It ends when its views, diffs and events are closed too; its content is gone then. NULL is fine.
+///
+/// No other thread may use this handle during the call or after.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_volume_close(volume: *mut fs_volume) {
+    // SAFETY: what the header asks of pointers.
+    unsafe { close(volume) }
+}
+
+/// Counters of a volume.
+///
+/// `counters`: the answer; its `size` must be set.
+///
+/// Results: `FS_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_volume_stats(volume: *const fs_volume, counters: *mut fs_counters) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(volume, |volume| {
+            output_structure(counters)?.put(volume.counters());
+            Ok(())
+        })
+    }
+}
+
+impl fs_volume {
+    fn counters(&self) -> fs_counters {
+        let stats = self.0.stats();
+        fs_counters {
+            size: size_of::<fs_counters>() as u32,
+            reserved0: 0,
+            branches: stats.branches,
+            snapshots: stats.snapshots,
+            views: stats.views,
+            memory_bytes: stats.memory_bytes,
+            used_bytes: stats.used_bytes,
+            capacity_bytes: stats.capacity_bytes,
+            chunks: stats.chunks,
+            small_bytes: stats.small_bytes,
+            chunks_allocated: stats.chunks_allocated,
+            chunks_copied: stats.chunks_copied,
+            spill_bytes: stats.spill_bytes,
+            reserved: [0; 8],
+        }
+    }
+}
+
+/// Makes a volume read-only for good; what is stored stays readable. For hosts that met a fault of their own.
+///
+/// Results: `FS_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_volume_latch(volume: *const fs_volume) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(volume, |volume| {
+            volume.0.latch_read_only();
+            Ok(())
+        })
+    }
+}
+
+/// Is given one view at a time; `record` and what it points to live until it returns. True: go on; false: that was enough.
+pub type fs_view_callback = Option<unsafe extern "C" fn(context: *mut c_void, record: *const fs_view_record) -> bool>;
+
+/// Gives the views of a volume to `callback`, in order of id.
+///
+/// `callback`: called by this thread before the function returns; it may use the volume.
+/// `context`: handed to it; may be NULL.
+///
+/// Results: `FS_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_volume_views(
+    volume: *const fs_volume,
+    callback: fs_view_callback,
+    context: *mut c_void,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers and callbacks.
+    unsafe {
+        call(volume, |volume| {
+            let callback = callback.ok_or(Fault::NullPointer)?;
+            for info in volume.0.views() {
+                if !callback(context, &fs_view_record::of(&info)) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,189 @@
+// Results, volumes, views, branches and snapshots.
+
+#include "check.h"
+
+#include <errno.h>
+
+void test_results(void) {
+    CHECK(fs_abi_version() == FS_ABI_VERSION);
+    CHECK(strchr(fs_version(), '.') != NULL);
+    CHECK(fs_result_errno(FS_OK) == 0 && fs_result_errno(FS_NOT_FOUND) == ENOENT);
+    CHECK(fs_result_errno(12345) == EIO);
+    CHECK(fs_result_ntstatus(FS_OK) == 0 && fs_result_ntstatus(FS_NOT_FOUND) == 0xC0000034u);
+    CHECK(strcmp(fs_result_message(FS_NOT_A_DIRECTORY), "not a directory") == 0);
+    CHECK(strcmp(fs_result_message(12345), "unknown result code") == 0);
+
+    FS_STRUCT(fs_config, config);
+    config.name = "a/b";
+    config.name_bytes = 3;
+    fs_volume *volume = NULL;
+    ANSWERS(FS_BAD_REF_NAME, fs_volume_open(&config, &volume));
+    CHECK(volume == NULL);
+    char text[128];
+    size_t size = 0;
+    OK(fs_error_text(NULL, 0, &size));
+    CHECK(size > 0 && size < sizeof text);
+    ANSWERS(FS_BUFFER_TOO_SMALL, fs_error_text(text, 1, &size));
+    OK(fs_error_text(text, sizeof text, &size));
+    CHECK(size < sizeof text && strstr((text[size] = 0, text), "contains `/`") != NULL);
+}
+
+static bool count_views(void *context, const fs_view_record *record) {
+    CHECK(record->size == sizeof *record && record->id != 0);
+    CHECK(record->label_bytes == 4 && memcmp(record->label, "test", 4) == 0);
+    return ++*(int *)context < 2;
+}
+
+static void bad_configs_are_refused(void) {
+    fs_volume *volume = NULL;
+    FS_STRUCT(fs_config, config);
+    config.size--;
+    ANSWERS(FS_BAD_STRUCTURE, fs_volume_open(&config, &volume));
+    config.size++;
+    config.reserved[3] = 1;
+    ANSWERS(FS_BAD_STRUCTURE, fs_volume_open(&config, &volume));
+    config.reserved[3] = 0;
+    config.flags = 1u << 20;
+    ANSWERS(FS_INVALID, fs_volume_open(&config, &volume));
+    config.flags = 0;
+    config.name = "\xff";
+    config.name_bytes = 1;
+    ANSWERS(FS_BAD_UTF8, fs_volume_open(&config, &volume));
+    config.name = NULL;
+    config.memory_bytes = 1;
+    ANSWERS(FS_INVALID, fs_volume_open(&config, &volume));
+    config.memory_bytes = 1 << 26;
+    config.spill_dir = "/nonexistent/nowhere";
+    config.spill_dir_bytes = strlen(config.spill_dir);
+    ANSWERS(FS_IO, fs_volume_open(&config, &volume));
+    CHECK(volume == NULL);
+}
+
+static void case_can_be_ignored(void) {
+    FS_STRUCT(fs_config, config);
+    config.flags = FS_CONFIG_IGNORE_CASE;
+    fs_volume *volume = NULL;
+    OK(fs_volume_open(&config, &volume));
+    fs_view *view = open_view(volume);
+    make_file(view, "Readme", "x");
+    expect_content(view, "/README", "x");
+    fs_view_close(view);
+    fs_volume_close(volume);
+}
+
+void test_volumes(void) {
+    bad_configs_are_refused();
+    case_can_be_ignored();
+
+    fs_volume *volume = NULL;
+    OK(fs_volume_open(NULL, &volume));
+    fs_volume_close(volume);
+    fs_volume_close(NULL);
+    fs_view_close(NULL);
+
+    volume = open_volume();
+    fs_view *view = open_view(volume), *second = open_view(volume), *third = open_view(volume);
+    int count = 0;
+    OK(fs_volume_views(volume, count_views, &count));
+    CHECK(count == 2);
+    fs_view_close(second);
+    fs_view_close(third);
+
+    FS_STRUCT(fs_counters, counters);
+    OK(fs_volume_stats(volume, &counters));
+    CHECK(counters.branches == 1 && counters.snapshots == 0 && counters.views == 1);
+    counters.size = 8;
+    ANSWERS(FS_BAD_STRUCTURE, fs_volume_stats(volume, &counters));
+
+    FS_STRUCT(fs_view_record, record);
+    OK(fs_view_info(view, &record));
+    CHECK(record.shows.kind == FS_REF_BRANCH && record.flags == 0 && record.label_bytes == 4);
+    fs_view *refused = NULL;
+    ANSWERS(FS_INVALID, fs_view_open(volume, record.shows, NULL, 0, 1u << 9, &refused));
+    ANSWERS(FS_NO_SUCH_REF, fs_view_open(volume, (fs_ref){99, FS_REF_BRANCH, 0}, NULL, 0, 0, &refused));
+    ANSWERS(FS_INVALID, fs_view_open(volume, (fs_ref){99, 7, 0}, NULL, 0, 0, &refused));
+    ANSWERS(FS_BAD_UTF8, fs_view_open(volume, record.shows, TEXT("\xff"), 0, &refused));
+    CHECK(refused == NULL);
+
+    // A view keeps its volume; a latched volume can be read only.
+    make_file(view, "kept", "still here");
+    uint64_t nodes = 0;
+    OK(fs_view_nodes(view, &nodes));
+    CHECK(nodes == 1);
+    OK(fs_volume_latch(volume));
+    fs_volume_close(volume);
+    fs_caller root = root_caller();
+    ANSWERS(FS_READ_ONLY, fs_path_write(view, &root, FS_NODE_ROOT, TEXT("/kept"), 0, "x", 1));
+    expect_content(view, "/kept", "still here");
+    fs_view_close(view);
+}
+
+struct listing {
+    int count, limit;
+    char names[512];
+};
+
+static bool note_ref(void *context, const fs_ref_record *record) {
+    struct listing *listing = context;
+    CHECK(record->size == sizeof *record && strlen(record->name) == record->name_bytes);
+    strcat(strcat(listing->names, record->name), " ");
+    return ++listing->count < listing->limit;
+}
+
+static void refs_are_listed_by_kind(const fs_volume *volume) {
+    struct listing all = {0, 100, ""}, snapshots = {0, 100, ""}, branches = {0, 100, ""}, one = {0, 1, ""};
+    OK(fs_ref_list(volume, note_ref, &all));
+    OK(fs_snapshot_list(volume, note_ref, &snapshots));
+    OK(fs_branch_list(volume, note_ref, &branches));
+    OK(fs_ref_list(volume, note_ref, &one));
+    CHECK(strcmp(all.names, "main first main@1 side ") == 0);
+    CHECK(strcmp(snapshots.names, "first main@1 ") == 0);
+    CHECK(strcmp(branches.names, "main side ") == 0);
+    CHECK(strcmp(one.names, "main ") == 0);
+}
+
+void test_refs(void) {
+    fs_volume *volume = open_volume();
+    fs_view *view = open_view(volume);
+    fs_caller root = root_caller();
+    fs_ref main_branch, first, numbered, side, found;
+    OK(fs_ref_find(volume, TEXT("main"), &main_branch));
+    ANSWERS(FS_NO_SUCH_REF, fs_ref_find(volume, TEXT("nobody"), &found));
+    ANSWERS(FS_BAD_UTF8, fs_ref_find(volume, TEXT("\xff"), &found));
+
+    make_file(view, "file", "before");
+    OK(fs_snapshot_create(volume, main_branch, TEXT("first"), &first));
+    CHECK(first.kind == FS_REF_SNAPSHOT);
+    ANSWERS(FS_REF_EXISTS, fs_snapshot_create(volume, main_branch, TEXT("first"), &found));
+    ANSWERS(FS_BAD_REF_NAME, fs_snapshot_create(volume, main_branch, TEXT(""), &found));
+    ANSWERS(FS_INVALID, fs_snapshot_create(volume, first, NULL, 0, &found));
+    OK(fs_snapshot_create(volume, main_branch, NULL, 0, &numbered));
+    OK(fs_branch_create(volume, TEXT("side"), first, &side));
+    ANSWERS(FS_REF_EXISTS, fs_branch_create(volume, TEXT("side"), first, &found));
+    ANSWERS(FS_NO_SUCH_REF, fs_branch_create(volume, TEXT("x"), (fs_ref){999, FS_REF_SNAPSHOT, 0}, &found));
+    refs_are_listed_by_kind(volume);
+
+    FS_STRUCT(fs_ref_record, record);
+    OK(fs_ref_info(volume, side, &record));
+    CHECK(record.parent.id == first.id && record.parent.kind == FS_REF_SNAPSHOT && record.created > 0);
+    ANSWERS(FS_INVALID, fs_ref_info(volume, (fs_ref){1, 9, 0}, &record));
+    ANSWERS(FS_NO_SUCH_REF, fs_ref_info(volume, (fs_ref){999, FS_REF_BRANCH, 0}, &record));
+
+    OK(fs_path_write(view, &root, FS_NODE_ROOT, TEXT("/file"), 0, "after", 5));
+    OK(fs_branch_switch(view, side));
+    expect_content(view, "/file", "before");
+    OK(fs_branch_switch(view, first));
+    ANSWERS(FS_READ_ONLY, fs_path_write(view, &root, FS_NODE_ROOT, TEXT("/file"), 0, "x", 1));
+    OK(fs_branch_switch(view, main_branch));
+    expect_content(view, "/file", "after");
+    ANSWERS(FS_NO_SUCH_REF, fs_branch_switch(view, (fs_ref){999, FS_REF_BRANCH, 0}));
+
+    OK(fs_ref_rename(volume, side, TEXT("aside")));
+    ANSWERS(FS_REF_EXISTS, fs_ref_rename(volume, side, TEXT("main")));
+    ANSWERS(FS_BAD_REF_NAME, fs_ref_rename(volume, side, TEXT("-x")));
+    ANSWERS(FS_BUSY, fs_ref_delete(volume, main_branch));
+    OK(fs_ref_delete(volume, side));
+    ANSWERS(FS_NO_SUCH_REF, fs_ref_delete(volume, side));
+    fs_view_close(view);
+    fs_volume_close(volume);
+}

@@ -79,7 +79,7 @@ pub(crate) struct Format {
 #[command(after_help = "\
 SIZE is a number of bytes, with K, M, G or T for powers of 1024 (also KiB or KB), or N% of the machine's memory.
 OPTIONS are those of this command (volume=, branch=, snapshot=, memory=, spill_dir=, case_insensitive), `keep` (the volume
-outlives its last mount point), `nonempty`, `no_default_permissions`, and those of FUSE (ro, allow_other, noexec, …).")]
+outlives its last mount point), `no_default_permissions`, and those of FUSE (ro, allow_other, noexec, …).")]
 pub(crate) struct MountArgs {
     /// Show this branch (a new volume has only `main`)
     #[arg(long, value_name = "BRANCH", conflicts_with = "snapshot")]

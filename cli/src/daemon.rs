@@ -1,6 +1,5 @@
 //! Daemons: where their sockets are, which program they are, and how one is started.
 
-use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -113,19 +112,26 @@ fn run(mut command: Command, program: &Path) -> Result<Exit> {
     command.stdin(Stdio::null()).stderr(if logs { Stdio::inherit() } else { Stdio::piped() });
     let mut child = command.spawn().map_err(|error| cannot_run(program, &error))?;
     let status = child.wait().context(format_args!("cannot wait for {}", program.display()))?;
-    let stderr = child.stderr.take();
+    let said = child.stderr.take().map(talk_so_far).unwrap_or_default();
     if status.success() {
-        stderr.map(talk_so_far).unwrap_or_default().lines().for_each(output::say);
+        said.iter().for_each(|line| output::say(line));
         return Ok(Exit::Done);
     }
-    let said = stderr.map(talk_so_far).unwrap_or_default();
-    let said = said.trim().strip_prefix("bough-fuse: ").unwrap_or(said.trim()).replace('\n', "; ");
-    match (said.is_empty(), logs) {
-        (false, _) => Err(Failure::system(said)),
-        (true, true) => Err(Failure::system("the daemon could not start: see its log above")),
-        (true, false) => {
-            Err(Failure::system(format!("the daemon could not start ({status}): BOUGH_LOG=debug says more")))
-        }
+    let text = match (said.is_empty(), logs) {
+        (false, _) => said.join("; "),
+        (true, true) => "the daemon could not start: see its log above".to_owned(),
+        (true, false) => format!("the daemon could not start ({status}): BOUGH_LOG=debug says more"),
+    };
+    Err(failed(status.code(), text))
+}
+
+/// The daemon's exit codes name situations; see its `--help`.
+fn failed(code: Option<i32>, text: String) -> Failure {
+    match code {
+        Some(2) => Failure::usage(text),
+        // The mount point, the volume, its name.
+        Some(3..=6 | 10 | 11) => Failure::refused(text),
+        _ => Failure::system(text),
     }
 }
 
@@ -133,13 +139,15 @@ fn cannot_run(program: &Path, error: &io::Error) -> Failure {
     Failure::system(format!("cannot run {}: {}", program.display(), describe(error)))
 }
 
-/// What has been said by now. The daemon may hold the other end for as long as it lives, so nobody waits for more.
-fn talk_so_far(mut stderr: ChildStderr) -> String {
+/// The lines said by now. The daemon may hold the other end for as long as it lives, so nobody waits for more.
+fn talk_so_far(mut stderr: ChildStderr) -> Vec<String> {
     let mut bytes = Vec::new();
     if rustix::io::ioctl_fionbio(&stderr, true).is_ok() {
         let _ = stderr.read_to_end(&mut bytes);
     }
-    OsStr::from_bytes(&bytes).to_string_lossy().into_owned()
+    let text = String::from_utf8_lossy(&bytes);
+    let lines = text.lines().map(|line| line.strip_prefix("bough-fuse: ").unwrap_or(line).trim().to_owned());
+    lines.filter(|line| !line.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -170,9 +178,10 @@ mod tests {
     #[test]
     fn a_daemon_that_cannot_start_is_quoted() {
         let mut command = Command::new("sh");
-        command.arg("-c").arg("echo 'bough-fuse: no room' >&2; exit 1");
+        command.arg("-c").arg("echo 'bough-fuse: no room' >&2; echo 'bough-fuse: none' >&2; exit 10");
         let failure = run(command, Path::new("sh")).unwrap_err();
-        assert!(format!("{failure:?}").contains("\"no room\""));
+        assert!(format!("{failure:?}").contains("\"no room; none\""));
+        assert_eq!(failure.exit(), Exit::Refused);
         let failure = run(Command::new("/no/such/program"), Path::new("x")).unwrap_err();
         assert_eq!(failure.exit(), Exit::System);
     }

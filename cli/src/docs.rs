@@ -67,7 +67,9 @@ fn is_documented(arg: &Arg, level: usize) -> bool {
 
 fn argument(text: &mut String, arg: &Arg) {
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    let _ = writeln!(text, "* `{arg}`: {help}");
+    let long = arg.get_long().is_some();
+    let short = arg.get_short().filter(|_| long).map(|short| format!("`-{short}`, ")).unwrap_or_default();
+    let _ = writeln!(text, "* {short}`{arg}`: {help}");
 }
 
 #[cfg(test)]

@@ -39,6 +39,12 @@ struct MountJson {
 pub(crate) fn run(format: &Format) -> Result<Exit> {
     let directory = StateDirectory::find()?;
     let alive: Vec<Alive> = sockets(directory.path())?.iter().filter_map(|socket| look(socket)).collect();
+    if alive.is_empty() {
+        output::say(&format!("no volume of yours is alive (looked in {})", directory.path().display()));
+        if !format.json {
+            return Ok(Exit::Done);
+        }
+    }
     let mut out = Out::new();
     match format.json {
         true => out.json(&alive)?,

@@ -4,7 +4,9 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use bough::control::messages::{FS_CONTROL_LABEL_BYTES, FS_CONTROL_READ_ONLY, fs_control_attach, fs_control_label};
+use bough::control::messages::{
+    FS_CONTROL_LABEL_BYTES, FS_CONTROL_NO_ACCESS_TIME, FS_CONTROL_READ_ONLY, fs_control_attach, fs_control_label,
+};
 use bough::control::{filled, message};
 
 use crate::args::MountArgs;
@@ -51,7 +53,7 @@ pub(crate) fn mount(point: &Path, mut options: Options, foreground: bool) -> Res
     }
     check_new(&options)?;
     fuse::check()?;
-    let point = mount_point::prepare(point, options.nonempty)?;
+    let point = mount_point::prepare(point)?;
     options.shows = None;
     if let Some(directory) = &options.spill_dir {
         let found = std::fs::canonicalize(directory);
@@ -105,7 +107,7 @@ fn attach_beside(path: &Path, point: &Path, mut options: Options) -> Result<Exit
 /// Mounts, and hands the mount to the daemon; what fails after that is unmounted again.
 fn attach(socket: &mut Socket, point: &Path, source: &str, options: &Options) -> Result<Exit> {
     let mut request = attach_request(options)?;
-    let point = mount_point::prepare(point, options.nonempty)?;
+    let point = mount_point::prepare(point)?;
     request.label = label_of(&point)?;
     let device = fuse::mount(&point, source, options)?;
     let served = socket.hand_over(&mut request, device.as_fd());
@@ -126,7 +128,8 @@ fn attach_request(options: &Options) -> Result<fs_control_attach> {
         request.shows = refs::field(name)?;
         request.flags |= if *kind == Kind::Snapshot { FS_CONTROL_READ_ONLY } else { 0 };
     }
-    request.flags |= if options.is_read_only() { FS_CONTROL_READ_ONLY } else { 0 };
+    request.flags |= if options.has("ro") { FS_CONTROL_READ_ONLY } else { 0 };
+    request.flags |= if options.has("noatime") { FS_CONTROL_NO_ACCESS_TIME } else { 0 };
     Ok(request)
 }
 

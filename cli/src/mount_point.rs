@@ -11,16 +11,16 @@ use crate::wire::Directory;
 use crate::{fuse, mounts, output};
 
 /// Checks a mount point and answers its path without symbolic links. One that a daemon left when it died is freed first.
-pub(crate) fn prepare(path: &Path, may_be_full: bool) -> Result<PathBuf> {
+pub(crate) fn prepare(path: &Path) -> Result<PathBuf> {
     let resolved = mounts::resolve(path).map_err(|error| unusable(path, &error))?;
     let directory = match open_directory(&resolved) {
         Err(Errno::NOTCONN | Errno::CONNABORTED) => reopen(&resolved)?,
         other => other.map_err(|errno| unusable(path, &errno.into()))?,
     };
     check_not_ours(path, directory)?;
-    if !may_be_full && !is_empty(&resolved)? {
+    if !is_empty(&resolved)? {
         let path = path.display();
-        return Err(Failure::refused(format!("{path} is not empty: mount on an empty directory, or give -o nonempty")));
+        return Err(Failure::refused(format!("{path} is not empty: mount on an empty directory")));
     }
     Ok(resolved)
 }
@@ -86,15 +86,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
         std::fs::write(&file, "").unwrap();
-        let said = |path: &Path, may_be_full| {
-            let failure = prepare(path, may_be_full).unwrap_err();
+        let said = |path: &Path| {
+            let failure = prepare(path).unwrap_err();
             assert_eq!(failure.exit(), Exit::Refused);
             format!("{failure:?}")
         };
-        assert!(said(&directory.path().join("missing"), false).contains("mkdir"));
-        assert!(said(&file, false).contains("not a directory"));
-        assert!(said(directory.path(), false).contains("not empty"));
-        assert!(prepare(directory.path(), true).is_ok());
+        assert!(said(&directory.path().join("missing")).contains("mkdir"));
+        assert!(said(&file).contains("not a directory"));
+        assert!(said(directory.path()).contains("not empty"));
     }
 
     #[test]
@@ -104,6 +103,6 @@ mod tests {
         std::fs::create_dir(&real).unwrap();
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        assert_eq!(prepare(&link, false).unwrap(), real);
+        assert_eq!(prepare(&link).unwrap(), real);
     }
 }

@@ -21,8 +21,6 @@ pub(crate) struct Options {
     pub(crate) case_insensitive: bool,
     /// The volume outlives its last mount point.
     pub(crate) keep: bool,
-    /// The mount point need not be empty.
-    pub(crate) nonempty: bool,
     pub(crate) no_default_permissions: bool,
     /// The others, as they were given.
     pub(crate) others: Vec<String>,
@@ -80,7 +78,6 @@ impl Options {
             "spill_dir" => self.spill_dir = Some(wanted()?.into()),
             "case_insensitive" => self.case_insensitive = true,
             "keep" => self.keep = true,
-            "nonempty" => self.nonempty = true,
             "no_default_permissions" => self.no_default_permissions = true,
             _ if NOT_FOR_US.contains(&name) || name.starts_with("x-") || name == "comment" => {}
             _ => self.others.push(option.to_owned()),
@@ -98,7 +95,7 @@ impl Options {
 
     /// Checks what belongs together.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.no_default_permissions && self.others.iter().any(|option| option == "allow_other") {
+        if self.no_default_permissions && self.has("allow_other") {
             return Err(Failure::usage("allow_other needs default_permissions: leave out no_default_permissions"));
         }
         Ok(())
@@ -115,8 +112,9 @@ impl Options {
         given.iter().filter(|(given, _)| *given).map(|(_, name)| *name).collect()
     }
 
-    pub(crate) fn is_read_only(&self) -> bool {
-        self.others.iter().any(|option| option == "ro")
+    /// Whether this option was given, of those that are not ours.
+    pub(crate) fn has(&self, option: &str) -> bool {
+        self.others.iter().any(|other| other == option)
     }
 
     /// The value of the daemon's `-o`; empty when there is nothing to say.
@@ -164,7 +162,7 @@ impl Options {
         list.value("fsname", Some(source.as_bytes()));
         list.value("subtype", Some(b"bough"));
         words.iter().for_each(|word| list.push(word.as_bytes()));
-        list.flag("ro", matches!(self.shows, Some((Kind::Snapshot, _))) && !self.is_read_only());
+        list.flag("ro", matches!(self.shows, Some((Kind::Snapshot, _))) && !self.has("ro"));
         let flags = self.others.iter().filter(|option| *option != "allow_other");
         flags.for_each(|option| list.push(option.as_bytes()));
         Ok(OsString::from_vec(list.0))

@@ -1,5 +1,6 @@
 //! `bough unmount`.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,10 +10,13 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::args::UnmountArgs;
 use crate::errors::{Exit, Failure, Result, describe};
 use crate::volume::Volume;
+use crate::wire::Socket;
 use crate::{fuse, mounts, output, views};
 
-/// How long a daemon that has lost its last mount point is waited for, so that its name is free when the command returns.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// After this a daemon without a mount point is asked whether it stays (the mount option `keep`).
+const A_WHILE: Duration = Duration::from_millis(300);
+/// How long one that does not is waited for, so that its name is free and its memory given back when the command returns.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(args: &UnmountArgs) -> Result<Exit> {
     let path = &args.mount_point;
@@ -45,14 +49,26 @@ fn unmount(mut volume: Volume, point: &Path) -> Result<()> {
     let is_last = views::all(&mut volume).is_ok_and(|views| views.len() == 1);
     let daemon = Pid::from_raw(volume.pid() as i32).filter(|_| is_last);
     let daemon = daemon.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    let endpoint = volume.endpoint();
     // An open directory would keep the mount busy.
     drop(volume);
     fuse::unmount(point)?;
     if let Some(daemon) = daemon {
-        let timeout = Timespec::try_from(PATIENCE).expect("invariant: two seconds fit");
-        let _ = poll(&mut [PollFd::new(&daemon, PollFlags::IN)], Some(&timeout));
+        wait_for_end(&daemon, &endpoint);
     }
     Ok(())
+}
+
+/// Waits for a daemon that has nothing left to serve. One that still listens after a while was told to stay.
+fn wait_for_end(daemon: &OwnedFd, endpoint: &Path) {
+    if !has_ended(daemon, A_WHILE) && Socket::connect(endpoint).is_err() {
+        has_ended(daemon, PATIENCE);
+    }
+}
+
+fn has_ended(daemon: &OwnedFd, within: Duration) -> bool {
+    let timeout = Timespec::try_from(within).expect("invariant: seconds fit");
+    poll(&mut [PollFd::new(daemon, PollFlags::IN)], Some(&timeout)).is_ok_and(|ended| ended > 0)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use bough::control::{Message, message, text_of};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use crate::errors::{Failure, Result, describe};
+use crate::errors::{Exit, Failure, Result, describe};
 use crate::refs::Kind;
 use crate::wire::{Channel, Directory, failure_of};
 
@@ -66,7 +66,7 @@ impl Volume {
         let directory = opened.map_err(|errno| unreachable_path(path, &errno.into()))?;
         let volume = Volume::behind(directory);
         volume.map_err(|failure| match (failure.exit(), path == Path::new(".")) {
-            (crate::errors::Exit::NoVolume, true) => failure.context(here_as_text()),
+            (Exit::NoVolume, true) => failure.context(here_as_text()),
             _ => failure.context(path.display()),
         })
     }

@@ -50,7 +50,9 @@ fn answer(header: &fs_control_header) -> Result<()> {
 /// What an error of the ioctl means.
 pub(crate) fn failure_of(error: Errno) -> Failure {
     match error {
-        Errno::NOTTY | Errno::NOSYS | Errno::OPNOTSUPP => Failure::no_volume("not on a bough volume"),
+        Errno::NOTTY | Errno::NOSYS | Errno::OPNOTSUPP => {
+            Failure::no_volume("not on a bough volume: `bough list` shows where volumes are mounted")
+        }
         Errno::NOTCONN | Errno::CONNABORTED => {
             Failure::no_volume("the daemon of this mount has died: `bough unmount` it, or `bough mount` over it")
         }

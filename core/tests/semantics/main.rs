@@ -1,0 +1,8 @@
+//! What the file system means, through the crate's public API: one file per noun, one sentence per test.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod names;

@@ -69,7 +69,7 @@ install: build
 	install -m 644 include/bough.h $(DESTDIR)$(PREFIX)/include
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/bough.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/bough.pc
-	$(OUT)/bough debug man $(DESTDIR)$(PREFIX)/share/man/man1
+	$(OUT)/bough debug docs man $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 packaging/bough-fuse.8 packaging/mount.fuse.bough.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	$(OUT)/bough completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/bough
 	$(OUT)/bough completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_bough

@@ -514,7 +514,7 @@ typedef struct fs_view_record {
     // Its id in the volume.
     uint64_t id;
     // What it shows now.
-    struct fs_ref shows;
+    fs_ref shows;
     // What its host calls it, not ended by a NUL.
     const char *label;
     // Length of `label`.
@@ -524,7 +524,7 @@ typedef struct fs_view_record {
 } fs_view_record;
 
 // Is given one view at a time; `record` and what it points to live until it returns. True: go on; false: that was enough.
-typedef bool (*fs_view_callback)(void *context, const struct fs_view_record *record);
+typedef bool (*fs_view_callback)(void *context, const fs_view_record *record);
 
 // A branch or snapshot as listings show it.
 typedef struct fs_ref_record {
@@ -533,9 +533,9 @@ typedef struct fs_ref_record {
     // Length of `name`.
     uint32_t name_bytes;
     // Which.
-    struct fs_ref id;
+    fs_ref id;
     // What it grew from; all zero: nothing.
-    struct fs_ref parent;
+    fs_ref parent;
     // When it was made: nanoseconds since 1970-01-01 00:00 UTC.
     int64_t created;
     // How many branches and snapshots have it as their parent.
@@ -551,7 +551,7 @@ typedef struct fs_ref_record {
 } fs_ref_record;
 
 // Is given one branch or snapshot at a time; `record` lives until it returns. True: go on; false: that was enough.
-typedef bool (*fs_ref_callback)(void *context, const struct fs_ref_record *record);
+typedef bool (*fs_ref_callback)(void *context, const fs_ref_record *record);
 
 // Who asks for an operation: the effective identity of one thread of one process.
 typedef struct fs_caller {
@@ -631,7 +631,7 @@ typedef struct fs_entry {
     // The node.
     fs_node node;
     // Its attributes.
-    struct fs_attr attr;
+    fs_attr attr;
     // 0.
     uint64_t reserved[2];
 } fs_entry;
@@ -656,14 +656,14 @@ typedef struct fs_dirent {
     // Length of `name`.
     size_t name_bytes;
     // Its attributes; NULL when they were not asked for or it was removed meanwhile.
-    const struct fs_attr *attr;
+    const fs_attr *attr;
     // 0.
     uint64_t reserved[3];
 } fs_dirent;
 
 // Is given one entry at a time; `entry` and what it points to live until it returns. True: taken, go on; false: not taken,
 // and that was enough.
-typedef bool (*fs_readdir_callback)(void *context, const struct fs_dirent *entry);
+typedef bool (*fs_readdir_callback)(void *context, const fs_dirent *entry);
 
 // Attributes to set. Times are nanoseconds since 1970-01-01 00:00 UTC.
 typedef struct fs_set_attr {
@@ -858,11 +858,11 @@ typedef struct fs_control_label {
 // What this volume and view are.
 typedef struct fs_control_info {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // Answer: the volume's name.
-    struct fs_control_name volume;
+    fs_control_name volume;
     // Answer: name of the branch or snapshot that the view shows.
-    struct fs_control_name shows;
+    fs_control_name shows;
     // Answer: its id.
     uint64_t shows_id;
     // Answer: `FS_REF_BRANCH` or `FS_REF_SNAPSHOT`.
@@ -876,19 +876,19 @@ typedef struct fs_control_info {
     // Answer: 1 when the volume ignores case.
     uint32_t ignores_case;
     // Answer: what the host calls the view: its mount point.
-    struct fs_control_label label;
+    fs_control_label label;
     // Answer: where the host listens: the path of its socket; empty when it does not.
-    struct fs_control_label endpoint;
+    fs_control_label endpoint;
 } fs_control_info;
 
 // Take a snapshot of the branch that the view shows, or of the one named.
 typedef struct fs_control_snapshot {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // Its name; empty: BRANCH@N. Answer: the name it got.
-    struct fs_control_name name;
+    fs_control_name name;
     // The branch; empty: the one that the view shows.
-    struct fs_control_name branch;
+    fs_control_name branch;
     // Answer: its id.
     uint64_t id;
 } fs_control_snapshot;
@@ -896,7 +896,7 @@ typedef struct fs_control_snapshot {
 // A branch or snapshot in a list.
 typedef struct fs_control_ref {
     // Its name.
-    struct fs_control_name name;
+    fs_control_name name;
     // Its id.
     uint64_t id;
     // Id of what it grew from; 0: nothing.
@@ -918,7 +918,7 @@ typedef struct fs_control_ref {
 // A page of branches and snapshots, oldest first.
 typedef struct fs_control_list {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // Begin after this id; 0: from the first.
     uint64_t after_id;
     // And this kind.
@@ -926,17 +926,17 @@ typedef struct fs_control_list {
     // Answer: entries filled in; fewer than `FS_CONTROL_LIST_ENTRIES`: there are no more.
     uint32_t count;
     // Answer: the entries.
-    struct fs_control_ref entries[FS_CONTROL_LIST_ENTRIES];
+    fs_control_ref entries[FS_CONTROL_LIST_ENTRIES];
 } fs_control_list;
 
 // Grow a branch.
 typedef struct fs_control_branch {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // Its name.
-    struct fs_control_name name;
+    fs_control_name name;
     // The branch or snapshot to grow it from; empty: what the view shows.
-    struct fs_control_name from;
+    fs_control_name from;
     // Answer: its id.
     uint64_t id;
 } fs_control_branch;
@@ -944,19 +944,19 @@ typedef struct fs_control_branch {
 // Show another branch or snapshot in this view.
 typedef struct fs_control_switch {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // Its name.
-    struct fs_control_name to;
+    fs_control_name to;
 } fs_control_switch;
 
 // Rename a branch or snapshot.
 typedef struct fs_control_rename {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // Its name.
-    struct fs_control_name from;
+    fs_control_name from;
     // Its new name.
-    struct fs_control_name to;
+    fs_control_name to;
     // `FS_REF_BRANCH`, `FS_REF_SNAPSHOT`, or 0 for either.
     uint32_t kind;
     // 0.
@@ -966,9 +966,9 @@ typedef struct fs_control_rename {
 // Delete a branch or snapshot.
 typedef struct fs_control_delete {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // Its name.
-    struct fs_control_name name;
+    fs_control_name name;
     // `FS_REF_BRANCH`, `FS_REF_SNAPSHOT`, or 0 for either.
     uint32_t kind;
     // 0.
@@ -978,11 +978,11 @@ typedef struct fs_control_delete {
 // Begin a diff. At most 64 are open on a volume; one more ends the one that was read longest ago.
 typedef struct fs_control_diff_open {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // The earlier tree; empty: what the later one grew from.
-    struct fs_control_name before;
+    fs_control_name before;
     // The later tree; empty: what the view shows.
-    struct fs_control_name after;
+    fs_control_name after;
     // Answer: the id of the diff.
     uint64_t id;
 } fs_control_diff_open;
@@ -990,7 +990,7 @@ typedef struct fs_control_diff_open {
 // The next part of a diff: records (`fs_control_diff_record` and the bytes after it) one after another, cut anywhere.
 typedef struct fs_control_diff_read {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // The id of the diff.
     uint64_t id;
     // Answer: bytes filled in; 0: that was all.
@@ -1022,7 +1022,7 @@ typedef struct fs_control_diff_record {
 // End a diff.
 typedef struct fs_control_diff_close {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // The id of the diff.
     uint64_t id;
 } fs_control_diff_close;
@@ -1030,7 +1030,7 @@ typedef struct fs_control_diff_close {
 // Counters of the volume.
 typedef struct fs_control_stats {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // Branches.
     uint64_t branches;
     // Snapshots.
@@ -1070,15 +1070,15 @@ typedef struct fs_control_view {
     // `FS_CONTROL_READ_ONLY`.
     uint32_t flags;
     // Name of what it shows.
-    struct fs_control_name shows;
+    fs_control_name shows;
     // What the host calls it: its mount point.
-    struct fs_control_label label;
+    fs_control_label label;
 } fs_control_view;
 
 // A page of views, in order of id.
 typedef struct fs_control_views {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // Begin after this id; 0: from the first.
     uint64_t after;
     // Answer: entries filled in; fewer than `FS_CONTROL_VIEWS_ENTRIES`: there are no more.
@@ -1086,17 +1086,17 @@ typedef struct fs_control_views {
     // 0.
     uint32_t reserved;
     // Answer: the entries.
-    struct fs_control_view entries[FS_CONTROL_VIEWS_ENTRIES];
+    fs_control_view entries[FS_CONTROL_VIEWS_ENTRIES];
 } fs_control_views;
 
 // Open a further view. On Linux it comes over the host's socket, with the descriptor of a mounted `/dev/fuse` beside it.
 typedef struct fs_control_attach {
     // The beginning of every message.
-    struct fs_control_header header;
+    fs_control_header header;
     // The branch or snapshot to show; empty: the volume's first branch.
-    struct fs_control_name shows;
+    fs_control_name shows;
     // What to call the view: its mount point.
-    struct fs_control_label label;
+    fs_control_label label;
     // `FS_CONTROL_READ_ONLY`, `FS_CONTROL_NO_ACCESS_TIME`.
     uint32_t flags;
     // 0.
@@ -1256,25 +1256,25 @@ fs_result fs_error_text(char *into,
 //
 // Results: `FS_OK`; `FS_BAD_REF_NAME` and `FS_BAD_UTF8` for the name; `FS_INVALID` for an unknown flag or a memory limit that is
 // too small; `FS_IO` when the spill directory cannot be used.
-fs_result fs_volume_open(const struct fs_config *config,
-                         struct fs_volume **volume);
+fs_result fs_volume_open(const fs_config *config,
+                         fs_volume **volume);
 
 // Closes a volume. It ends when its views, diffs and events are closed too; its content is gone then. NULL is fine.
 //
 // No other thread may use this handle during the call or after.
-void fs_volume_close(struct fs_volume *volume);
+void fs_volume_close(fs_volume *volume);
 
 // Counters of a volume.
 //
 // `counters`: the answer; its `size` must be set.
 //
 // Results: `FS_OK`.
-fs_result fs_volume_stats(const struct fs_volume *volume, struct fs_counters *counters);
+fs_result fs_volume_stats(const fs_volume *volume, fs_counters *counters);
 
 // Makes a volume read-only for good; what is stored stays readable. For hosts that met a fault of their own.
 //
 // Results: `FS_OK`.
-fs_result fs_volume_latch(const struct fs_volume *volume);
+fs_result fs_volume_latch(const fs_volume *volume);
 
 // Gives the views of a volume to `callback`, in order of id.
 //
@@ -1282,7 +1282,7 @@ fs_result fs_volume_latch(const struct fs_volume *volume);
 // `context`: handed to it; may be NULL.
 //
 // Results: `FS_OK`.
-fs_result fs_volume_views(const struct fs_volume *volume, fs_view_callback callback, void *context);
+fs_result fs_volume_views(const fs_volume *volume, fs_view_callback callback, void *context);
 
 // Opens a view of a branch or snapshot.
 //
@@ -1292,32 +1292,32 @@ fs_result fs_volume_views(const struct fs_volume *volume, fs_view_callback callb
 // `view`: the view, to be closed with `fs_view_close`. It keeps its volume alive.
 //
 // Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_INVALID` for an unknown flag, `FS_BAD_UTF8`.
-fs_result fs_view_open(const struct fs_volume *volume,
-                       struct fs_ref shows,
+fs_result fs_view_open(const fs_volume *volume,
+                       fs_ref shows,
                        const char *label,
                        size_t label_bytes,
                        uint32_t flags,
-                       struct fs_view **view);
+                       fs_view **view);
 
 // Closes a view with its handles and nodes. Its pins, diffs and events stay until they are closed. NULL is fine.
 //
 // Waits for locks must be over: cancelled with `fs_lock_cancel` or `fs_lock_forget`. No other thread may use this handle during
 // the call or after.
-void fs_view_close(struct fs_view *view);
+void fs_view_close(fs_view *view);
 
 // What a view shows now, and how.
 //
 // `record`: the answer; its `size` must be set. Its label lives until the view is closed.
 //
 // Results: `FS_OK`.
-fs_result fs_view_info(const struct fs_view *view, struct fs_view_record *record);
+fs_result fs_view_info(const fs_view *view, fs_view_record *record);
 
 // How many nodes of a view its host knows and has not forgotten.
 //
 // `count`: the answer.
 //
 // Results: `FS_OK`.
-fs_result fs_view_nodes(const struct fs_view *view, uint64_t *count);
+fs_result fs_view_nodes(const fs_view *view, uint64_t *count);
 
 // Finds a branch or snapshot by name. No two have the same.
 //
@@ -1325,10 +1325,10 @@ fs_result fs_view_nodes(const struct fs_view *view, uint64_t *count);
 // `found`: the answer.
 //
 // Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_BAD_UTF8`.
-fs_result fs_ref_find(const struct fs_volume *volume,
+fs_result fs_ref_find(const fs_volume *volume,
                       const char *name,
                       size_t name_bytes,
-                      struct fs_ref *found);
+                      fs_ref *found);
 
 // What is known about a branch or snapshot.
 //
@@ -1336,7 +1336,7 @@ fs_result fs_ref_find(const struct fs_volume *volume,
 // `record`: the answer; its `size` must be set.
 //
 // Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_INVALID` for an unknown kind.
-fs_result fs_ref_info(const struct fs_volume *volume, struct fs_ref id, struct fs_ref_record *record);
+fs_result fs_ref_info(const fs_volume *volume, fs_ref id, fs_ref_record *record);
 
 // Gives branches and snapshots to `callback`, oldest first.
 //
@@ -1344,13 +1344,13 @@ fs_result fs_ref_info(const struct fs_volume *volume, struct fs_ref id, struct f
 // `context`: handed to it; may be NULL.
 //
 // Results: `FS_OK`.
-fs_result fs_ref_list(const struct fs_volume *volume, fs_ref_callback callback, void *context);
+fs_result fs_ref_list(const fs_volume *volume, fs_ref_callback callback, void *context);
 
 // Gives snapshots to `callback`, oldest first; otherwise as `fs_ref_list`. `context` may be NULL.
-fs_result fs_snapshot_list(const struct fs_volume *volume, fs_ref_callback callback, void *context);
+fs_result fs_snapshot_list(const fs_volume *volume, fs_ref_callback callback, void *context);
 
 // Gives branches to `callback`, oldest first; otherwise as `fs_ref_list`. `context` may be NULL.
-fs_result fs_branch_list(const struct fs_volume *volume, fs_ref_callback callback, void *context);
+fs_result fs_branch_list(const fs_volume *volume, fs_ref_callback callback, void *context);
 
 // Takes a snapshot of a branch as it is now, in constant time.
 //
@@ -1360,11 +1360,11 @@ fs_result fs_branch_list(const struct fs_volume *volume, fs_ref_callback callbac
 // `snapshot`: the answer.
 //
 // Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_LIMIT`, `FS_INVALID` when `branch` is none.
-fs_result fs_snapshot_create(const struct fs_volume *volume,
-                             struct fs_ref branch,
+fs_result fs_snapshot_create(const fs_volume *volume,
+                             fs_ref branch,
                              const char *name,
                              size_t name_bytes,
-                             struct fs_ref *snapshot);
+                             fs_ref *snapshot);
 
 // Grows a branch from a snapshot, or from a branch as it is now, in constant time.
 //
@@ -1373,19 +1373,19 @@ fs_result fs_snapshot_create(const struct fs_volume *volume,
 // `branch`: the answer.
 //
 // Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_LIMIT`, `FS_INVALID` for an unknown kind.
-fs_result fs_branch_create(const struct fs_volume *volume,
+fs_result fs_branch_create(const fs_volume *volume,
                            const char *name,
                            size_t name_bytes,
-                           struct fs_ref from,
-                           struct fs_ref *branch);
+                           fs_ref from,
+                           fs_ref *branch);
 
 // Makes a view show another branch or snapshot from now on. Nodes and handles from before go on showing what they showed.
 //
 // `to`: which.
 //
 // Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_BUSY` when 65,535 earlier switches are still in use, `FS_INVALID` for an unknown kind.
-fs_result fs_branch_switch(const struct fs_view *view,
-                           struct fs_ref to);
+fs_result fs_branch_switch(const fs_view *view,
+                           fs_ref to);
 
 // Gives a branch or snapshot another name.
 //
@@ -1393,8 +1393,8 @@ fs_result fs_branch_switch(const struct fs_view *view,
 // `name`, `name_bytes`: the new name; see `fs_snapshot_create`.
 //
 // Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_INVALID` for an unknown kind.
-fs_result fs_ref_rename(const struct fs_volume *volume,
-                        struct fs_ref id,
+fs_result fs_ref_rename(const fs_volume *volume,
+                        fs_ref id,
                         const char *name,
                         size_t name_bytes);
 
@@ -1403,8 +1403,8 @@ fs_result fs_ref_rename(const struct fs_volume *volume,
 // `id`: which.
 //
 // Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_BUSY` while a view shows it or when it is the last branch, `FS_INVALID` for an unknown kind.
-fs_result fs_ref_delete(const struct fs_volume *volume,
-                        struct fs_ref id);
+fs_result fs_ref_delete(const fs_volume *volume,
+                        fs_ref id);
 
 // Finds the entry `name` of a directory; `.` and `..` too.
 //
@@ -1413,19 +1413,19 @@ fs_result fs_ref_delete(const struct fs_volume *volume,
 // `entry`: the answer; its `size` must be set. Counts one reference, given back with `fs_forget`.
 //
 // Results: `FS_OK`, `FS_NOT_FOUND`, `FS_NOT_A_DIRECTORY`, `FS_ACCESS_DENIED`, `FS_NAME_TOO_LONG`, `FS_INVALID`, `FS_STALE`.
-fs_result fs_lookup(const struct fs_view *view,
-                    const struct fs_caller *caller,
+fs_result fs_lookup(const fs_view *view,
+                    const fs_caller *caller,
                     fs_node parent,
                     const char *name,
                     size_t name_bytes,
-                    struct fs_entry *entry);
+                    fs_entry *entry);
 
 // Gives back references to a node.
 //
 // `count`: how many; more than there are is all of them.
 //
 // Results: `FS_OK`, also for a node that is not known any more.
-fs_result fs_forget(const struct fs_view *view, fs_node node, uint64_t count);
+fs_result fs_forget(const fs_view *view, fs_node node, uint64_t count);
 
 // Makes a file, named pipe, socket or device node under a name.
 //
@@ -1436,50 +1436,50 @@ fs_result fs_forget(const struct fs_view *view, fs_node node, uint64_t count);
 //
 // Results: `FS_OK`, `FS_EXISTS`, `FS_NOT_FOUND`, `FS_NOT_A_DIRECTORY`, `FS_ACCESS_DENIED`, `FS_NOT_PERMITTED`, `FS_READ_ONLY`,
 // `FS_NAME_TOO_LONG`, `FS_INVALID`, `FS_LIMIT`, `FS_STALE`.
-fs_result fs_mknod(const struct fs_view *view,
-                   const struct fs_caller *caller,
+fs_result fs_mknod(const fs_view *view,
+                   const fs_caller *caller,
                    fs_node parent,
                    const char *name,
                    size_t name_bytes,
                    uint32_t mode,
                    uint32_t kind,
                    uint64_t device,
-                   struct fs_entry *entry);
+                   fs_entry *entry);
 
 // Makes a directory. Parameters and results as `fs_mknod`; also `FS_TOO_MANY_LINKS`.
-fs_result fs_mkdir(const struct fs_view *view,
-                   const struct fs_caller *caller,
+fs_result fs_mkdir(const fs_view *view,
+                   const fs_caller *caller,
                    fs_node parent,
                    const char *name,
                    size_t name_bytes,
                    uint32_t mode,
-                   struct fs_entry *entry);
+                   fs_entry *entry);
 
 // Makes a symbolic link. Parameters and results as `fs_mknod`.
 //
 // `target`, `target_bytes`: where it leads, 1 to 4,095 bytes that are not interpreted.
-fs_result fs_symlink(const struct fs_view *view,
-                     const struct fs_caller *caller,
+fs_result fs_symlink(const fs_view *view,
+                     const fs_caller *caller,
                      fs_node parent,
                      const char *name,
                      size_t name_bytes,
                      const char *target,
                      size_t target_bytes,
-                     struct fs_entry *entry);
+                     fs_entry *entry);
 
 // Removes a name of anything but a directory.
 //
 // Results: `FS_OK`, `FS_NOT_FOUND`, `FS_IS_A_DIRECTORY`, `FS_NOT_A_DIRECTORY`, `FS_ACCESS_DENIED`, `FS_NOT_PERMITTED`, `FS_READ_ONLY`,
 // `FS_NAME_TOO_LONG`, `FS_INVALID`, `FS_STALE`.
-fs_result fs_unlink(const struct fs_view *view,
-                    const struct fs_caller *caller,
+fs_result fs_unlink(const fs_view *view,
+                    const fs_caller *caller,
                     fs_node parent,
                     const char *name,
                     size_t name_bytes);
 
 // Removes an empty directory. Results as `fs_unlink`; also `FS_NOT_EMPTY`, `FS_BUSY`; `FS_NOT_A_DIRECTORY` for anything else.
-fs_result fs_rmdir(const struct fs_view *view,
-                   const struct fs_caller *caller,
+fs_result fs_rmdir(const fs_view *view,
+                   const fs_caller *caller,
                    fs_node parent,
                    const char *name,
                    size_t name_bytes);
@@ -1492,13 +1492,13 @@ fs_result fs_rmdir(const struct fs_view *view,
 //
 // Results: `FS_OK`, `FS_EXISTS`, `FS_NOT_PERMITTED` for a directory, `FS_TOO_MANY_LINKS`, `FS_CROSSES_VOLUMES` when the two nodes are of
 // different switches, and as `fs_mknod`.
-fs_result fs_link(const struct fs_view *view,
-                  const struct fs_caller *caller,
+fs_result fs_link(const fs_view *view,
+                  const fs_caller *caller,
                   fs_node node,
                   fs_node parent,
                   const char *name,
                   size_t name_bytes,
-                  struct fs_entry *entry);
+                  fs_entry *entry);
 
 // Moves or renames an entry, in one step to every observer.
 //
@@ -1507,8 +1507,8 @@ fs_result fs_link(const struct fs_view *view,
 // Results: `FS_OK`, `FS_NOT_FOUND`, `FS_EXISTS` with `FS_RENAME_NO_REPLACE`, `FS_IS_A_DIRECTORY`, `FS_NOT_A_DIRECTORY`, `FS_NOT_EMPTY`,
 // `FS_INTO_ITSELF`, `FS_CROSSES_VOLUMES`, `FS_ACCESS_DENIED`, `FS_NOT_PERMITTED`, `FS_READ_ONLY`, `FS_TOO_MANY_LINKS`, `FS_BUSY`,
 // `FS_NAME_TOO_LONG`, `FS_INVALID`, `FS_STALE`.
-fs_result fs_rename(const struct fs_view *view,
-                    const struct fs_caller *caller,
+fs_result fs_rename(const fs_view *view,
+                    const fs_caller *caller,
                     fs_node parent,
                     const char *name,
                     size_t name_bytes,
@@ -1523,7 +1523,7 @@ fs_result fs_rename(const struct fs_view *view,
 // `target_bytes`: how long it is. No NUL is added.
 //
 // Results: `FS_OK`, `FS_INVALID` when it is no symbolic link, `FS_BUFFER_TOO_SMALL`, `FS_STALE`.
-fs_result fs_readlink(const struct fs_view *view,
+fs_result fs_readlink(const fs_view *view,
                       fs_node node,
                       char *into,
                       size_t capacity,
@@ -1539,8 +1539,8 @@ fs_result fs_readlink(const struct fs_view *view,
 // `context`: handed to it; may be NULL.
 //
 // Results: `FS_OK`, `FS_NOT_A_DIRECTORY`, `FS_BAD_HANDLE`, `FS_ACCESS_DENIED`, `FS_INVALID` for an unknown flag, `FS_STALE`.
-fs_result fs_readdir(const struct fs_view *view,
-                     const struct fs_caller *caller,
+fs_result fs_readdir(const fs_view *view,
+                     const fs_caller *caller,
                      fs_node node,
                      fs_handle handle,
                      uint64_t cookie,
@@ -1553,7 +1553,7 @@ fs_result fs_readdir(const struct fs_view *view,
 // `attr`: the answer; its `size` must be set.
 //
 // Results: `FS_OK`, `FS_STALE`.
-fs_result fs_getattr(const struct fs_view *view, fs_node node, struct fs_attr *attr);
+fs_result fs_getattr(const fs_view *view, fs_node node, fs_attr *attr);
 
 // Sets attributes of a node: all that are asked for, or none.
 //
@@ -1563,26 +1563,26 @@ fs_result fs_getattr(const struct fs_view *view, fs_node node, struct fs_attr *a
 //
 // Results: `FS_OK`, `FS_NOT_PERMITTED`, `FS_ACCESS_DENIED`, `FS_IS_A_DIRECTORY`, `FS_NO_SPACE`, `FS_FILE_TOO_LARGE`, `FS_READ_ONLY`,
 // `FS_INVALID`, `FS_BAD_HANDLE`, `FS_STALE`.
-fs_result fs_setattr(const struct fs_view *view,
-                     const struct fs_caller *caller,
+fs_result fs_setattr(const fs_view *view,
+                     const fs_caller *caller,
                      fs_node node,
                      fs_handle handle,
-                     const struct fs_set_attr *set,
-                     struct fs_attr *attr);
+                     const fs_set_attr *set,
+                     fs_attr *attr);
 
 // Whether the caller may do all of `want`, as access(2).
 //
 // `want`: `FS_ACCESS_...` bits; 0: only whether it is there.
 //
 // Results: `FS_OK`: it may; `FS_ACCESS_DENIED`, `FS_NOT_PERMITTED`, `FS_READ_ONLY`, `FS_INVALID`, `FS_STALE`.
-fs_result fs_access(const struct fs_view *view, const struct fs_caller *caller, fs_node node, uint32_t want);
+fs_result fs_access(const fs_view *view, const fs_caller *caller, fs_node node, uint32_t want);
 
 // Space and inodes of the volume.
 //
 // `space`: the answer; its `size` must be set.
 //
 // Results: `FS_OK`.
-fs_result fs_statfs(const struct fs_view *view, struct fs_space *space);
+fs_result fs_statfs(const fs_view *view, fs_space *space);
 
 // Opens a file or directory, checking the caller's permission.
 //
@@ -1591,10 +1591,10 @@ fs_result fs_statfs(const struct fs_view *view, struct fs_space *space);
 //
 // Results: `FS_OK`, `FS_ACCESS_DENIED`, `FS_IS_A_DIRECTORY` for writing, `FS_NOT_A_DIRECTORY`, `FS_TOO_MANY_SYMLINKS` for a symbolic link,
 // `FS_NOT_PERMITTED` by flags, `FS_READ_ONLY`, `FS_INVALID`, `FS_LIMIT`, `FS_STALE`.
-fs_result fs_open(const struct fs_view *view,
-                  const struct fs_caller *caller,
+fs_result fs_open(const fs_view *view,
+                  const fs_caller *caller,
                   fs_node node,
-                  const struct fs_open_options *options,
+                  const fs_open_options *options,
                   fs_handle *handle);
 
 // Makes a file and opens it, or opens the one that is there unless `FS_OPEN_EXCLUSIVE`.
@@ -1605,13 +1605,13 @@ fs_result fs_open(const struct fs_view *view,
 // `handle`: the handle, to be closed with `fs_release`.
 //
 // Results: as `fs_mknod` and `fs_open`; `FS_EXISTS` with `FS_OPEN_EXCLUSIVE` only.
-fs_result fs_create(const struct fs_view *view,
-                    const struct fs_caller *caller,
+fs_result fs_create(const fs_view *view,
+                    const fs_caller *caller,
                     fs_node parent,
                     const char *name,
                     size_t name_bytes,
-                    const struct fs_open_options *options,
-                    struct fs_entry *entry,
+                    const fs_open_options *options,
+                    fs_entry *entry,
                     fs_handle *handle);
 
 // Makes a file without a name and opens it. It goes with its last handle and reference unless `fs_link` names it.
@@ -1620,17 +1620,17 @@ fs_result fs_create(const struct fs_view *view,
 // `options`, `entry`, `handle`: as `fs_create`.
 //
 // Results: as `fs_mknod` and `fs_open`.
-fs_result fs_tmpfile(const struct fs_view *view,
-                     const struct fs_caller *caller,
+fs_result fs_tmpfile(const fs_view *view,
+                     const fs_caller *caller,
                      fs_node parent,
-                     const struct fs_open_options *options,
-                     struct fs_entry *entry,
+                     const fs_open_options *options,
+                     fs_entry *entry,
                      fs_handle *handle);
 
 // Closes a handle. Locks that belong to it go by `fs_lock_forget`.
 //
 // Results: `FS_OK`, `FS_BAD_HANDLE`.
-fs_result fs_release(const struct fs_view *view, fs_handle handle);
+fs_result fs_release(const fs_view *view, fs_handle handle);
 
 // Reads: all of a write is seen, or nothing of it.
 //
@@ -1641,8 +1641,8 @@ fs_result fs_release(const struct fs_view *view, fs_handle handle);
 // `read_bytes`: how many came; 0 at and past the end.
 //
 // Results: `FS_OK`, `FS_IS_A_DIRECTORY`, `FS_BAD_HANDLE`, `FS_ACCESS_DENIED`, `FS_INVALID`, `FS_IO`, `FS_STALE`.
-fs_result fs_read(const struct fs_view *view,
-                  const struct fs_caller *caller,
+fs_result fs_read(const fs_view *view,
+                  const fs_caller *caller,
                   fs_node node,
                   fs_handle handle,
                   uint64_t offset,
@@ -1660,8 +1660,8 @@ fs_result fs_read(const struct fs_view *view,
 //
 // Results: `FS_OK`, `FS_NO_SPACE`, `FS_FILE_TOO_LARGE`, `FS_READ_ONLY`, `FS_NOT_PERMITTED`, `FS_IS_A_DIRECTORY`, `FS_BAD_HANDLE`, `FS_ACCESS_DENIED`,
 // `FS_INVALID`, `FS_IO`, `FS_STALE`.
-fs_result fs_write(const struct fs_view *view,
-                   const struct fs_caller *caller,
+fs_result fs_write(const fs_view *view,
+                   const fs_caller *caller,
                    fs_node node,
                    fs_handle handle,
                    uint64_t offset,
@@ -1674,12 +1674,12 @@ fs_result fs_write(const struct fs_view *view,
 // `flags`: `FS_FLUSH_UNLOCK`: the range locks of `owner` on the node go, as POSIX asks of close(2); or 0.
 //
 // Results: `FS_OK`, `FS_INVALID` for an unknown flag, `FS_STALE`.
-fs_result fs_flush(const struct fs_view *view, fs_node node, uint32_t flags, uint64_t owner);
+fs_result fs_flush(const fs_view *view, fs_node node, uint32_t flags, uint64_t owner);
 
 // Does nothing but find out that the node is there: a volume lives in memory, and what was written is as safe as it will be.
 //
 // Results: `FS_OK`, `FS_STALE`.
-fs_result fs_fsync(const struct fs_view *view,
+fs_result fs_fsync(const fs_view *view,
                    fs_node node);
 
 // Reserves, frees or zeroes a range of a file, as fallocate(2).
@@ -1689,8 +1689,8 @@ fs_result fs_fsync(const struct fs_view *view,
 // `how`: `FS_ALLOCATE_RESERVE` or `_ZERO`, each alone or with `FS_ALLOCATE_KEEP_SIZE`; `FS_ALLOCATE_PUNCH`.
 //
 // Results: as `fs_write`; `FS_INVALID` for a length of 0.
-fs_result fs_fallocate(const struct fs_view *view,
-                       const struct fs_caller *caller,
+fs_result fs_fallocate(const fs_view *view,
+                       const fs_caller *caller,
                        fs_node node,
                        fs_handle handle,
                        uint64_t offset,
@@ -1704,7 +1704,7 @@ fs_result fs_fallocate(const struct fs_view *view,
 // `found`: the offset.
 //
 // Results: `FS_OK`, `FS_NO_SUCH_OFFSET`, `FS_IS_A_DIRECTORY`, `FS_INVALID`, `FS_STALE`.
-fs_result fs_lseek(const struct fs_view *view, fs_node node, uint64_t offset, uint32_t what, uint64_t *found);
+fs_result fs_lseek(const fs_view *view, fs_node node, uint64_t offset, uint32_t what, uint64_t *found);
 
 // Copies from one file of the volume to another, or within one; whole chunks are shared, not copied.
 //
@@ -1714,8 +1714,8 @@ fs_result fs_lseek(const struct fs_view *view, fs_node node, uint64_t offset, ui
 // `copied`: how many were copied; 0 at and past the end of the source.
 //
 // Results: as `fs_read` of the one and `fs_write` of the other; `FS_INVALID` when ranges of one file overlap.
-fs_result fs_copy_range(const struct fs_view *view,
-                        const struct fs_caller *caller,
+fs_result fs_copy_range(const fs_view *view,
+                        const fs_caller *caller,
                         fs_node source,
                         fs_handle source_handle,
                         uint64_t source_offset,
@@ -1732,13 +1732,13 @@ fs_result fs_copy_range(const struct fs_view *view,
 // `pin`: the bytes, by `fs_pin_ranges`; to be given back with `fs_pin_release`. It outlives handle and view.
 //
 // Results: as `fs_read`.
-fs_result fs_read_pin(const struct fs_view *view,
-                      const struct fs_caller *caller,
+fs_result fs_read_pin(const fs_view *view,
+                      const fs_caller *caller,
                       fs_node node,
                       fs_handle handle,
                       uint64_t offset,
                       size_t length,
-                      struct fs_pin **pin);
+                      fs_pin **pin);
 
 // Where the bytes of a pin lie, in order.
 //
@@ -1746,12 +1746,12 @@ fs_result fs_read_pin(const struct fs_view *view,
 // `count`: how many; 0 at and past the end of the file.
 //
 // Results: `FS_OK`.
-fs_result fs_pin_ranges(const struct fs_pin *pin, const struct fs_iovec **ranges, size_t *count);
+fs_result fs_pin_ranges(const fs_pin *pin, const fs_iovec **ranges, size_t *count);
 
 // Gives a pin back. Its ranges are gone then. NULL is fine.
 //
 // No other thread may use this pin during the call or after.
-void fs_pin_release(struct fs_pin *pin);
+void fs_pin_release(fs_pin *pin);
 
 // Sets an extended attribute. POSIX ACLs are `system.posix_acl_access` and `system.posix_acl_default`, in Linux' form.
 //
@@ -1761,8 +1761,8 @@ void fs_pin_release(struct fs_pin *pin);
 //
 // Results: `FS_OK`, `FS_EXISTS`, `FS_NO_ATTRIBUTE`, `FS_VALUE_TOO_LARGE`, `FS_TOO_MANY_ATTRIBUTES`, `FS_NOT_PERMITTED`, `FS_ACCESS_DENIED`,
 // `FS_NOT_SUPPORTED`, `FS_READ_ONLY`, `FS_INVALID`, `FS_NAME_TOO_LONG`, `FS_STALE`.
-fs_result fs_xattr_set(const struct fs_view *view,
-                       const struct fs_caller *caller,
+fs_result fs_xattr_set(const fs_view *view,
+                       const fs_caller *caller,
                        fs_node node,
                        const char *name,
                        size_t name_bytes,
@@ -1776,8 +1776,8 @@ fs_result fs_xattr_set(const struct fs_view *view,
 // `value_bytes`: how long it is.
 //
 // Results: `FS_OK`, `FS_NO_ATTRIBUTE`, `FS_BUFFER_TOO_SMALL`, `FS_ACCESS_DENIED`, `FS_NOT_SUPPORTED`, `FS_INVALID`, `FS_NAME_TOO_LONG`, `FS_STALE`.
-fs_result fs_xattr_get(const struct fs_view *view,
-                       const struct fs_caller *caller,
+fs_result fs_xattr_get(const fs_view *view,
+                       const fs_caller *caller,
                        fs_node node,
                        const char *name,
                        size_t name_bytes,
@@ -1791,8 +1791,8 @@ fs_result fs_xattr_get(const struct fs_view *view,
 // `names_bytes`: how long they are together.
 //
 // Results: `FS_OK`, `FS_BUFFER_TOO_SMALL`, `FS_STALE`.
-fs_result fs_xattr_list(const struct fs_view *view,
-                        const struct fs_caller *caller,
+fs_result fs_xattr_list(const fs_view *view,
+                        const fs_caller *caller,
                         fs_node node,
                         char *into,
                         size_t capacity,
@@ -1801,8 +1801,8 @@ fs_result fs_xattr_list(const struct fs_view *view,
 // Removes an extended attribute.
 //
 // Results: `FS_OK`, `FS_NO_ATTRIBUTE`, and as `fs_xattr_set`.
-fs_result fs_xattr_remove(const struct fs_view *view,
-                          const struct fs_caller *caller,
+fs_result fs_xattr_remove(const fs_view *view,
+                          const fs_caller *caller,
                           fs_node node,
                           const char *name,
                           size_t name_bytes);
@@ -1812,15 +1812,15 @@ fs_result fs_xattr_remove(const struct fs_view *view,
 // `conflict`: the answer; its `size` must be set. Its `kind` is `FS_LOCK_NONE` when there is none.
 //
 // Results: `FS_OK`, `FS_NOT_SUPPORTED` on a snapshot, `FS_INVALID`, `FS_STALE`.
-fs_result fs_lock_test(const struct fs_view *view,
+fs_result fs_lock_test(const fs_view *view,
                        fs_node node,
-                       const struct fs_lock *lock,
-                       struct fs_lock *conflict);
+                       const fs_lock *lock,
+                       fs_lock *conflict);
 
 // Takes a lock, or changes one that the owner has, without waiting (F_SETLK, LOCK_NB).
 //
 // Results: `FS_OK`, `FS_WOULD_BLOCK`, `FS_LIMIT`, `FS_NOT_SUPPORTED` on a snapshot, `FS_INVALID`, `FS_STALE`.
-fs_result fs_lock_set(const struct fs_view *view, fs_node node, const struct fs_lock *lock);
+fs_result fs_lock_set(const fs_view *view, fs_node node, const fs_lock *lock);
 
 // Takes a lock as soon as nobody is in the way (F_SETLKW, flock(2)). Does not block.
 //
@@ -1830,18 +1830,18 @@ fs_result fs_lock_set(const struct fs_view *view, fs_node node, const struct fs_
 // `wait`: the answer, to cancel by; its `size` must be set. Its `number` is 0 when the lock was taken at once.
 //
 // Results: `FS_OK`: taken, or waiting; `FS_DEADLOCK`, `FS_LIMIT`, `FS_NOT_SUPPORTED` on a snapshot, `FS_INVALID`, `FS_STALE`.
-fs_result fs_lock_wait(const struct fs_view *view,
+fs_result fs_lock_wait(const fs_view *view,
                        fs_node node,
-                       const struct fs_lock *lock,
+                       const fs_lock *lock,
                        fs_lock_callback callback,
                        void *context,
-                       struct fs_wait *wait);
+                       fs_wait *wait);
 
 // Cancels a wait: its callback is called with `FS_CANCELLED` before this returns.
 //
 // Results: `FS_OK`; `FS_NOT_FOUND` when it is over already, and its callback was called or is being called; `FS_INVALID`.
-fs_result fs_lock_cancel(const struct fs_view *view,
-                         const struct fs_wait *wait);
+fs_result fs_lock_cancel(const fs_view *view,
+                         const fs_wait *wait);
 
 // Gives up an owner's locks on a range of bytes (F_UNLCK, LOCK_UN).
 //
@@ -1850,7 +1850,7 @@ fs_result fs_lock_cancel(const struct fs_view *view,
 // `start`, `end`: the first and the last byte.
 //
 // Results: `FS_OK`, also when there was none; `FS_NOT_SUPPORTED` on a snapshot, `FS_INVALID`, `FS_STALE`.
-fs_result fs_lock_unlock(const struct fs_view *view,
+fs_result fs_lock_unlock(const fs_view *view,
                          fs_node node,
                          uint32_t space,
                          uint64_t owner,
@@ -1861,7 +1861,7 @@ fs_result fs_lock_unlock(const struct fs_view *view,
 // when the open file description is released.
 //
 // Results: `FS_OK`, also when there was none; `FS_INVALID`, `FS_STALE`.
-fs_result fs_lock_forget(const struct fs_view *view,
+fs_result fs_lock_forget(const fs_view *view,
                          fs_node node,
                          uint32_t space,
                          uint64_t owner);
@@ -1877,75 +1877,75 @@ fs_result fs_lock_forget(const struct fs_view *view,
 // `FS_NAME_TOO_LONG`, `FS_INVALID`, `FS_STALE` for `start`; besides what the same operation by node answers.
 //
 // `attr`: the answer; its `size` must be set.
-fs_result fs_path_getattr(const struct fs_view *view,
-                          const struct fs_caller *caller,
+fs_result fs_path_getattr(const fs_view *view,
+                          const fs_caller *caller,
                           fs_node start,
                           const char *path,
                           size_t path_bytes,
                           uint32_t flags,
-                          struct fs_attr *attr);
+                          fs_attr *attr);
 
 // Sets attributes by path; see `fs_path_getattr` and `fs_setattr`.
-fs_result fs_path_setattr(const struct fs_view *view,
-                          const struct fs_caller *caller,
+fs_result fs_path_setattr(const fs_view *view,
+                          const fs_caller *caller,
                           fs_node start,
                           const char *path,
                           size_t path_bytes,
                           uint32_t flags,
-                          const struct fs_set_attr *set,
-                          struct fs_attr *attr);
+                          const fs_set_attr *set,
+                          fs_attr *attr);
 
 // The node that a path leads to; see `fs_path_getattr`.
 //
 // `entry`: the answer; its `size` must be set. Counts one reference, given back with `fs_forget`.
-fs_result fs_path_lookup(const struct fs_view *view,
-                         const struct fs_caller *caller,
+fs_result fs_path_lookup(const fs_view *view,
+                         const fs_caller *caller,
                          fs_node start,
                          const char *path,
                          size_t path_bytes,
                          uint32_t flags,
-                         struct fs_entry *entry);
+                         fs_entry *entry);
 
 // Makes a file, named pipe, socket or device node by path; see `fs_path_getattr` and `fs_mknod`.
-fs_result fs_path_mknod(const struct fs_view *view,
-                        const struct fs_caller *caller,
+fs_result fs_path_mknod(const fs_view *view,
+                        const fs_caller *caller,
                         fs_node start,
                         const char *path,
                         size_t path_bytes,
                         uint32_t mode,
                         uint32_t kind,
                         uint64_t device,
-                        struct fs_attr *attr);
+                        fs_attr *attr);
 
 // Makes a directory by path; see `fs_path_getattr` and `fs_mkdir`.
-fs_result fs_path_mkdir(const struct fs_view *view,
-                        const struct fs_caller *caller,
+fs_result fs_path_mkdir(const fs_view *view,
+                        const fs_caller *caller,
                         fs_node start,
                         const char *path,
                         size_t path_bytes,
                         uint32_t mode,
-                        struct fs_attr *attr);
+                        fs_attr *attr);
 
 // Makes a symbolic link by path; see `fs_path_getattr` and `fs_symlink`.
-fs_result fs_path_symlink(const struct fs_view *view,
-                          const struct fs_caller *caller,
+fs_result fs_path_symlink(const fs_view *view,
+                          const fs_caller *caller,
                           fs_node start,
                           const char *path,
                           size_t path_bytes,
                           const char *target,
                           size_t target_bytes,
-                          struct fs_attr *attr);
+                          fs_attr *attr);
 
 // Removes a name of anything but a directory by path; see `fs_path_getattr` and `fs_unlink`.
-fs_result fs_path_unlink(const struct fs_view *view,
-                         const struct fs_caller *caller,
+fs_result fs_path_unlink(const fs_view *view,
+                         const fs_caller *caller,
                          fs_node start,
                          const char *path,
                          size_t path_bytes);
 
 // Removes an empty directory by path; see `fs_path_getattr` and `fs_rmdir`.
-fs_result fs_path_rmdir(const struct fs_view *view,
-                        const struct fs_caller *caller,
+fs_result fs_path_rmdir(const fs_view *view,
+                        const fs_caller *caller,
                         fs_node start,
                         const char *path,
                         size_t path_bytes);
@@ -1953,8 +1953,8 @@ fs_result fs_path_rmdir(const struct fs_view *view,
 // Gives what a path leads to a further name; see `fs_path_getattr` and `fs_link`.
 //
 // `new_start`, `new_path`, `new_path_bytes`: the new name.
-fs_result fs_path_link(const struct fs_view *view,
-                       const struct fs_caller *caller,
+fs_result fs_path_link(const fs_view *view,
+                       const fs_caller *caller,
                        fs_node start,
                        const char *path,
                        size_t path_bytes,
@@ -1962,11 +1962,11 @@ fs_result fs_path_link(const struct fs_view *view,
                        fs_node new_start,
                        const char *new_path,
                        size_t new_path_bytes,
-                       struct fs_attr *attr);
+                       fs_attr *attr);
 
 // Moves or renames by path; see `fs_path_getattr` and `fs_rename`.
-fs_result fs_path_rename(const struct fs_view *view,
-                         const struct fs_caller *caller,
+fs_result fs_path_rename(const fs_view *view,
+                         const fs_caller *caller,
                          fs_node start,
                          const char *path,
                          size_t path_bytes,
@@ -1976,8 +1976,8 @@ fs_result fs_path_rename(const struct fs_view *view,
                          uint32_t how);
 
 // The target of a symbolic link by path, by the size protocol; see `fs_path_getattr` and `fs_readlink`.
-fs_result fs_path_readlink(const struct fs_view *view,
-                           const struct fs_caller *caller,
+fs_result fs_path_readlink(const fs_view *view,
+                           const fs_caller *caller,
                            fs_node start,
                            const char *path,
                            size_t path_bytes,
@@ -1986,8 +1986,8 @@ fs_result fs_path_readlink(const struct fs_view *view,
                            size_t *target_bytes);
 
 // Whether the caller may do all of `want`, by path; see `fs_path_getattr` and `fs_access`.
-fs_result fs_path_access(const struct fs_view *view,
-                         const struct fs_caller *caller,
+fs_result fs_path_access(const fs_view *view,
+                         const fs_caller *caller,
                          fs_node start,
                          const char *path,
                          size_t path_bytes,
@@ -1995,8 +1995,8 @@ fs_result fs_path_access(const struct fs_view *view,
                          uint32_t want);
 
 // Sets an extended attribute by path; see `fs_path_getattr` and `fs_xattr_set`. `value` may be NULL for none.
-fs_result fs_path_xattr_set(const struct fs_view *view,
-                            const struct fs_caller *caller,
+fs_result fs_path_xattr_set(const fs_view *view,
+                            const fs_caller *caller,
                             fs_node start,
                             const char *path,
                             size_t path_bytes,
@@ -2008,8 +2008,8 @@ fs_result fs_path_xattr_set(const struct fs_view *view,
                             uint32_t how);
 
 // The value of an extended attribute by path, by the size protocol; see `fs_path_getattr` and `fs_xattr_get`.
-fs_result fs_path_xattr_get(const struct fs_view *view,
-                            const struct fs_caller *caller,
+fs_result fs_path_xattr_get(const fs_view *view,
+                            const fs_caller *caller,
                             fs_node start,
                             const char *path,
                             size_t path_bytes,
@@ -2021,8 +2021,8 @@ fs_result fs_path_xattr_get(const struct fs_view *view,
                             size_t *value_bytes);
 
 // The names of the extended attributes by path, by the size protocol; see `fs_path_getattr` and `fs_xattr_list`.
-fs_result fs_path_xattr_list(const struct fs_view *view,
-                             const struct fs_caller *caller,
+fs_result fs_path_xattr_list(const fs_view *view,
+                             const fs_caller *caller,
                              fs_node start,
                              const char *path,
                              size_t path_bytes,
@@ -2032,8 +2032,8 @@ fs_result fs_path_xattr_list(const struct fs_view *view,
                              size_t *names_bytes);
 
 // Removes an extended attribute by path; see `fs_path_getattr` and `fs_xattr_remove`.
-fs_result fs_path_xattr_remove(const struct fs_view *view,
-                               const struct fs_caller *caller,
+fs_result fs_path_xattr_remove(const fs_view *view,
+                               const fs_caller *caller,
                                fs_node start,
                                const char *path,
                                size_t path_bytes,
@@ -2046,19 +2046,19 @@ fs_result fs_path_xattr_remove(const struct fs_view *view,
 // `options`: as for `fs_open`; with `FS_OPEN_CREATE` a file of its `mode` is made there if there is none, and `FS_OPEN_EXCLUSIVE` asks that there is none. A
 // dangling symbolic link is followed and its target made, as open(2) does.
 // `handle`: the answer, to be closed with `fs_release`.
-fs_result fs_path_open(const struct fs_view *view,
-                       const struct fs_caller *caller,
+fs_result fs_path_open(const fs_view *view,
+                       const fs_caller *caller,
                        fs_node start,
                        const char *path,
                        size_t path_bytes,
                        uint32_t flags,
-                       const struct fs_open_options *options,
+                       const fs_open_options *options,
                        fs_handle *handle);
 
 // Makes `data` the whole content of the file at a path: made if it is not there, emptied if it is. See `fs_path_getattr` and `fs_write`. `data` may be
 // NULL for none.
-fs_result fs_path_write(const struct fs_view *view,
-                        const struct fs_caller *caller,
+fs_result fs_path_write(const fs_view *view,
+                        const fs_caller *caller,
                         fs_node start,
                         const char *path,
                         size_t path_bytes,
@@ -2071,8 +2071,8 @@ fs_result fs_path_write(const struct fs_view *view,
 // `offset`: where to begin, in bytes.
 // `into`, `capacity`: where the bytes go, and how many are wanted; `into` may be NULL for none.
 // `read_bytes`: how many came; 0 at and past the end.
-fs_result fs_path_read(const struct fs_view *view,
-                       const struct fs_caller *caller,
+fs_result fs_path_read(const fs_view *view,
+                       const fs_caller *caller,
                        fs_node start,
                        const char *path,
                        size_t path_bytes,
@@ -2088,10 +2088,10 @@ fs_result fs_path_read(const struct fs_view *view,
 // `diff`: the differences, by `fs_diff_next`; to be closed with `fs_diff_close`.
 //
 // Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_INVALID` for an unknown kind.
-fs_result fs_diff_open(const struct fs_volume *volume,
-                       struct fs_ref before,
-                       struct fs_ref after,
-                       struct fs_diff **diff);
+fs_result fs_diff_open(const fs_volume *volume,
+                       fs_ref before,
+                       fs_ref after,
+                       fs_diff **diff);
 
 // The next difference, in no particular order. One thread at a time.
 //
@@ -2099,11 +2099,11 @@ fs_result fs_diff_open(const struct fs_volume *volume,
 // `fs_diff_next` or `fs_diff_close`.
 //
 // Results: `FS_OK`, `FS_IO` when content had to be compared and could not be read.
-fs_result fs_diff_next(const struct fs_diff *diff,
-                       struct fs_diff_entry *entry);
+fs_result fs_diff_next(const fs_diff *diff,
+                       fs_diff_entry *entry);
 
 // Closes a diff. NULL is fine.
-void fs_diff_close(struct fs_diff *diff);
+void fs_diff_close(fs_diff *diff);
 
 // Subscribes to the changes of the branch that a view shows now. A switch of the view does not change what is subscribed to.
 //
@@ -2112,10 +2112,10 @@ void fs_diff_close(struct fs_diff *diff);
 // `events`: the subscription, to be closed with `fs_events_close`.
 //
 // Results: `FS_OK`, `FS_INVALID`, `FS_NOT_SUPPORTED` on a snapshot.
-fs_result fs_events_open(const struct fs_view *view,
+fs_result fs_events_open(const fs_view *view,
                          size_t capacity,
                          uint32_t flags,
-                         struct fs_events **events);
+                         fs_events **events);
 
 // Waits for the next change. Several threads may wait; each event goes to one of them.
 //
@@ -2123,20 +2123,20 @@ fs_result fs_events_open(const struct fs_view *view,
 // `event`: the answer; its `size` must be set. Its kind may be `FS_EVENT_TIMEOUT`, `FS_EVENT_OVERFLOW` or `FS_EVENT_CLOSED`.
 //
 // Results: `FS_OK`.
-fs_result fs_events_next(const struct fs_events *events,
+fs_result fs_events_next(const fs_events *events,
                          uint32_t timeout_ms,
-                         struct fs_event *event);
+                         fs_event *event);
 
 // Wakes whoever waits in `fs_events_next`, now and for ever: what still waits is given, then `FS_EVENT_CLOSED`. So a thread that waits can be
 // ended before `fs_events_close`.
 //
 // Results: `FS_OK`.
-fs_result fs_events_stop(const struct fs_events *events);
+fs_result fs_events_stop(const fs_events *events);
 
 // Closes a subscription. NULL is fine.
 //
 // No other thread may use it during the call or after.
-void fs_events_close(struct fs_events *events);
+void fs_events_close(fs_events *events);
 
 // Answers a control message in place: one of the `fs_control_...` structures that came over an ioctl, a device control code or a
 // socket. The caller must own the volume or have `FS_PRIVILEGE_ADMIN`.
@@ -2146,8 +2146,8 @@ void fs_events_close(struct fs_events *events);
 //
 // Results: `FS_OK`: the message is answered; `FS_BAD_STRUCTURE` for an unknown request, size or version, `FS_NOT_PERMITTED`: it is
 // unchanged.
-fs_result fs_control(const struct fs_view *view,
-                     const struct fs_caller *caller,
+fs_result fs_control(const fs_view *view,
+                     const fs_caller *caller,
                      uint32_t request,
                      void *message,
                      size_t message_bytes);

@@ -284,7 +284,9 @@ fn set_result(header: &mut fs_control_header, result: u32, text: &str) {
 }
 
 fn flags_of(info: &ViewInfo) -> u32 {
-    if info.read_only { FS_CONTROL_READ_ONLY } else { 0 }
+    let read_only = if info.read_only { FS_CONTROL_READ_ONLY } else { 0 };
+    let no_access_time = if info.no_access_time { FS_CONTROL_NO_ACCESS_TIME } else { 0 };
+    read_only | no_access_time
 }
 
 fn ref_entry(info: &RefInfo) -> fs_control_ref {

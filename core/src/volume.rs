@@ -108,6 +108,8 @@ pub struct ViewInfo {
     pub shows: RefId,
     /// Whether it refuses every change.
     pub read_only: bool,
+    /// Whether it leaves access times alone.
+    pub no_access_time: bool,
 }
 
 /// A volume. Any thread may use it; it ends when the last reference, view, diff and subscription is dropped.

@@ -74,11 +74,11 @@ static void links_and_renames(const fs_view *view) {
     ANSWERS(FS_STALE, fs_getattr(view, file, &attr));
     OK(fs_forget(view, file, 2));
 
-    OK(fs_mkdir(view, &root, FS_NODE_ROOT, TEXT("dir"), 0755, &entry));
-    ANSWERS(FS_INTO_ITSELF, fs_rename(view, &root, FS_NODE_ROOT, TEXT("dir"), entry.node, TEXT("x"), 0));
-    ANSWERS(FS_IS_A_DIRECTORY, fs_unlink(view, &root, FS_NODE_ROOT, TEXT("dir")));
+    OK(fs_mkdir(view, &root, FS_NODE_ROOT, TEXT("inner"), 0755, &entry));
+    ANSWERS(FS_INTO_ITSELF, fs_rename(view, &root, FS_NODE_ROOT, TEXT("inner"), entry.node, TEXT("x"), 0));
+    ANSWERS(FS_IS_A_DIRECTORY, fs_unlink(view, &root, FS_NODE_ROOT, TEXT("inner")));
     ANSWERS(FS_NOT_A_DIRECTORY, fs_rmdir(view, &root, FS_NODE_ROOT, TEXT("other")));
-    OK(fs_rmdir(view, &root, FS_NODE_ROOT, TEXT("dir")));
+    OK(fs_rmdir(view, &root, FS_NODE_ROOT, TEXT("inner")));
 }
 
 void test_names(void) {

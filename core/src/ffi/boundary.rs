@@ -252,7 +252,8 @@ fn too_large<T>(count: usize) -> bool {
 /// A buffer to fill; null is fine for an empty one.
 ///
 /// # Safety
-/// `pointer` is null or points to `length` initialized bytes that nobody else uses during the call.
+/// `pointer` is null or points to `length` bytes that nobody else uses during the call. Memory of C's has some content,
+/// whatever it is.
 #[inline]
 pub(super) unsafe fn buffer_in<'a>(pointer: *mut u8, length: usize) -> Outcome<&'a mut [u8]> {
     match (pointer.is_null(), length) {

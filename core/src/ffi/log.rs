@@ -162,8 +162,8 @@ pub unsafe extern "C" fn fs_log_set(callback: fs_log_callback, context: *mut c_v
 /// Results: `FS_OK`, also when nobody listens; `FS_INVALID` for an unknown level, `FS_BAD_UTF8`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fs_log_write(level: u32, message: *const c_char, message_bytes: usize) -> fs_result {
-    // SAFETY: what the header asks of pointers.
     free_call(|| {
+        // SAFETY: what the header asks of pointers.
         let message = unsafe { text_in(message, message_bytes)? };
         match level {
             FS_LOG_ERROR => tracing::error!(target: "host", "{message}"),

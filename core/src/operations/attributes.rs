@@ -89,9 +89,11 @@ fn later_than(now: Time, record: &Record) -> Time {
     if now <= newest && newest.0 - now.0 < 1_000_000_000 { Time(newest.0 + 1) } else { now }
 }
 
+/// Whether times are set as only the owner may: all but both to now (utimensat(2)).
 fn sets_times(set: &SetAttr) -> bool {
     let explicit = |time: Option<SetTime>| matches!(time, Some(SetTime::At(_)));
-    explicit(set.accessed) || explicit(set.modified) || set.changed.is_some()
+    let only_one = set.accessed.is_some() != set.modified.is_some();
+    only_one || explicit(set.accessed) || explicit(set.modified) || set.changed.is_some()
 }
 
 fn check_domain(record: &Record, set: &SetAttr) -> Result<()> {

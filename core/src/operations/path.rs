@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
 use crate::tree::inode::Inode;
 use crate::types::{Caller, FileKind, InodeId};
@@ -45,7 +46,7 @@ impl Attachment {
         walk.resolve(start, path, follow)
     }
 
-    /// The directory that holds the last component of `path`, and that component.
+    /// The directory that holds the last component of `path`, which the caller may search, and that component.
     pub(crate) fn resolve_parent<'p>(&self, caller: &Caller<'_>, start: InodeId, path: &'p [u8]) -> Result<Parent<'p>> {
         check_path(path)?;
         let trimmed = trim_slashes(path);
@@ -56,9 +57,14 @@ impl Attachment {
         let name = if matches!(name, b"." | b"..") { &b""[..] } else { name };
         let within = if name.is_empty() { trimmed } else { above };
         let directory = walk.resolve(start, within, Follow::Yes)?;
-        if directory.read().kind != FileKind::Directory {
+        let record = directory.read();
+        if record.kind != FileKind::Directory {
             return Err(Error::NotADirectory);
         }
+        if !name.is_empty() {
+            self.permit(caller, &record, Mask::EXECUTE)?;
+        }
+        drop(record);
         Ok(Parent { id: directory.id, name })
     }
 }
@@ -68,10 +74,11 @@ impl Walk<'_> {
         let must_be_directory = path.ends_with(b"/") || path.ends_with(b"/.");
         let mut here = if path.starts_with(b"/") { InodeId::ROOT } else { start };
         let mut rest = path;
+        let mut last = None;
         loop {
             let (name, after) = next_component(rest);
             if name.is_empty() {
-                return self.finish(here, must_be_directory);
+                return self.finish(here, last, must_be_directory);
             }
             let found = self.at.lookup(self.caller, here, name)?;
             let is_last = after.iter().all(|&byte| byte == b'/');
@@ -83,6 +90,7 @@ impl Walk<'_> {
                 return self.resolve(here, &path, follow);
             }
             here = found.id;
+            last = Some(found);
             rest = after;
         }
     }
@@ -95,8 +103,12 @@ impl Walk<'_> {
         self.at.read_link(id)
     }
 
-    fn finish(&self, id: InodeId, must_be_directory: bool) -> Result<Arc<Inode>> {
-        let inode = self.at.inode(id).map_err(|_| Error::NotFound)?;
+    /// `found`: what the last component showed; none when there was no component.
+    fn finish(&self, id: InodeId, found: Option<Arc<Inode>>, must_be_directory: bool) -> Result<Arc<Inode>> {
+        let inode = match found {
+            Some(inode) => inode,
+            None => self.at.inode(id).map_err(|_| Error::NotFound)?,
+        };
         if must_be_directory && inode.read().kind != FileKind::Directory {
             return Err(Error::NotADirectory);
         }

@@ -56,6 +56,7 @@ impl Attachment {
         self.check_search(caller, from.parent)?;
         self.check_search(caller, to.parent)?;
         let sides = self.sides(from, to)?;
+        check_mode(from, to, sides, mode)?;
         let moves = from.parent != to.parent && sides.moves_a_directory(mode);
         let _ancestry = moves.then(|| change.head.hold_ancestry());
         if moves {
@@ -132,13 +133,6 @@ impl Attachment {
         sides: Sides,
         mode: RenameMode,
     ) -> Result<Option<InodeId>> {
-        match (mode, sides.target) {
-            (RenameMode::Exchange, None) => return Err(Error::NotFound),
-            (RenameMode::NoReplace, Some(target)) if !is_respelling(from, to, sides.source, target) => {
-                return Err(Error::Exists);
-            }
-            _ => {}
-        }
         if let Some(target) = sides.target
             && target.id == sides.source.id
         {
@@ -238,6 +232,15 @@ impl Sides {
     fn moves_a_directory(self, mode: RenameMode) -> bool {
         self.source.kind == FileKind::Directory
             || self.target.is_some_and(|target| target.kind == FileKind::Directory && mode != RenameMode::NoReplace)
+    }
+}
+
+/// Whether the new name must be taken, or must not be.
+fn check_mode(from: Place<'_>, to: Place<'_>, sides: Sides, mode: RenameMode) -> Result<()> {
+    match (mode, sides.target) {
+        (RenameMode::Exchange, None) => Err(Error::NotFound),
+        (RenameMode::NoReplace, Some(target)) if !is_respelling(from, to, sides.source, target) => Err(Error::Exists),
+        _ => Ok(()),
     }
 }
 

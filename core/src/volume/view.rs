@@ -83,7 +83,13 @@ impl View {
     #[must_use]
     pub fn info(&self) -> ViewInfo {
         let current = self.current.load();
-        ViewInfo { id: self.id, label: self.label.clone(), shows: current.shows, read_only: current.is_read_only() }
+        ViewInfo {
+            id: self.id,
+            label: self.label.clone(),
+            shows: current.shows,
+            read_only: current.is_read_only(),
+            no_access_time: self.options.no_access_time,
+        }
     }
 
     /// Shows another branch or snapshot from now on. Nodes and handles from before go on showing what they showed.
@@ -92,15 +98,19 @@ impl View {
     pub fn switch(&self, shows: RefId) -> Result<()> {
         let mut earlier = self.earlier.write();
         let old = self.current.load_full();
-        earlier.retain(|_, attachment| attachment.is_in_use());
+        earlier.retain(|_, attachment| Arc::strong_count(attachment) > 1 || attachment.is_in_use());
         let generation = (1..=u16::MAX)
             .map(|step| old.generation.wrapping_add(step))
             .find(|generation| !earlier.contains_key(generation))
             .ok_or(Error::Busy("nodes from 65,535 earlier switches are still in use"))?;
         let volume = &self.volume;
         let new = Attachment::new(&volume.context, &volume.refs, shows, self.id, generation, self.options)?;
-        earlier.insert(old.generation, old);
+        let old_generation = old.generation;
+        earlier.insert(old_generation, old);
         self.current.store(Arc::new(new));
+        drop(earlier);
+        // What nobody knows a node of shows nothing any more, and may be deleted.
+        self.drop_unused(old_generation);
         Ok(())
     }
 
@@ -486,7 +496,7 @@ impl View {
         offset: u64,
         length: u64,
     ) -> Result<u64> {
-        if source == node {
+        if self.is_one_file(source, source_handle, node, handle)? {
             check_overlap(source_offset, offset, length)?;
         }
         let content =
@@ -494,6 +504,21 @@ impl View {
         self.opened(caller, node, handle, Mask::WRITE, |at, node| {
             at.copy_from(caller, &content, source_offset, node.inode(), offset, length)
         })
+    }
+
+    /// Whether two nodes, or what two handles are open on, are the same file of the same tree.
+    fn is_one_file(
+        &self,
+        a: NodeId,
+        a_handle: Option<HandleId>,
+        b: NodeId,
+        b_handle: Option<HandleId>,
+    ) -> Result<bool> {
+        let place = |node: NodeId, handle: Option<HandleId>| match handle {
+            Some(handle) => self.handles.get(handle).map(|handle| handle.at.node(handle.id)),
+            None => Ok(node),
+        };
+        Ok(place(a, a_handle)? == place(b, b_handle)?)
     }
 
     // ---- locks -------------------------------------------------------------------------------------------------

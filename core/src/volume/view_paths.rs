@@ -40,15 +40,22 @@ impl<'a> PathAt<'a> {
 }
 
 impl View {
+    /// Runs `with` on what the path leads to. When that has gone meanwhile (replaced by a rename, say) the path is walked
+    /// anew, so a path that always leads somewhere is always found.
     fn at_path<R>(
         &self,
         caller: &Caller<'_>,
         path: PathAt<'_>,
-        with: impl FnOnce(&Arc<Attachment>, InodeId) -> Result<R>,
+        with: impl Fn(&Arc<Attachment>, InodeId) -> Result<R>,
     ) -> Result<R> {
         self.with(path.start, |at| {
-            let inode = at.resolve(caller, path.start.inode(), path.path, path.follow)?;
-            gone_is_not_found(with(at, inode.id))
+            loop {
+                let inode = at.resolve(caller, path.start.inode(), path.path, path.follow)?;
+                match with(at, inode.id) {
+                    Err(Error::Stale) => {}
+                    answer => return answer,
+                }
+            }
         })
     }
 
@@ -84,7 +91,7 @@ impl View {
     pub fn path_lookup(&self, caller: &Caller<'_>, path: PathAt<'_>) -> Result<super::view::Entry> {
         self.at_path(caller, path, |at, id| {
             if !at.reference(id) {
-                return Err(Error::NotFound);
+                return Err(Error::Stale);
             }
             Ok(super::view::Entry { node: at.node(id), attr: at.attr(id)? })
         })
@@ -98,8 +105,8 @@ impl View {
             if parent.name.is_empty() {
                 return Err(Error::Exists);
             }
-            if path.path.ends_with(b"/") && !matches!(new, NewNode::Directory) {
-                return Err(Error::NotFound);
+            if !matches!(new, NewNode::Directory) {
+                check_new_name(at, &parent, path)?;
             }
             at.make(caller, parent.id, parent.name, mode, new)
         })
@@ -112,6 +119,11 @@ impl View {
         self.at_parent(caller, path, |at, parent| {
             if parent.name.is_empty() {
                 return Err(Error::IsADirectory);
+            }
+            if path.path.ends_with(b"/") {
+                let found = at.peek(parent.id, parent.name)?.ok_or(Error::NotFound)?;
+                let is_directory = found.kind == FileKind::Directory;
+                return Err(if is_directory { Error::IsADirectory } else { Error::NotADirectory });
             }
             at.remove(caller, parent.id, parent.name, Removal::File)
         })
@@ -138,6 +150,7 @@ impl View {
             if parent.name.is_empty() {
                 return Err(Error::Exists);
             }
+            check_new_name(at, &parent, new)?;
             at.link(caller, id, parent.id, parent.name)
         })
     }
@@ -225,11 +238,25 @@ impl View {
         match (create, options.exclusive) {
             (None, _) => existing(),
             (Some(mode), true) => self.create_named(caller, path, options, mode),
-            (Some(mode), false) => match existing() {
+            (Some(mode), false) => match self.at_path(caller, path, |at, id| self.open_made(at, caller, id, options)) {
                 Err(Error::NotFound) => self.create_through_links(caller, path, options, mode),
                 answer => answer,
             },
         }
+    }
+
+    /// Opens what O_CREAT found: anything but a directory (open(2)).
+    fn open_made(
+        &self,
+        at: &Arc<Attachment>,
+        caller: &Caller<'_>,
+        id: InodeId,
+        options: OpenOptions,
+    ) -> Result<HandleId> {
+        if at.inode(id)?.read().kind == FileKind::Directory {
+            return Err(Error::IsADirectory);
+        }
+        self.open_at(at, caller, id, options)
     }
 
     fn create_named(&self, caller: &Caller<'_>, path: PathAt<'_>, options: OpenOptions, mode: u32) -> Result<HandleId> {
@@ -252,13 +279,18 @@ impl View {
         let mut here = path.path.to_vec();
         for _ in 0..=crate::limits::SYMLINKS {
             let step = PathAt { start, path: &here, follow: Follow::No };
-            let link = self.at_path(caller, step, |at, id| Ok((at.attr(id)?, at.read_link(id).ok())));
-            let target = match (link, path.follow) {
-                (Ok((attr, Some(target))), Follow::Yes) => (attr.parent, target),
-                _ => return self.create_named(caller, step, options, mode),
-            };
-            start = NodeId::new(start.generation(), target.0);
-            here = target.1.to_vec();
+            if path.follow == Follow::No || here.ends_with(b"/") {
+                return self.create_named(caller, step, options, mode);
+            }
+            // From the directory that this path leads to: the link may have names in others.
+            let link = self.at_parent(caller, step, |at, parent| {
+                let found = at.peek(parent.id, parent.name)?.filter(|found| found.kind == FileKind::Symlink);
+                let target = found.map(|found| at.read_link(found.id)).transpose()?;
+                Ok(target.map(|target| (at.node(parent.id), target)))
+            })?;
+            let Some((above, target)) = link else { return self.create_named(caller, step, options, mode) };
+            start = above;
+            here = target.to_vec();
         }
         Err(Error::TooManySymlinks)
     }
@@ -301,7 +333,7 @@ impl View {
                 Err(error) => return Err(error),
             }
             let Some(found) = at.peek(parent, name)? else { continue };
-            match self.open_at(at, caller, found.id, options) {
+            match self.open_made(at, caller, found.id, options) {
                 Err(Error::Stale) => {}
                 Ok(handle) => return Ok((at.attr(found.id)?, handle)),
                 Err(error) => return Err(error),
@@ -339,6 +371,15 @@ impl View {
         data.truncate(read?);
         Ok(data)
     }
+}
+
+/// A path that ends in `/` names no new file: as open(2), mknod(2) and link(2) answer.
+fn check_new_name(at: &Attachment, parent: &Parent<'_>, path: PathAt<'_>) -> Result<()> {
+    if !path.path.ends_with(b"/") {
+        return Ok(());
+    }
+    let there = at.peek(parent.id, parent.name)?.is_some();
+    Err(if there { Error::Exists } else { Error::NotFound })
 }
 
 /// By path there are no stale nodes: what went away while the path was walked is not found.

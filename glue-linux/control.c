@@ -1,0 +1,45 @@
+// Control messages. Core answers them; a host sees to it that what its kernel or its threads still hold is in.
+
+#include "control.h"
+
+#include "invalidate.h"
+#include "loop.h"
+#include "volume.h"
+
+static bool freezes(uint32_t request)
+{
+    switch (request) {
+    case FS_CONTROL_SNAPSHOT:
+    case FS_CONTROL_BRANCH:
+    case FS_CONTROL_DIFF_OPEN:
+    case FS_CONTROL_SWITCH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void finish_earlier(struct mount *mount)
+{
+    loop_barrier_begin();
+    loop_barrier(mount->loop);
+    volume_settle(mount->volume, mount);
+    loop_barrier_end();
+}
+
+static fs_result switch_view(struct mount *mount, const struct fs_caller *caller, void *message, size_t bytes)
+{
+    struct old_names *names = invalidate_collect(mount);
+    fs_result result = fs_control(mount->view, caller, FS_CONTROL_SWITCH, message, bytes);
+    invalidate_after_switch(mount, names);
+    return result;
+}
+
+fs_result control_answer(struct mount *mount, const struct fs_caller *caller, uint32_t request, void *message, size_t bytes)
+{
+    if (freezes(request))
+        finish_earlier(mount);
+    if (request == FS_CONTROL_SWITCH)
+        return switch_view(mount, caller, message, bytes);
+    return fs_control(mount->view, caller, request, message, bytes);
+}

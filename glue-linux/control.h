@@ -1,0 +1,15 @@
+// Control messages: what has to happen around them in a host.
+#ifndef BOUGH_CONTROL_H
+#define BOUGH_CONTROL_H
+
+#include "mount.h"
+
+#include <bough.h>
+
+enum { CONTROL_BYTES = 16384 };
+
+/// Answers a control message that came through `mount` or for it. Before what freezes a tree, everything that was asked for
+/// earlier is finished; after a switch, the kernel has forgotten what it knew.
+fs_result control_answer(struct mount *mount, const struct fs_caller *caller, uint32_t request, void *message, size_t bytes);
+
+#endif

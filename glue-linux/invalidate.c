@@ -1,0 +1,289 @@
+// What the kernel must forget.
+//
+// One thread per mount follows the events of the branch that its view shows, those of other views only, and tells the kernel. It
+// holds nothing while it does: the kernel may make it wait for a client that waits for an answer of ours.
+
+#include "invalidate.h"
+
+#include "log.h"
+#include "mount.h"
+#include "request.h"
+
+#include <bough.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { QUEUED_EVENTS = 65536, PAGE = 4096 };
+
+struct invalidator {
+    struct mount *mount;
+    pthread_t thread;
+    pthread_mutex_t mutex;     // guards what follows
+    pthread_cond_t changed;
+    struct fs_events *current; // what the thread follows
+    struct fs_events *next;    // what it shall follow instead
+    bool stopping;
+};
+
+// ---- telling the kernel ------------------------------------------------------------------------------------------
+
+// Errors: the kernel did not know it (ENOENT), or it is unmounted. Either way it knows nothing wrong.
+static void forget_name(struct mount *mount, uint64_t parent, const char *name, size_t length)
+{
+    fuse_lowlevel_notify_inval_entry(mount->session, mount_node(mount, parent), name, length);
+}
+
+static void forget_attributes(struct mount *mount, uint64_t inode)
+{
+    fuse_lowlevel_notify_inval_inode(mount->session, mount_node(mount, inode), -1, 0);
+}
+
+// Attributes and all that is cached of the content, or of the listing.
+static void forget_content(struct mount *mount, uint64_t inode)
+{
+    fuse_lowlevel_notify_inval_inode(mount->session, mount_node(mount, inode), 0, 0);
+}
+
+// With write-back the kernel believes its own idea of a file's size for as long as it knows the file. One that nobody has open
+// can be forgotten altogether; for one that is open, the last page tells it how far the file reaches now.
+static void tell_size(struct mount *mount, uint64_t inode)
+{
+    struct fs_attr attr = { .size = sizeof attr };
+    struct fs_caller nobody = { .size = sizeof nobody, .privileges = FS_PRIVILEGE_CHECKED };
+    fs_node node = mount_node(mount, inode);
+    request_forget_node(mount->session, node);
+    if (fs_getattr(mount->view, node, &attr) != FS_OK || attr.kind != FS_KIND_FILE || attr.length == 0)
+        return;
+    char page[PAGE];
+    size_t got = 0;
+    uint64_t offset = (attr.length - 1) & ~(uint64_t)(PAGE - 1);
+    if (fs_read(mount->view, &nobody, node, FS_HANDLE_NONE, offset, page, sizeof page, &got) != FS_OK || got == 0)
+        return;
+    struct fuse_bufvec content = FUSE_BUFVEC_INIT(got);
+    content.buf[0].mem = page;
+    fuse_lowlevel_notify_store(mount->session, node, (off_t)offset, &content, FUSE_BUF_NO_SPLICE);
+}
+
+// ---- events ------------------------------------------------------------------------------------------------------
+
+static void name_changed(struct mount *mount, uint64_t parent, const char *name, size_t length)
+{
+    forget_name(mount, parent, name, length);
+    forget_content(mount, parent);
+}
+
+static void forget_everything(struct mount *mount, struct old_names *names);
+
+static void apply(struct mount *mount, const struct fs_event *event)
+{
+    switch (event->kind) {
+    case FS_EVENT_CREATED:
+    case FS_EVENT_REMOVED:
+        name_changed(mount, event->parent, event->name, event->name_bytes);
+        forget_attributes(mount, event->inode);
+        break;
+    case FS_EVENT_RENAMED:
+    case FS_EVENT_EXCHANGED:
+        name_changed(mount, event->parent, event->name, event->name_bytes);
+        name_changed(mount, event->new_parent, event->new_name, event->new_name_bytes);
+        forget_attributes(mount, event->inode);
+        break;
+    case FS_EVENT_CONTENT:
+        forget_content(mount, event->inode);
+        if (mount->writeback)
+            tell_size(mount, event->inode);
+        break;
+    case FS_EVENT_ATTRIBUTES:
+        forget_attributes(mount, event->inode);
+        break;
+    case FS_EVENT_OVERFLOW:
+        log_info("%s: more changes by other mounts than could be followed; looking at everything anew", mount->path);
+        forget_everything(mount, NULL);
+        break;
+    default:
+        break;
+    }
+}
+
+static bool is_same(const struct fs_event *a, const struct fs_event *b)
+{
+    return a->kind == b->kind && a->inode == b->inode && (a->kind == FS_EVENT_CONTENT || a->kind == FS_EVENT_ATTRIBUTES);
+}
+
+// Many changes of one file in a row are told once, when the last has come.
+static void follow(struct mount *mount, struct fs_events *events)
+{
+    struct fs_event held = { .size = sizeof held, .kind = FS_EVENT_TIMEOUT };
+    for (;;) {
+        struct fs_event event = { .size = sizeof event };
+        bool holds = held.kind != FS_EVENT_TIMEOUT;
+        if (fs_events_next(events, holds ? 0 : UINT32_MAX, &event) != FS_OK)
+            return;
+        if (holds && !is_same(&held, &event))
+            apply(mount, &held);
+        held = event;
+        if (event.kind == FS_EVENT_CLOSED)
+            return;
+    }
+}
+
+// ---- the thread --------------------------------------------------------------------------------------------------
+
+// NULL: the view shows a snapshot, which nobody changes.
+static struct fs_events *subscribe(struct mount *mount)
+{
+    struct fs_events *events = NULL;
+    fs_result result = fs_events_open(mount->view, QUEUED_EVENTS, FS_EVENTS_OTHERS_ONLY, &events);
+    if (result != FS_OK && result != FS_NOT_SUPPORTED)
+        log_error("%s: cannot follow changes by other mounts: %s", mount->path, fs_result_message(result));
+    return result == FS_OK ? events : NULL;
+}
+
+// Waits for something to follow. NULL: the end.
+static struct fs_events *turn_to_next(struct invalidator *invalidator)
+{
+    pthread_mutex_lock(&invalidator->mutex);
+    struct fs_events *old = invalidator->current;
+    invalidator->current = NULL;
+    while (!invalidator->next && !invalidator->stopping)
+        pthread_cond_wait(&invalidator->changed, &invalidator->mutex);
+    if (!invalidator->stopping) {
+        invalidator->current = invalidator->next;
+        invalidator->next = NULL;
+    }
+    struct fs_events *events = invalidator->current;
+    pthread_mutex_unlock(&invalidator->mutex);
+    fs_events_close(old);
+    return events;
+}
+
+static void *run(void *context)
+{
+    struct invalidator *invalidator = context;
+    for (struct fs_events *events; (events = turn_to_next(invalidator));)
+        follow(invalidator->mount, events);
+    return NULL;
+}
+
+struct invalidator *invalidator_start(struct mount *mount)
+{
+    struct invalidator *invalidator = calloc(1, sizeof *invalidator);
+    if (!invalidator)
+        return NULL;
+    invalidator->mount = mount;
+    invalidator->next = subscribe(mount);
+    pthread_mutex_init(&invalidator->mutex, NULL);
+    pthread_cond_init(&invalidator->changed, NULL);
+    if (pthread_create(&invalidator->thread, NULL, run, invalidator) == 0)
+        return invalidator;
+    fs_events_close(invalidator->next);
+    free(invalidator);
+    return NULL;
+}
+
+void invalidator_stop(struct invalidator *invalidator)
+{
+    if (!invalidator)
+        return;
+    pthread_mutex_lock(&invalidator->mutex);
+    invalidator->stopping = true;
+    if (invalidator->current)
+        fs_events_stop(invalidator->current);
+    pthread_cond_signal(&invalidator->changed);
+    pthread_mutex_unlock(&invalidator->mutex);
+    pthread_join(invalidator->thread, NULL);
+    fs_events_close(invalidator->next);
+    pthread_cond_destroy(&invalidator->changed);
+    pthread_mutex_destroy(&invalidator->mutex);
+    free(invalidator);
+}
+
+static void follow_instead(struct invalidator *invalidator, struct fs_events *events)
+{
+    pthread_mutex_lock(&invalidator->mutex);
+    struct fs_events *unused = invalidator->next;
+    invalidator->next = events;
+    if (invalidator->current)
+        fs_events_stop(invalidator->current);
+    pthread_cond_signal(&invalidator->changed);
+    pthread_mutex_unlock(&invalidator->mutex);
+    fs_events_close(unused);
+}
+
+// ---- after a switch ----------------------------------------------------------------------------------------------
+
+// Names one after the other, each ended by a NUL.
+struct old_names {
+    char *bytes;
+    size_t used, room;
+    bool complete;
+};
+
+static bool collect(void *context, const struct fs_dirent *entry)
+{
+    struct old_names *names = context;
+    size_t needed = names->used + entry->name_bytes + 1;
+    if (needed > names->room) {
+        char *larger = realloc(names->bytes, needed * 2);
+        names->complete = larger != NULL;
+        if (!larger)
+            return false;
+        names->bytes = larger;
+        names->room = needed * 2;
+    }
+    memcpy(names->bytes + names->used, entry->name, entry->name_bytes);
+    names->bytes[needed - 1] = '\0';
+    names->used = needed;
+    return true;
+}
+
+static bool add_root(struct mount *mount, struct old_names *names)
+{
+    struct fs_caller nobody = { .size = sizeof nobody, .privileges = FS_PRIVILEGE_CHECKED };
+    names->complete = true;
+    fs_result result = fs_readdir(mount->view, &nobody, FS_NODE_ROOT, FS_HANDLE_NONE, 0, 0, collect, names);
+    return result == FS_OK && names->complete;
+}
+
+struct old_names *invalidate_collect(struct mount *mount)
+{
+    // A kernel that can distrust all names at once needs no list.
+    if (request_distrust_names(mount->session))
+        return NULL;
+    struct old_names *names = calloc(1, sizeof *names);
+    if (names && !add_root(mount, names))
+        log_error("%s: cannot remember all names of the root: some may be shown after the switch", mount->path);
+    return names;
+}
+
+static void forget_list(struct mount *mount, const struct old_names *names)
+{
+    for (size_t at = 0; at < names->used;) {
+        size_t length = strlen(names->bytes + at);
+        forget_name(mount, FS_NODE_ROOT, names->bytes + at, length);
+        at += length + 1;
+    }
+}
+
+// All names, and what is cached of the root. What goes under a name below the root goes with it.
+static void forget_everything(struct mount *mount, struct old_names *names)
+{
+    struct old_names none = { 0 };
+    struct old_names *all = names ? names : &none;
+    if (!request_distrust_names(mount->session)) {
+        if (!add_root(mount, all))
+            log_error("%s: cannot list the root: what others changed may be shown as it was", mount->path);
+        forget_list(mount, all);
+    }
+    forget_content(mount, FS_NODE_ROOT);
+    free(all->bytes);
+}
+
+void invalidate_after_switch(struct mount *mount, struct old_names *names)
+{
+    // First, so that no change falls between.
+    follow_instead(mount->invalidator, subscribe(mount));
+    forget_everything(mount, names);
+    free(names);
+}

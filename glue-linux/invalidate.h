@@ -1,0 +1,26 @@
+// What the kernel must forget: because another view changed the branch, or because the view shows another one now.
+#ifndef BOUGH_INVALIDATE_H
+#define BOUGH_INVALIDATE_H
+
+#include <stdbool.h>
+
+struct invalidator;
+struct mount;
+
+/// Starts the thread that follows the changes others make to what the mount shows. NULL: no memory or threads.
+struct invalidator *invalidator_start(struct mount *mount);
+
+/// Ends it. The kernel must still be answered meanwhile. NULL is fine.
+void invalidator_stop(struct invalidator *invalidator);
+
+/// Names known to the kernel below the root, collected before a switch.
+struct old_names;
+
+/// Collects the names in the root of what the mount shows now.
+struct old_names *invalidate_collect(struct mount *mount);
+
+/// The mount shows something else now: makes the kernel forget the root's names, old and new, and its attributes, and follows
+/// the changes of the new branch from now on. Frees `names`.
+void invalidate_after_switch(struct mount *mount, struct old_names *names);
+
+#endif

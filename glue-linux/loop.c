@@ -1,0 +1,447 @@
+// The session loop. Why not libfuse's own: see docs/linux.md, "Threads".
+//
+// The leader serves short requests itself and goes on taking; it hands its turn on first when a request may take long, or when
+// requests arrive faster than one thread serves them. After a request it looks for the next without sleeping for a short
+// while, as long as that pays: to be woken costs more than most requests.
+//
+// Guarded by `mutex`: everything but what is constant after `loop_new`.
+
+#include "loop.h"
+
+#include "log.h"
+#include "request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    SPARE_THREADS = 2,        // idle threads that stay
+    IDLE_SECONDS = 5,         // after which others end
+    BLOCKING_THREADS = 64,    // threads beside `max_threads`, for requests that wait for somebody
+    QUEUED_IN_A_ROW = 4,      // requests found waiting, one after the other, before a second thread helps
+    LONG_BYTES = 128 * 1024,  // content of a request from which another thread had better take the next
+    SPIN_NANOSECONDS = 50 * 1000,
+    SPIN_MISSES = 8,          // spins in vain before none is tried for a while
+    PAUSE_NANOSECONDS = 20 * 1000 * 1000,
+    DRAIN_NANOSECONDS = 1000 * 1000 * 1000,
+    WRITE_WINDOW_NANOSECONDS = 1000 * 1000 * 1000,
+};
+
+struct worker {
+    struct worker *next;
+    struct fuse_buf buffer;
+    uint64_t serving;   // number of the request that it serves; 0: none
+    bool at_barrier;    // waits for others, so others need not wait for it
+};
+
+struct loop {
+    struct fuse_session *session;
+    struct loop_owner owner;
+    int wake;           // eventfd: readable from the moment the loop stops
+    unsigned max_threads;
+    pthread_mutex_t mutex;
+    pthread_cond_t turn;      // leadership is free, or the loop stops
+    pthread_cond_t answered;  // a request was answered and somebody is at a barrier; or a thread ended
+    struct worker *workers;
+    unsigned threads, idle, blocked, barriers;
+    bool led, stopping;
+    uint64_t taken;     // requests so far; the number of the last
+    uint64_t writes_now, writes_before; // WRITEs taken in this window of time, and in the one before
+    int64_t window_start;
+    // The leader's own.
+    int64_t spin_paused_until;
+    unsigned spin_misses, queued_in_a_row;
+    long preemptions;
+};
+
+static _Thread_local struct worker *this_worker;
+static _Thread_local struct loop *this_loop;
+
+static int64_t now_nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+// ---- taking requests ---------------------------------------------------------------------------------------------
+
+static long preemptions_of_this_thread(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : 0;
+}
+
+// Whether looking for requests without sleeping has been worth it. A thread that is preempted takes somebody's time.
+static bool spinning_pays(struct loop *loop, int64_t now)
+{
+    return now >= loop->spin_paused_until;
+}
+
+static void spin_ended(struct loop *loop, int64_t now, bool found)
+{
+    long preemptions = preemptions_of_this_thread();
+    bool disturbed = preemptions != loop->preemptions;
+    loop->preemptions = preemptions;
+    loop->spin_misses = found ? 0 : loop->spin_misses + 1;
+    if (disturbed || loop->spin_misses >= SPIN_MISSES) {
+        loop->spin_paused_until = now + PAUSE_NANOSECONDS;
+        loop->spin_misses = 0;
+    }
+}
+
+static void sleep_until_readable(struct loop *loop)
+{
+    struct pollfd files[] = {
+        { .fd = fuse_session_fd(loop->session), .events = POLLIN },
+        { .fd = loop->wake, .events = POLLIN },
+    };
+    poll(files, 2, -1);
+}
+
+// Takes the next request; 0 or an error when there will be none any more. By the leader, without the mutex.
+static int take(struct loop *loop, struct fuse_buf *buffer)
+{
+    int size = fuse_session_receive_buf(loop->session, buffer);
+    loop->queued_in_a_row = size > 0 ? loop->queued_in_a_row + 1 : 0;
+    if (size != -EAGAIN && size != -EINTR)
+        return size;
+    int64_t now = now_nanoseconds();
+    bool spin = spinning_pays(loop, now);
+    for (int64_t until = now + SPIN_NANOSECONDS; spin && now < until; now = now_nanoseconds()) {
+        size = fuse_session_receive_buf(loop->session, buffer);
+        if (size != -EAGAIN && size != -EINTR)
+            break;
+    }
+    if (spin)
+        spin_ended(loop, now, size > 0);
+    while ((size == -EAGAIN || size == -EINTR) && !fuse_session_exited(loop->session)) {
+        sleep_until_readable(loop);
+        size = fuse_session_receive_buf(loop->session, buffer);
+    }
+    return size;
+}
+
+// ---- threads -----------------------------------------------------------------------------------------------------
+
+static void *work(void *argument);
+
+static bool start_thread(struct loop *loop)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    bool started = pthread_create(&thread, &attributes, work, loop) == 0;
+    pthread_attr_destroy(&attributes);
+    loop->threads += started;
+    return started;
+}
+
+// Lets another thread take the next request. With all at work the next turn is for whoever is ready first.
+static void pass_on(struct loop *loop)
+{
+    loop->led = false;
+    if (loop->idle > 0)
+        pthread_cond_signal(&loop->turn);
+    else if (loop->threads < loop->max_threads + loop->blocked)
+        start_thread(loop);
+}
+
+static bool wait_turn(struct loop *loop)
+{
+    if (loop->idle <= SPARE_THREADS)
+        return pthread_cond_wait(&loop->turn, &loop->mutex) == 0;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += IDLE_SECONDS;
+    return pthread_cond_timedwait(&loop->turn, &loop->mutex, &until) != ETIMEDOUT;
+}
+
+// Waits for the turn to lead. False: this thread is to end.
+static bool lead(struct loop *loop)
+{
+    bool stay = true;
+    loop->idle++;
+    while (loop->led && !loop->stopping && stay)
+        stay = wait_turn(loop) || loop->idle <= SPARE_THREADS;
+    loop->idle--;
+    if (loop->stopping || loop->led)
+        return false;
+    loop->led = true;
+    return true;
+}
+
+static void stop(struct loop *loop)
+{
+    uint64_t one = 1;
+    loop->stopping = true;
+    fuse_session_exit(loop->session);
+    if (write(loop->wake, &one, sizeof one) == -1)
+        log_error("cannot wake the session loop: %s", strerror(errno));
+    pthread_cond_broadcast(&loop->turn);
+}
+
+// ---- serving -----------------------------------------------------------------------------------------------------
+
+static void count_write(struct loop *loop)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    int64_t time = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    if (time - loop->window_start > WRITE_WINDOW_NANOSECONDS) {
+        loop->writes_before = time - loop->window_start > 2 * WRITE_WINDOW_NANOSECONDS ? 0 : loop->writes_now;
+        loop->writes_now = 0;
+        loop->window_start = time;
+    }
+    loop->writes_now++;
+}
+
+// Whether this thread had better not take the next request before it has served this one.
+static bool serves_first(struct loop *loop, const struct request *request)
+{
+    if (request->waits || request->bytes >= LONG_BYTES || loop->queued_in_a_row >= QUEUED_IN_A_ROW)
+        return false;
+    return !loop->owner.may_wait(loop->owner.context);
+}
+
+static void answered(struct loop *loop, struct worker *worker)
+{
+    worker->serving = 0;
+    if (loop->barriers > 0)
+        pthread_cond_broadcast(&loop->answered);
+}
+
+// Serves one request. Called and left with the mutex held; whether the turn is still this thread's is the answer.
+static bool serve(struct loop *loop, struct worker *worker)
+{
+    struct request request = request_look(&worker->buffer);
+    bool keeps_turn = serves_first(loop, &request);
+    bool blocks = request.waits && loop->blocked < BLOCKING_THREADS;
+    worker->serving = ++loop->taken;
+    loop->blocked += blocks;
+    if (request.is_write)
+        count_write(loop);
+    if (!keeps_turn)
+        pass_on(loop);
+    pthread_mutex_unlock(&loop->mutex);
+    fuse_session_process_buf(loop->session, &worker->buffer);
+    pthread_mutex_lock(&loop->mutex);
+    loop->blocked -= blocks;
+    answered(loop, worker);
+    return keeps_turn;
+}
+
+// Takes and serves requests for as long as the turn is this thread's.
+static void be_leader(struct loop *loop, struct worker *worker)
+{
+    bool leads = true;
+    loop->queued_in_a_row = 0;
+    loop->preemptions = preemptions_of_this_thread();
+    while (leads && !loop->stopping) {
+        pthread_mutex_unlock(&loop->mutex);
+        int size = take(loop, &worker->buffer);
+        pthread_mutex_lock(&loop->mutex);
+        if (size > 0)
+            leads = serve(loop, worker);
+        else
+            stop(loop);
+    }
+}
+
+static void enter(struct loop *loop, struct worker *worker)
+{
+    this_loop = loop;
+    this_worker = worker;
+    worker->next = loop->workers;
+    loop->workers = worker;
+}
+
+static void leave(struct loop *loop, struct worker *worker)
+{
+    struct worker **link = &loop->workers;
+    while (*link != worker)
+        link = &(*link)->next;
+    *link = worker->next;
+    free(worker->buffer.mem);
+}
+
+static void *work(void *argument)
+{
+    struct loop *loop = argument;
+    struct worker worker = { 0 };
+    pthread_mutex_lock(&loop->mutex);
+    enter(loop, &worker);
+    while (lead(loop))
+        be_leader(loop, &worker);
+    leave(loop, &worker);
+    bool last = loop->stopping && loop->threads == 1;
+    struct loop_owner owner = loop->owner;
+    if (last) {
+        // Whoever waits in `loop_stop` waits until this is done.
+        pthread_mutex_unlock(&loop->mutex);
+        owner.ended(owner.context);
+        pthread_mutex_lock(&loop->mutex);
+    }
+    loop->threads--;
+    pthread_cond_broadcast(&loop->answered);
+    pthread_mutex_unlock(&loop->mutex);
+    return NULL;
+}
+
+// ---- the loop as a whole -----------------------------------------------------------------------------------------
+
+static unsigned default_threads(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return cpus > 2 ? (unsigned)cpus * 2 : 4;
+}
+
+static void init_conditions(struct loop *loop)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&loop->turn, &attributes);
+    pthread_cond_init(&loop->answered, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+struct loop *loop_new(struct fuse_session *session, unsigned max_threads, struct loop_owner owner)
+{
+    struct loop *loop = calloc(1, sizeof *loop);
+    if (!loop)
+        return NULL;
+    int file = fuse_session_fd(session);
+    int flags = fcntl(file, F_GETFL);
+    loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->wake == -1 || flags == -1 || fcntl(file, F_SETFL, flags | O_NONBLOCK) == -1) {
+        if (loop->wake != -1)
+            close(loop->wake);
+        free(loop);
+        return NULL;
+    }
+    loop->session = session;
+    loop->owner = owner;
+    loop->max_threads = max_threads ? max_threads : default_threads();
+    pthread_mutex_init(&loop->mutex, NULL);
+    init_conditions(loop);
+    return loop;
+}
+
+bool loop_start(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->mutex);
+    bool started = start_thread(loop);
+    pthread_mutex_unlock(&loop->mutex);
+    return started;
+}
+
+void loop_stop(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->mutex);
+    if (!loop->stopping)
+        stop(loop);
+    while (loop->threads > 0)
+        pthread_cond_wait(&loop->answered, &loop->mutex);
+    pthread_mutex_unlock(&loop->mutex);
+}
+
+void loop_free(struct loop *loop)
+{
+    if (!loop)
+        return;
+    close(loop->wake);
+    pthread_cond_destroy(&loop->turn);
+    pthread_cond_destroy(&loop->answered);
+    pthread_mutex_destroy(&loop->mutex);
+    free(loop);
+}
+
+// ---- barriers ----------------------------------------------------------------------------------------------------
+
+static bool busy_before(const struct loop *loop, uint64_t number)
+{
+    for (const struct worker *worker = loop->workers; worker; worker = worker->next)
+        if (worker->serving && worker->serving < number && !worker->at_barrier)
+            return true;
+    return false;
+}
+
+static void wait_for_earlier(struct loop *loop, uint64_t number)
+{
+    loop->barriers++;
+    while (busy_before(loop, number) && !loop->stopping)
+        pthread_cond_wait(&loop->answered, &loop->mutex);
+    loop->barriers--;
+}
+
+// The kernel hands over so many write-back requests at once; only one that has been asked for more keeps any to itself.
+static bool kernel_may_hold_back(const struct loop *loop)
+{
+    return loop->writes_now + loop->writes_before >= request_background_limit();
+}
+
+// At most one request can be on its way between the kernel's queue and the leader's number for it. So when the queue is empty
+// and nothing is being served, fewer than the kernel's limit are under way, and it holds none back.
+static bool is_quiet(struct loop *loop)
+{
+    struct pollfd file = { .fd = fuse_session_fd(loop->session), .events = POLLIN };
+    return !busy_before(loop, UINT64_MAX) && poll(&file, 1, 0) == 0;
+}
+
+static void drain(struct loop *loop)
+{
+    struct timespec pause = { .tv_nsec = 1000000 };
+    int64_t until = now_nanoseconds() + DRAIN_NANOSECONDS;
+    while (!is_quiet(loop) && !loop->stopping && now_nanoseconds() < until) {
+        wait_for_earlier(loop, loop->taken + 1);
+        pthread_mutex_unlock(&loop->mutex);
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&loop->mutex);
+    }
+}
+
+void loop_barrier_begin(void)
+{
+    if (!this_worker)
+        return;
+    pthread_mutex_lock(&this_loop->mutex);
+    this_worker->at_barrier = true;
+    pthread_cond_broadcast(&this_loop->answered);
+    pthread_mutex_unlock(&this_loop->mutex);
+}
+
+void loop_barrier(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->mutex);
+    wait_for_earlier(loop, this_worker && this_loop == loop ? this_worker->serving : loop->taken + 1);
+    if (kernel_may_hold_back(loop))
+        drain(loop);
+    pthread_mutex_unlock(&loop->mutex);
+}
+
+void loop_settle(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->mutex);
+    wait_for_earlier(loop, loop->taken + 1);
+    pthread_mutex_unlock(&loop->mutex);
+}
+
+void loop_barrier_end(void)
+{
+    if (!this_worker)
+        return;
+    pthread_mutex_lock(&this_loop->mutex);
+    this_worker->at_barrier = false;
+    pthread_mutex_unlock(&this_loop->mutex);
+}

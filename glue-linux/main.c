@@ -1,0 +1,164 @@
+// bough-fuse: a volume, mounted with FUSE.
+//
+// Everything that has threads begins after the fork; the parent waits until the volume is mounted and served, and exits as that went.
+
+#include "exits.h"
+#include "log.h"
+#include "mountpoint.h"
+#include "options.h"
+#include "volume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// ---- living ------------------------------------------------------------------------------------------------------
+
+static int open_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    // Threads that begin after this do not get them either.
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
+// Until the last mount has gone, or somebody asks for an end.
+static void live(struct volume *volume, bool keep, int signals)
+{
+    struct pollfd files[] = { { .fd = signals, .events = POLLIN }, { .fd = volume->changed, .events = POLLIN } };
+    for (;;) {
+        if (poll(files, 2, -1) == -1 && errno != EINTR)
+            return;
+        if (files[0].revents)
+            return;
+        uint64_t ended;
+        if (!files[1].revents || read(volume->changed, &ended, sizeof ended) == -1)
+            continue;
+        if (volume_reap(volume) == 0 && !keep)
+            return;
+    }
+}
+
+static void let_go_of_terminal(void)
+{
+    int nothing = open("/dev/null", O_RDWR);
+    for (int file = 0; file <= 2 && nothing != -1; file++)
+        dup2(nothing, file);
+    if (nothing > 2)
+        close(nothing);
+    if (chdir("/") == -1)
+        log_error("cannot leave the working directory: %s", strerror(errno));
+}
+
+static void report(int pipe_end, enum exits verdict)
+{
+    unsigned char code = (unsigned char)verdict;
+    if (pipe_end != -1 && write(pipe_end, &code, 1) == -1)
+        log_error("nobody waits for this daemon to begin");
+}
+
+static enum exits serve(const struct options *options, const char *path, struct fuse_args *arguments, int parent)
+{
+    struct volume volume;
+    int signals = open_signals();
+    enum exits verdict = volume_open(&volume, options);
+    if (verdict == EXIT_DONE) {
+        char *words = NULL;
+        char *source = NULL;
+        if (asprintf(&source, "fsname=%s", options->fsname ? options->fsname : volume.name) < 0)
+            source = NULL;
+        if (!source || fuse_opt_add_opt(&words, "subtype=bough") || fuse_opt_add_opt_escaped(&words, source) ||
+            fuse_opt_add_arg(arguments, "-o") || fuse_opt_add_arg(arguments, words))
+            verdict = EXIT_OTHER;
+        free(words);
+        free(source);
+    }
+    if (verdict == EXIT_DONE)
+        verdict = volume_mount_first(&volume, options, path, arguments);
+    if (verdict == EXIT_DONE) {
+        log_begin(options->foreground);
+        report(parent, verdict);
+        if (!options->foreground)
+            let_go_of_terminal();
+        live(&volume, options->keep, signals);
+    }
+    volume_close(&volume);
+    close(signals);
+    return verdict;
+}
+
+// ---- beginning ---------------------------------------------------------------------------------------------------
+
+// What the child reports; how it ended if it does not.
+static enum exits wait_for_report(int pipe_end, pid_t child)
+{
+    unsigned char code;
+    int status = 0;
+    ssize_t got;
+    while ((got = read(pipe_end, &code, 1)) == -1 && errno == EINTR)
+        ;
+    if (got == 1)
+        return code;
+    while (waitpid(child, &status, 0) == -1 && errno == EINTR)
+        ;
+    return WIFEXITED(status) && WEXITSTATUS(status) ? (enum exits)WEXITSTATUS(status) : EXIT_OTHER;
+}
+
+static enum exits serve_in_background(const struct options *options, const char *path, struct fuse_args *arguments)
+{
+    int ends[2];
+    pid_t child;
+    if (pipe2(ends, O_CLOEXEC) == -1 || (child = fork()) == -1) {
+        log_error("cannot go to the background: %s", strerror(errno));
+        return EXIT_OTHER;
+    }
+    if (child > 0) {
+        close(ends[1]);
+        return wait_for_report(ends[0], child);
+    }
+    close(ends[0]);
+    setsid();
+    return serve(options, path, arguments, ends[1]);
+}
+
+static enum exits run(struct options *options, struct fuse_args *arguments)
+{
+    switch (options_parse(options, arguments)) {
+    case OPTIONS_DONE:
+        return EXIT_DONE;
+    case OPTIONS_WRONG:
+        return EXIT_USAGE;
+    case OPTIONS_RUN:
+        break;
+    }
+    char *path = NULL;
+    enum exits verdict = mountpoint_check(options->mountpoint, &path);
+    if (verdict == EXIT_DONE)
+        verdict = fuse_check();
+    if (verdict == EXIT_DONE)
+        verdict = options->foreground ? serve(options, path, arguments, -1) : serve_in_background(options, path, arguments);
+    free(path);
+    return verdict;
+}
+
+int main(int count, char **words)
+{
+    struct options options = { 0 };
+    struct fuse_args arguments = FUSE_ARGS_INIT(count, words);
+    enum exits verdict = run(&options, &arguments);
+    options_free(&options);
+    fuse_opt_free_args(&arguments);
+    return (int)verdict;
+}

@@ -1,0 +1,183 @@
+// One mount. Order of birth: view, session, kernel, loop, invalidator; of death: kernel, loop, invalidator, session, view.
+
+#include "mount.h"
+
+#include "invalidate.h"
+#include "log.h"
+#include "mountpoint.h"
+#include "ops.h"
+#include "request.h"
+#include "volume.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { READY_SECONDS = 10 };
+
+static enum exits open_view(struct mount *mount, struct fs_ref shows, const struct mount_settings *settings)
+{
+    uint32_t flags = (settings->read_only ? FS_VIEW_READ_ONLY : 0) | (settings->no_access_time ? FS_VIEW_NO_ACCESS_TIME : 0);
+    fs_result result = fs_view_open(mount->volume->core, shows, mount->path, strlen(mount->path), flags, &mount->view);
+    if (result == FS_OK)
+        return EXIT_DONE;
+    log_error("%s: %s", mount->path, fs_result_message(result));
+    return EXIT_VOLUME;
+}
+
+static enum exits open_session(struct mount *mount, int device_file, struct fuse_args *arguments)
+{
+    char device_path[32];
+    snprintf(device_path, sizeof device_path, "/dev/fd/%d", device_file);
+    mount->session = fuse_session_new(arguments, &ops, sizeof ops, mount);
+    if (!mount->session)
+        return EXIT_USAGE;
+    if (fuse_session_mount(mount->session, device_file == -1 ? mount->path : device_path) != 0)
+        return EXIT_PERMISSION;
+    if (request_extend_init(mount->session) != 0) {
+        log_error("%s: out of memory", mount->path);
+        return EXIT_OTHER;
+    }
+    return EXIT_DONE;
+}
+
+static void look_at_kernel(struct mount *mount, bool attached)
+{
+    struct mountpoint_facts facts;
+    bool found = mountpoint_find(mount->path, &facts);
+    mount->device = found ? facts.device : 0;
+    // Whoever mounted chose the options. Where they cannot be seen, core checks.
+    if (attached)
+        mount->checked = found && facts.checked;
+    mount->stateless = mount->checked && !mount->locks;
+}
+
+static bool may_wait(void *context)
+{
+    struct mount *mount = context;
+    return volume_may_wait(mount->volume);
+}
+
+static void ended(void *context)
+{
+    struct mount *mount = context;
+    sem_post(&mount->ready);
+    volume_mount_ended(mount->volume, mount);
+}
+
+static enum exits open_loop(struct mount *mount, unsigned max_threads)
+{
+    struct loop_owner owner = { .context = mount, .may_wait = may_wait, .ended = ended };
+    mount->loop = loop_new(mount->session, max_threads, owner);
+    if (mount->loop)
+        return EXIT_DONE;
+    log_error("%s: out of memory or descriptors", mount->path);
+    return EXIT_OTHER;
+}
+
+static void apply(struct mount *mount, const struct mount_settings *settings)
+{
+    mount->checked = settings->checked;
+    mount->locks = settings->locks;
+    mount->writeback = settings->writeback && !settings->read_only;
+    // A name that is spelled differently may come to be, or go, without the kernel knowing that it is the same.
+    mount->entry_seconds = mount->volume->case_insensitive ? 0 : MOUNT_FOR_EVER;
+}
+
+enum exits mount_new(struct volume *volume, struct fs_ref shows, const char *path, int device_file,
+                     const struct mount_settings *settings, struct fuse_args *arguments, struct mount **made)
+{
+    struct mount *mount = calloc(1, sizeof *mount);
+    if (!mount || !(mount->path = strdup(path))) {
+        free(mount);
+        return EXIT_OTHER;
+    }
+    mount->volume = volume;
+    sem_init(&mount->ready, 0, 0);
+    apply(mount, settings);
+    enum exits verdict = open_view(mount, shows, settings);
+    bool ours = false;
+    if (verdict == EXIT_DONE) {
+        verdict = open_session(mount, device_file, arguments);
+        ours = mount->session && fuse_session_fd(mount->session) != -1;
+    }
+    if (verdict == EXIT_DONE)
+        verdict = open_loop(mount, settings->max_threads);
+    if (!ours && device_file != -1)
+        close(device_file);
+    if (verdict != EXIT_DONE) {
+        if (ours && device_file == -1)
+            mountpoint_detach(path, true);
+        mount_free(mount);
+        return verdict;
+    }
+    look_at_kernel(mount, device_file != -1);
+    *made = mount;
+    return EXIT_DONE;
+}
+
+bool mount_start(struct mount *mount)
+{
+    return loop_start(mount->loop);
+}
+
+void mount_ready(struct mount *mount)
+{
+    mount->invalidator = invalidator_start(mount);
+    atomic_store(&mount->agreed, mount->invalidator != NULL);
+    sem_post(&mount->ready);
+}
+
+bool mount_wait_ready(struct mount *mount)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += READY_SECONDS;
+    while (sem_timedwait(&mount->ready, &until) == -1 && errno == EINTR)
+        ;
+    return atomic_load(&mount->agreed);
+}
+
+static bool is_still_mounted(const struct mount *mount)
+{
+    struct mountpoint_facts facts;
+    return mount->device && mountpoint_find(mount->path, &facts) && facts.device == mount->device;
+}
+
+void mount_detach(struct mount *mount)
+{
+    if (is_still_mounted(mount) && !mountpoint_detach(mount->path, false) && is_still_mounted(mount))
+        mountpoint_detach(mount->path, true);
+}
+
+void mount_free(struct mount *mount)
+{
+    if (!mount)
+        return;
+    if (mount->loop)
+        loop_stop(mount->loop);
+    invalidator_stop(mount->invalidator);
+    loop_free(mount->loop);
+    if (mount->session)
+        fuse_session_destroy(mount->session);
+    fs_view_close(mount->view);
+    sem_destroy(&mount->ready);
+    free(mount->path);
+    free(mount);
+}
+
+uint64_t mount_view_id(const struct mount *mount)
+{
+    struct fs_view_record record = { .size = sizeof record };
+    return fs_view_info(mount->view, &record) == FS_OK ? record.id : 0;
+}
+
+fs_node mount_node(struct mount *mount, uint64_t inode)
+{
+    if (inode == FS_NODE_ROOT)
+        return FS_NODE_ROOT;
+    return atomic_load_explicit(&mount->generation, memory_order_relaxed) << 48 | inode;
+}

@@ -1,0 +1,29 @@
+// Where a mount goes: whether it can go there, and what is there already.
+#ifndef BOUGH_MOUNTPOINT_H
+#define BOUGH_MOUNTPOINT_H
+
+#include "exits.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/// Checks that a mount can be made at `path`, and says what is wrong if not. A mount left over from a daemon that died is
+/// detached first. On success `*absolute` is the absolute path, to be freed.
+enum exits mountpoint_check(const char *path, char **absolute);
+
+/// Checks that this process may mount with FUSE at all, and says what is missing if not.
+enum exits fuse_check(void);
+
+/// What is known of a Bough mount.
+struct mountpoint_facts {
+    dev_t device;
+    bool checked; // the kernel checks permissions (default_permissions)
+};
+
+/// Finds the Bough mount at this absolute path; false when there is none in this mount namespace.
+bool mountpoint_find(const char *absolute, struct mountpoint_facts *facts);
+
+/// Unmounts; `lazily` even while it is in use. Answers whether it is gone.
+bool mountpoint_detach(const char *absolute, bool lazily);
+
+#endif

@@ -1,0 +1,122 @@
+// Listing directories.
+
+#include "convert.h"
+#include "ops.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+// An answer being filled.
+struct listing {
+    fuse_req_t request;
+    struct mount *mount;
+    fuse_ino_t parent;
+    char *bytes;
+    size_t used, room;
+    bool plus;
+};
+
+static size_t add_plain(struct listing *listing, const char *name, const struct fs_dirent *entry)
+{
+    struct stat stat_buffer = { .st_ino = entry->inode, .st_mode = type_of_kind(entry->kind) };
+    return fuse_add_direntry(listing->request, listing->bytes + listing->used, listing->room - listing->used, name,
+                             &stat_buffer, (off_t)entry->cookie);
+}
+
+// An entry without a node is one that the kernel lists and does not remember.
+static size_t add_plus(struct listing *listing, const char *name, const struct fs_dirent *entry)
+{
+    struct fuse_entry_param parameters = { .attr = { .st_ino = entry->inode, .st_mode = type_of_kind(entry->kind) } };
+    if (entry->attr) {
+        struct fs_entry found = { .size = sizeof found, .node = entry->node, .attr = *entry->attr };
+        entry_of(listing->mount, &found, &parameters);
+        mount_saw(listing->mount, listing->parent, entry->node);
+    }
+    return fuse_add_direntry_plus(listing->request, listing->bytes + listing->used, listing->room - listing->used, name,
+                                  &parameters, (off_t)entry->cookie);
+}
+
+static bool take(void *context, const struct fs_dirent *entry)
+{
+    struct listing *listing = context;
+    char name[FS_NAME_BYTES];
+    memcpy(name, entry->name, entry->name_bytes);
+    name[entry->name_bytes] = '\0';
+    size_t needed = listing->plus ? add_plus(listing, name, entry) : add_plain(listing, name, entry);
+    if (needed > listing->room - listing->used)
+        return false;
+    listing->used += needed;
+    if (listing->plus && !entry->attr)
+        fs_forget(listing->mount->view, entry->node, 1);
+    return true;
+}
+
+static void list(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *file, uint32_t flags)
+{
+    struct asker asker;
+    struct listing listing = {
+        .request = request,
+        .mount = mount_of(request),
+        .parent = node,
+        .bytes = malloc(size),
+        .room = size,
+        .plus = flags & FS_READDIR_ATTRIBUTES,
+    };
+    if (!listing.bytes) {
+        fuse_reply_err(request, ENOMEM);
+        return;
+    }
+    fs_result result = fs_readdir(view_of(request), asker_of(request, &asker), node, handle_of(file), (uint64_t)offset,
+                                  flags | FS_READDIR_DOTS, take, &listing);
+    if (result == FS_OK)
+        fuse_reply_buf(request, listing.bytes, listing.used);
+    else
+        answer_result(request, result);
+    free(listing.bytes);
+}
+
+void op_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *file)
+{
+    list(request, node, size, offset, file, 0);
+}
+
+void op_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *file)
+{
+    list(request, node, size, offset, file, FS_READDIR_ATTRIBUTES);
+}
+
+void op_opendir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
+{
+    if (mount_of(request)->stateless) {
+        fuse_reply_err(request, ENOSYS);
+        return;
+    }
+    struct asker asker;
+    struct fs_open_options options = { .size = sizeof options, .flags = FS_OPEN_READ | FS_OPEN_DIRECTORY };
+    fs_result result = fs_open(view_of(request), asker_of(request, &asker), node, &options, &file->fh);
+    if (result != FS_OK) {
+        answer_result(request, result);
+        return;
+    }
+    file->keep_cache = 1;
+    file->cache_readdir = 1;
+    if (fuse_reply_open(request, file) == -ENOENT)
+        fs_release(view_of(request), file->fh);
+}
+
+void op_releasedir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
+{
+    (void)node;
+    answer_result(request, file->fh ? fs_release(view_of(request), file->fh) : FS_OK);
+}
+
+// Nothing lies anywhere else than where it was written: the kernel need not ask again.
+void op_fsyncdir(fuse_req_t request, fuse_ino_t node, int datasync, struct fuse_file_info *file)
+{
+    (void)node;
+    (void)datasync;
+    (void)file;
+    fuse_reply_err(request, ENOSYS);
+}

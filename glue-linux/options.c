@@ -1,0 +1,189 @@
+// The command line, read with libfuse's own option parser so that `-o a,b=c` behaves as with every FUSE daemon.
+
+#include "options.h"
+
+#include "log.h"
+
+#include <bough.h>
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPTION(text, field) { text, offsetof(struct options, field), 1 }
+
+enum { KEY_IGNORED = 1 };
+
+static const struct fuse_opt table[] = {
+    OPTION("-h", help),
+    OPTION("--help", help),
+    OPTION("-V", version),
+    OPTION("--version", version),
+    OPTION("-f", foreground),
+    OPTION("-d", debug),
+    OPTION("debug", debug),
+    OPTION("-s", single_thread),
+    OPTION("volume=%s", volume),
+    OPTION("branch=%s", branch),
+    OPTION("snapshot=%s", snapshot),
+    OPTION("memory=%s", memory),
+    OPTION("spill_dir=%s", spill_dir),
+    OPTION("fsname=%s", fsname),
+    OPTION("max_threads=%u", max_threads),
+    OPTION("case_insensitive", case_insensitive),
+    OPTION("keep", keep),
+    OPTION("noatime", no_access_time),
+    OPTION("ro", read_only),
+    OPTION("locks", locks),
+    OPTION("no_writeback", no_writeback),
+    OPTION("default_permissions", default_permissions),
+    OPTION("allow_other", allow_other),
+    // What a mount has anyway.
+    FUSE_OPT_KEY("relatime", KEY_IGNORED),
+    FUSE_OPT_KEY("rw", KEY_IGNORED),
+    FUSE_OPT_KEY("defaults", KEY_IGNORED),
+    FUSE_OPT_KEY("subtype=", KEY_IGNORED),
+    // These go on to libfuse as well, which tells the kernel.
+    FUSE_OPT_KEY("-d", FUSE_OPT_KEY_KEEP),
+    FUSE_OPT_KEY("debug", FUSE_OPT_KEY_KEEP),
+    FUSE_OPT_KEY("ro", FUSE_OPT_KEY_KEEP),
+    FUSE_OPT_KEY("noatime", FUSE_OPT_KEY_KEEP),
+    FUSE_OPT_KEY("default_permissions", FUSE_OPT_KEY_KEEP),
+    FUSE_OPT_KEY("allow_other", FUSE_OPT_KEY_KEEP),
+    FUSE_OPT_END,
+};
+
+static const char help_text[] =
+    "usage: bough-fuse [options] MOUNTPOINT\n"
+    "\n"
+    "Mounts a new volume, empty, with one branch. `bough` takes snapshots of it and grows branches.\n"
+    "\n"
+    "    -h, --help             print this\n"
+    "    -V, --version          print versions\n"
+    "    -f                     stay in the foreground\n"
+    "    -d                     stay in the foreground, print every request\n"
+    "    -s                     one thread only\n"
+    "    -o volume=NAME         name of the volume (default: vol-PID)\n"
+    "    -o branch=NAME         branch to show (default: the first)\n"
+    "    -o snapshot=NAME       snapshot to show, read-only\n"
+    "    -o memory=SIZE         limit of content in memory: bytes, or with K, M, G, T (default: half of the machine's)\n"
+    "    -o spill_dir=DIR       where content goes that memory has no room for (default: nowhere)\n"
+    "    -o case_insensitive    names that differ in case only are one and the same\n"
+    "    -o keep                live on after the last unmount, until SIGTERM\n"
+    "    -o noatime, relatime   leave access times alone, or set them as mount(8) says (default)\n"
+    "    -o ro                  read-only\n"
+    "    -o locks               locks hold across mounts of the volume (default: in each mount)\n"
+    "    -o no_writeback        every write(2) reaches the volume before it returns\n"
+    "    -o default_permissions the kernel checks permissions: much faster\n"
+    "    -o allow_other         other users may enter; needs default_permissions\n"
+    "    -o max_threads=N       threads of one mount (default: twice the CPUs, at least 4)\n"
+    "    -o fsname=NAME         source shown by mount(8) (default: the volume's name)\n"
+    "    and the options of fuse(8) and mount(8): dev, suid, noexec, auto_unmount, ...\n"
+    "\n"
+    "Exit codes: 0 mounted, 2 usage, 3 to 6 the mount point (missing, not a directory, not empty, mounted already),\n"
+    "7 no FUSE, 8 no permission, 9 no fusermount3, 10 the volume, 11 its socket, 1 anything else.\n";
+
+static int take_argument(void *data, const char *argument, int key, struct fuse_args *rest)
+{
+    struct options *options = data;
+    (void)rest;
+    if (key == KEY_IGNORED)
+        return 0;
+    if (key != FUSE_OPT_KEY_NONOPT)
+        return 1;
+    if (options->mountpoint) {
+        log_error("one mount point is enough: `%s` is a second (see --help)", argument);
+        return -1;
+    }
+    options->mountpoint = strdup(argument);
+    return options->mountpoint ? 0 : -1;
+}
+
+static int shift_of(char unit)
+{
+    switch (unit) {
+    case '\0':
+        return 0;
+    case 'k': case 'K':
+        return 10;
+    case 'm': case 'M':
+        return 20;
+    case 'g': case 'G':
+        return 30;
+    case 't': case 'T':
+        return 40;
+    default:
+        return -1;
+    }
+}
+
+static bool parse_size(const char *text, uint64_t *bytes)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    bool digits = *text >= '0' && *text <= '9';
+    int shift = digits && errno == 0 ? shift_of(*end) : -1;
+    if (shift < 0 || (shift > 0 && end[1] != '\0') || number == 0 || number > UINT64_MAX >> shift)
+        return false;
+    *bytes = (uint64_t)number << shift;
+    return true;
+}
+
+static bool is_consistent(struct options *options)
+{
+    if (!options->mountpoint) {
+        log_error("where? A mount point is missing (see --help)");
+        return false;
+    }
+    if (options->memory && !parse_size(options->memory, &options->memory_bytes)) {
+        log_error("memory=%s is no size: a number of bytes, or one with K, M, G or T", options->memory);
+        return false;
+    }
+    if (options->allow_other && !options->default_permissions) {
+        log_error("allow_other needs default_permissions: without it nobody checks what other users do");
+        return false;
+    }
+    if (options->branch && options->snapshot) {
+        log_error("branch or snapshot, not both: a mount shows one of them");
+        return false;
+    }
+    return true;
+}
+
+static void print_version(void)
+{
+    printf("bough-fuse %s\nFUSE library version %s\n", fs_version(), fuse_pkgversion());
+    fuse_lowlevel_version();
+}
+
+enum options_verdict options_parse(struct options *options, struct fuse_args *rest)
+{
+    if (fuse_opt_parse(rest, options, table, take_argument) == -1)
+        return OPTIONS_WRONG;
+    if (options->help) {
+        fputs(help_text, stdout);
+        return OPTIONS_DONE;
+    }
+    if (options->version) {
+        print_version();
+        return OPTIONS_DONE;
+    }
+    options->foreground |= options->debug;
+    if (options->single_thread)
+        options->max_threads = 1;
+    return is_consistent(options) ? OPTIONS_RUN : OPTIONS_WRONG;
+}
+
+void options_free(struct options *options)
+{
+    free(options->mountpoint);
+    free(options->volume);
+    free(options->branch);
+    free(options->snapshot);
+    free(options->spill_dir);
+    free(options->fsname);
+    free(options->memory);
+}

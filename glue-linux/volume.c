@@ -1,0 +1,323 @@
+// The volume and its mounts.
+
+#include "volume.h"
+
+#include "log.h"
+#include "server.h"
+#include "state.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { LOOK_EVERY = 64, MOST_MOUNTS = 4096 };
+
+// ---- opening -----------------------------------------------------------------------------------------------------
+
+static enum exits open_core(struct volume *volume, const struct options *options)
+{
+    struct fs_config config = {
+        .size = sizeof config,
+        .flags = options->case_insensitive ? FS_CONFIG_IGNORE_CASE : 0,
+        .name = volume->name,
+        .name_bytes = strlen(volume->name),
+        .memory_bytes = options->memory_bytes,
+        .spill_dir = options->spill_dir,
+        .spill_dir_bytes = options->spill_dir ? strlen(options->spill_dir) : 0,
+        .endpoint = volume->endpoint,
+        .endpoint_bytes = strlen(volume->endpoint),
+        .root_uid = geteuid(),
+        .root_gid = getegid(),
+    };
+    char text[256] = "";
+    size_t length = 0;
+    if (fs_volume_open(&config, &volume->core) == FS_OK)
+        return EXIT_DONE;
+    fs_error_text(text, sizeof text - 1, &length);
+    log_error("cannot open volume `%s`: %s", volume->name, text);
+    return EXIT_VOLUME;
+}
+
+static bool name_it(struct volume *volume, const struct options *options)
+{
+    if (options->volume)
+        volume->name = strdup(options->volume);
+    else if (asprintf(&volume->name, "vol-%d", (int)getpid()) < 0)
+        volume->name = NULL;
+    return volume->name != NULL;
+}
+
+static void settle_settings(struct volume *volume, const struct options *options)
+{
+    volume->case_insensitive = options->case_insensitive;
+    volume->may_spill = options->spill_dir != NULL;
+    volume->owner = geteuid();
+    volume->settings = (struct mount_settings){
+        .max_threads = options->max_threads,
+        .checked = options->default_permissions,
+        .locks = options->locks,
+        .writeback = !options->no_writeback,
+        .read_only = options->read_only,
+        .no_access_time = options->no_access_time,
+    };
+}
+
+enum exits volume_open(struct volume *volume, const struct options *options)
+{
+    *volume = (struct volume){ .changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+    pthread_mutex_init(&volume->mutex, NULL);
+    settle_settings(volume, options);
+    if (volume->changed == -1 || !name_it(volume, options)) {
+        log_error("out of memory or descriptors");
+        return EXIT_OTHER;
+    }
+    volume->endpoint = state_socket_path(volume->name);
+    if (!volume->endpoint)
+        return EXIT_SOCKET;
+    enum exits verdict = open_core(volume, options);
+    if (verdict == EXIT_DONE)
+        verdict = server_start(volume, &volume->server);
+    return verdict;
+}
+
+// ---- mounting ----------------------------------------------------------------------------------------------------
+
+static void add(struct volume *volume, struct mount *mount)
+{
+    pthread_mutex_lock(&volume->mutex);
+    mount->next = volume->mounts;
+    volume->mounts = mount;
+    pthread_mutex_unlock(&volume->mutex);
+}
+
+static void take_out(struct volume *volume, struct mount *mount)
+{
+    pthread_mutex_lock(&volume->mutex);
+    struct mount **link = &volume->mounts;
+    while (*link && *link != mount)
+        link = &(*link)->next;
+    if (*link)
+        *link = mount->next;
+    pthread_mutex_unlock(&volume->mutex);
+}
+
+static enum exits begin(struct volume *volume, struct mount *mount)
+{
+    add(volume, mount);
+    if (mount_start(mount) && mount_wait_ready(mount))
+        return EXIT_DONE;
+    log_error("%s: the kernel and this daemon do not agree on how to speak", mount->path);
+    take_out(volume, mount);
+    mount_detach(mount);
+    mount_free(mount);
+    return EXIT_OTHER;
+}
+
+static enum exits find(struct volume *volume, const char *name, uint32_t kind, struct fs_ref *found)
+{
+    fs_result result = fs_ref_find(volume->core, name, strlen(name), found);
+    if (result == FS_OK && found->kind == kind)
+        return EXIT_DONE;
+    log_error("no %s `%s`: a new volume has one branch, `main`", kind == FS_REF_BRANCH ? "branch" : "snapshot", name);
+    return EXIT_VOLUME;
+}
+
+enum exits volume_mount_first(struct volume *volume, const struct options *options, const char *path,
+                              struct fuse_args *arguments)
+{
+    struct fs_ref shows = { 0 };
+    struct mount *mount = NULL;
+    enum exits verdict = EXIT_DONE;
+    if (options->branch)
+        verdict = find(volume, options->branch, FS_REF_BRANCH, &shows);
+    else if (options->snapshot)
+        verdict = find(volume, options->snapshot, FS_REF_SNAPSHOT, &shows);
+    if (verdict == EXIT_DONE)
+        verdict = mount_new(volume, shows, path, -1, &volume->settings, arguments, &mount);
+    return verdict == EXIT_DONE ? begin(volume, mount) : verdict;
+}
+
+static fs_result find_shown(struct volume *volume, const struct fs_control_attach *message, struct fs_ref *shows)
+{
+    const char *name = (const char *)message->shows.bytes;
+    *shows = (struct fs_ref){ 0 };
+    return *name ? fs_ref_find(volume->core, name, strlen(name), shows) : FS_OK;
+}
+
+static fs_result attach(struct volume *volume, struct fs_control_attach *message, struct fs_ref shows, int device_file)
+{
+    char *words[] = { "bough-fuse", NULL };
+    struct fuse_args arguments = FUSE_ARGS_INIT(1, words);
+    struct mount_settings settings = volume->settings;
+    settings.read_only = message->flags & FS_CONTROL_READ_ONLY;
+    settings.no_access_time = message->flags & FS_CONTROL_NO_ACCESS_TIME;
+    struct mount *mount = NULL;
+    enum exits verdict =
+        mount_new(volume, shows, (const char *)message->label.bytes, device_file, &settings, &arguments, &mount);
+    fuse_opt_free_args(&arguments);
+    if (verdict == EXIT_DONE)
+        verdict = begin(volume, mount);
+    if (verdict != EXIT_DONE)
+        return FS_IO;
+    message->view = mount_view_id(mount);
+    return FS_OK;
+}
+
+static unsigned count(struct volume *volume)
+{
+    unsigned mounts = 0;
+    for (struct mount *mount = volume->mounts; mount; mount = mount->next)
+        mounts++;
+    return mounts;
+}
+
+static bool has_room(struct volume *volume)
+{
+    pthread_mutex_lock(&volume->mutex);
+    bool room = !volume->closing && count(volume) < MOST_MOUNTS;
+    pthread_mutex_unlock(&volume->mutex);
+    return room;
+}
+
+fs_result volume_attach(struct volume *volume, struct fs_control_attach *message, int device_file)
+{
+    struct fs_ref shows;
+    message->shows.bytes[sizeof message->shows.bytes - 1] = '\0';
+    message->label.bytes[sizeof message->label.bytes - 1] = '\0';
+    fs_result result = has_room(volume) ? find_shown(volume, message, &shows) : FS_LIMIT;
+    if (result == FS_OK)
+        result = attach(volume, message, shows, device_file);
+    else
+        close(device_file);
+    message->header.result = result;
+    snprintf((char *)message->header.text, sizeof message->header.text, "%s", result ? fs_result_message(result) : "");
+    return FS_OK;
+}
+
+// ---- using mounts ------------------------------------------------------------------------------------------------
+
+static void tell_changed(struct volume *volume)
+{
+    uint64_t one = 1;
+    if (write(volume->changed, &one, sizeof one) == -1)
+        log_error("cannot tell that a mount has ended");
+}
+
+void volume_mount_ended(struct volume *volume, struct mount *mount)
+{
+    pthread_mutex_lock(&volume->mutex);
+    mount->over = true;
+    pthread_mutex_unlock(&volume->mutex);
+    tell_changed(volume);
+}
+
+struct mount *volume_borrow_mount(struct volume *volume)
+{
+    pthread_mutex_lock(&volume->mutex);
+    struct mount *first = NULL;
+    for (struct mount *mount = volume->mounts; mount; mount = mount->next)
+        if (!mount->over)
+            first = mount; // the list begins with the last
+    if (first)
+        first->borrowers++;
+    pthread_mutex_unlock(&volume->mutex);
+    return first;
+}
+
+void volume_return_mount(struct volume *volume, struct mount *mount)
+{
+    pthread_mutex_lock(&volume->mutex);
+    bool last = --mount->borrowers == 0 && mount->over;
+    pthread_mutex_unlock(&volume->mutex);
+    if (last)
+        tell_changed(volume);
+}
+
+void volume_settle(struct volume *volume, const struct mount *except)
+{
+    pthread_mutex_lock(&volume->mutex);
+    struct mount *mount = volume->mounts;
+    while (mount) {
+        bool meant = mount != except && !mount->over;
+        mount->borrowers += meant;
+        pthread_mutex_unlock(&volume->mutex);
+        if (meant)
+            loop_settle(mount->loop);
+        pthread_mutex_lock(&volume->mutex);
+        // What was borrowed was not freed, and so still knows who comes next.
+        struct mount *next = mount->next;
+        mount->borrowers -= meant;
+        if (meant && mount->over && mount->borrowers == 0)
+            tell_changed(volume);
+        mount = next;
+    }
+    pthread_mutex_unlock(&volume->mutex);
+}
+
+bool volume_may_wait(struct volume *volume)
+{
+    static atomic_uint asked;
+    static atomic_bool answer;
+    if (!volume->may_spill)
+        return false;
+    if (atomic_fetch_add(&asked, 1) % LOOK_EVERY == 0) {
+        struct fs_counters counters = { .size = sizeof counters };
+        bool tight = fs_volume_stats(volume->core, &counters) != FS_OK || counters.spill_bytes > 0 ||
+                     counters.used_bytes > counters.memory_bytes / 2;
+        atomic_store(&answer, tight);
+    }
+    return atomic_load(&answer);
+}
+
+// ---- ending ------------------------------------------------------------------------------------------------------
+
+static struct mount *take_ended(struct volume *volume)
+{
+    for (struct mount **link = &volume->mounts; *link; link = &(*link)->next) {
+        struct mount *mount = *link;
+        if (mount->over && mount->borrowers == 0) {
+            *link = mount->next;
+            return mount;
+        }
+    }
+    return NULL;
+}
+
+unsigned volume_reap(struct volume *volume)
+{
+    pthread_mutex_lock(&volume->mutex);
+    for (struct mount *mount; (mount = take_ended(volume));) {
+        pthread_mutex_unlock(&volume->mutex);
+        mount_free(mount);
+        pthread_mutex_lock(&volume->mutex);
+    }
+    unsigned left = count(volume);
+    pthread_mutex_unlock(&volume->mutex);
+    return left;
+}
+
+void volume_close(struct volume *volume)
+{
+    pthread_mutex_lock(&volume->mutex);
+    volume->closing = true;
+    pthread_mutex_unlock(&volume->mutex);
+    server_stop(volume->server);
+    // Nobody adds mounts any more, and only this thread takes them out.
+    for (struct mount *mount = volume->mounts; mount; mount = mount->next)
+        mount_detach(mount);
+    while (volume->mounts) {
+        struct mount *mount = volume->mounts;
+        loop_stop(mount->loop);
+        take_out(volume, mount);
+        mount_free(mount);
+    }
+    fs_volume_close(volume->core);
+    if (volume->changed != -1)
+        close(volume->changed);
+    pthread_mutex_destroy(&volume->mutex);
+    free(volume->endpoint);
+    free(volume->name);
+}

@@ -11,8 +11,8 @@ use crate::size::Size;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; for `diff`: no difference
-  1  `diff` found differences; or it was refused: an unknown name, a name that is taken, something in use, a mount point
-     that cannot be one
+  1  `diff` found differences; or it was refused: an unknown name, a name that is taken,
+     something in use, a mount point that cannot be one
   2  wrong usage: an unknown option, a missing argument, a size that is none
   3  no volume: the directory is on none, or its daemon died or does not answer
   4  the system: no FUSE, no permission, an input/output error";
@@ -77,9 +77,12 @@ pub(crate) struct Format {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-SIZE is a number of bytes, with K, M, G or T for powers of 1024 (also KiB or KB), or N% of the machine's memory.
-OPTIONS are those of this command (volume=, branch=, snapshot=, memory=, spill_dir=, case_insensitive), `keep` (the volume
-outlives its last mount point), `no_default_permissions`, and those of FUSE (ro, allow_other, noexec, …).")]
+SIZE is a number of bytes, with K, M, G or T for powers of 1024 (also KiB or KB), or N% of the
+machine's memory.
+
+OPTIONS are those of this command (volume=, branch=, snapshot=, memory=, spill_dir=,
+case_insensitive), `keep` (the volume outlives its last mount point), `no_default_permissions`,
+and those of bough-fuse and FUSE (ro, noatime, noexec, allow_other, …).")]
 pub(crate) struct MountArgs {
     /// Show this branch (a new volume has only `main`)
     #[arg(long, value_name = "BRANCH", conflicts_with = "snapshot")]
@@ -179,8 +182,9 @@ pub(crate) struct DeleteArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without a REF: from what is mounted here grew from, to what is mounted here. With one: from REF to what is mounted here. With
-two: from the first to the second. A REF is the name of a branch or snapshot.
+Without a REF: from the parent of what is mounted here to what is mounted here. With one: from
+REF to what is mounted here. With two: from the first to the second. A REF is the name of a
+branch or snapshot.
 
 Each line is a letter and a path from the root of the volume, sorted by path:
   A path          added
@@ -188,7 +192,9 @@ Each line is a letter and a path from the root of the volume, sorted by path:
   M path          modified: its content, or what kind of file it is
   m path          only metadata differs: mode, owner, times, attributes
   R old -> new    renamed; it may differ besides
-A path with control characters, quotes, backslashes or bytes that are not UTF-8 is printed as a C string.")]
+
+A path with control characters, quotes, backslashes or bytes that are not UTF-8 is printed as a
+C string.")]
 pub(crate) struct DiffArgs {
     /// The branches or snapshots to compare
     #[arg(value_name = "REF", num_args = 0..=2)]
@@ -220,7 +226,7 @@ pub(crate) enum Debug {
         /// In which form
         form: DocsForm,
         /// Where to
-        directory: PathBuf,
+        into: PathBuf,
     },
 }
 

@@ -13,11 +13,18 @@ const JSON: &str = include_str!("docs/json.md");
 
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "bough", &mut script);
+    clap_complete::generate(shell, &mut visible(), "bough", &mut script);
     let mut out = Out::new();
     out.bytes(&script)?;
     out.end()?;
     Ok(Exit::Done)
+}
+
+/// The command without its hidden verbs, which completions would show.
+fn visible() -> Command {
+    let whole = Cli::command();
+    let verbs = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned();
+    Command::new("bough").args(whole.get_arguments().cloned()).subcommands(verbs)
 }
 
 pub(crate) fn write(form: DocsForm, directory: &Path) -> Result<Exit> {
@@ -84,11 +91,11 @@ mod tests {
 
     #[test]
     fn the_committed_reference_is_the_one_that_is_generated() {
-        if std::env::var_os("BLESS").is_some() {
+        if std::env::var_os("BOUGH_BLESS").is_some() {
             std::fs::write(committed(), markdown()).unwrap();
         }
         let found = std::fs::read_to_string(committed()).unwrap_or_default();
-        assert!(found == markdown(), "docs/cli.md is out of date: run the tests of bough-cli with BLESS=1");
+        assert!(found == markdown(), "docs/cli.md is out of date: run the tests of bough-cli with BOUGH_BLESS=1");
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Verb::List(format) => list::run(&format),
         Verb::Stats(args) => stats::run(&args),
         Verb::Completions { shell } => docs::completions(shell),
-        Verb::Debug(Debug::Docs { form, directory }) => docs::write(form, &directory),
+        Verb::Debug(Debug::Docs { form, into }) => docs::write(form, &into),
         Verb::MountHelper { words } => helper::mount(words),
     }
 }

@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, statx};
-use rustix::io::Errno;
 
 use crate::errors::{Context, Failure, Result, describe};
 use crate::volume::{Volume, open_directory};
-use crate::wire::Directory;
+use crate::wire::{Directory, is_death};
 use crate::{fuse, mounts, output};
 
 /// Checks a mount point and answers its path without symbolic links. One that a daemon left when it died is freed first.
 pub(crate) fn prepare(path: &Path) -> Result<PathBuf> {
     let resolved = mounts::resolve(path).map_err(|error| unusable(path, &error))?;
     let directory = match open_directory(&resolved) {
-        Err(Errno::NOTCONN | Errno::CONNABORTED) => reopen(&resolved)?,
+        Err(errno) if is_death(errno) => reopen(&resolved)?,
+        Ok(directory) if directory.is_dead() => reopen(&resolved)?,
         other => other.map_err(|errno| unusable(path, &errno.into()))?,
     };
     check_not_ours(path, directory)?;

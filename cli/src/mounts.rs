@@ -4,7 +4,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::errors::{Context, Result};
+use crate::wire::is_death;
 
 /// How our mounts are typed.
 pub(crate) const TYPE: &str = "fuse.bough";
@@ -52,15 +55,10 @@ pub(crate) fn resolve(path: &Path) -> std::io::Result<PathBuf> {
         Ok(resolved) => return Ok(resolved),
         Err(error) => error,
     };
-    let (true, Some(name)) = (is_dead(&error), path.file_name()) else { return Err(error) };
+    let is_dead = Errno::from_io_error(&error).is_some_and(is_death);
+    let (true, Some(name)) = (is_dead, path.file_name()) else { return Err(error) };
     let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     Ok(std::fs::canonicalize(parent)?.join(name))
-}
-
-/// Whether an error says that the daemon of a mount has died.
-pub(crate) fn is_dead(error: &std::io::Error) -> bool {
-    use rustix::io::Errno;
-    matches!(Errno::from_io_error(error), Some(Errno::NOTCONN | Errno::CONNABORTED))
 }
 
 #[cfg(test)]

@@ -2,20 +2,22 @@
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::args::UnmountArgs;
 use crate::errors::{Exit, Failure, Result, describe};
-use crate::volume::Volume;
-use crate::wire::Socket;
+use crate::volume::{Volume, open_directory};
+use crate::wire::{Directory, Socket, is_death};
 use crate::{fuse, mounts, output, views};
 
-/// After this a daemon without a mount point is asked whether it stays (the mount option `keep`).
+/// Between two looks at what a daemon still shows.
+const A_MOMENT: Duration = Duration::from_millis(1);
+/// How long a daemon without a mount point is waited for that may have been told to stay (the mount option `keep`).
 const A_WHILE: Duration = Duration::from_millis(300);
-/// How long one that does not is waited for, so that its name is free and its memory given back when the command returns.
+/// How long one is waited for that ends, so that its name is free and its memory given back when the command returns.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(args: &UnmountArgs) -> Result<Exit> {
@@ -25,14 +27,13 @@ pub(crate) fn run(args: &UnmountArgs) -> Result<Exit> {
         let text = format!("{} is not where a bough volume is mounted: `bough list` shows where", path.display());
         return Err(Failure::no_volume(text));
     }
-    match Volume::at(&point) {
-        Ok(volume) => unmount(volume, &point)?,
-        Err(_) if is_dead(&point) => {
+    match open_directory(&point) {
+        Ok(directory) if !directory.is_dead() => unmount(directory, &point)?,
+        Err(errno) if !is_death(errno) => fuse::unmount(&point)?,
+        _ => {
             fuse::detach(&point)?;
             output::say(&format!("the daemon that served {} had died, and its volume with it", path.display()));
         }
-        // Somebody else's, whom the kernel will ask.
-        Err(_) => fuse::unmount(&point)?,
     }
     Ok(Exit::Done)
 }
@@ -41,28 +42,40 @@ fn not_there(path: &Path, error: &std::io::Error) -> Failure {
     Failure::no_volume(format!("cannot find {}: {}", path.display(), describe(error)))
 }
 
-fn is_dead(point: &Path) -> bool {
-    std::fs::symlink_metadata(point).is_err_and(|error| mounts::is_dead(&error))
-}
-
-fn unmount(mut volume: Volume, point: &Path) -> Result<()> {
-    let is_last = views::all(&mut volume).is_ok_and(|views| views.len() == 1);
-    let daemon = Pid::from_raw(volume.pid() as i32).filter(|_| is_last);
-    let daemon = daemon.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-    let endpoint = volume.endpoint();
-    // An open directory would keep the mount busy.
-    drop(volume);
+/// Unmounts, and waits until the daemon knows.
+fn unmount(directory: Directory, point: &Path) -> Result<()> {
+    // Somebody else's volume tells us nothing, but its mount may be ours to end.
+    let farewell = Volume::behind(directory).ok().and_then(|volume| Farewell::to(&volume));
+    // No directory of the mount is open any more: that would keep it busy.
     fuse::unmount(point)?;
-    if let Some(daemon) = daemon {
-        wait_for_end(&daemon, &endpoint);
-    }
+    farewell.map_or((), Farewell::wait);
     Ok(())
 }
 
-/// Waits for a daemon that has nothing left to serve. One that still listens after a while was told to stay.
-fn wait_for_end(daemon: &OwnedFd, endpoint: &Path) {
-    if !has_ended(daemon, A_WHILE) && Socket::connect(endpoint).is_err() {
-        has_ended(daemon, PATIENCE);
+/// A daemon that loses a view.
+struct Farewell {
+    socket: Socket,
+    daemon: OwnedFd,
+    view: u64,
+}
+
+impl Farewell {
+    fn to(volume: &Volume) -> Option<Farewell> {
+        let daemon = pidfd_open(Pid::from_raw(volume.pid() as i32)?, PidfdFlags::empty()).ok()?;
+        Some(Farewell { socket: Socket::connect(&volume.endpoint()).ok()?, daemon, view: volume.view() })
+    }
+
+    /// Until the view is gone; and if it was the last, until the daemon has ended.
+    fn wait(mut self) {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            match views::all(&mut self.socket) {
+                Ok(views) if views.is_empty() => return drop(has_ended(&self.daemon, A_WHILE)),
+                Ok(views) if views.iter().all(|view| view.view != self.view) => return,
+                Ok(_) => drop(has_ended(&self.daemon, A_MOMENT)),
+                Err(_) => return drop(has_ended(&self.daemon, PATIENCE)),
+            }
+        }
     }
 }
 

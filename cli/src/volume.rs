@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use crate::errors::{Exit, Failure, Result, describe};
 use crate::refs::Kind;
-use crate::wire::{Channel, Directory, failure_of};
+use crate::wire::{Channel, Directory, failure_of, is_death};
 
 /// How directories are opened: nothing in the way of a path makes that wait.
 const OPEN: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
@@ -46,7 +46,7 @@ fn directory_of(path: &Path) -> &Path {
 
 fn unreachable_path(path: &Path, error: &io::Error) -> Failure {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(errno @ (Errno::NOTCONN | Errno::CONNABORTED)) => failure_of(errno).context(path.display()),
+        Some(errno) if is_death(errno) => failure_of(errno).context(path.display()),
         _ => Failure::no_volume(format!("cannot open {}: {}", path.display(), describe(error))),
     }
 }

@@ -9,8 +9,8 @@ pub(crate) use socket::Socket;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use bough::control::messages::fs_control_header;
-use bough::control::{Message, text_of};
+use bough::control::messages::{fs_control_header, fs_control_info};
+use bough::control::{Message, message, text_of};
 use rustix::io::Errno;
 
 use crate::errors::{Failure, Result, describe};
@@ -30,6 +30,12 @@ impl Directory {
     pub(crate) fn send<M: Message>(&self, message: &mut M) -> rustix::io::Result<()> {
         ioctl::control(self.0.as_fd(), message)
     }
+
+    /// Whether the daemon behind it has died. What the kernel keeps of a mount can still be looked at then, so only a message
+    /// tells.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.send(&mut message::<fs_control_info>()).is_err_and(is_death)
+    }
 }
 
 impl Channel for Directory {
@@ -37,6 +43,11 @@ impl Channel for Directory {
         self.send(message).map_err(failure_of)?;
         answer(message.header())
     }
+}
+
+/// Whether an error says that the daemon has died.
+pub(crate) fn is_death(error: Errno) -> bool {
+    matches!(error, Errno::NOTCONN | Errno::CONNABORTED)
 }
 
 /// What stands in the header of an answer.
@@ -53,7 +64,7 @@ pub(crate) fn failure_of(error: Errno) -> Failure {
         Errno::NOTTY | Errno::NOSYS | Errno::OPNOTSUPP => {
             Failure::no_volume("not on a bough volume: `bough list` shows where volumes are mounted")
         }
-        Errno::NOTCONN | Errno::CONNABORTED => {
+        _ if is_death(error) => {
             Failure::no_volume("the daemon of this mount has died: `bough unmount` it, or `bough mount` over it")
         }
         Errno::PERM | Errno::ACCESS => Failure::system("only the owner of the volume or root may do that"),

@@ -8,7 +8,7 @@ use super::types::fs_ref;
 use super::view::fs_view;
 use super::volume::fs_volume;
 use crate::control::filled;
-use crate::control::messages::{FS_CONTROL_NAME_BYTES, FS_REF_BRANCH, FS_REF_SNAPSHOT};
+use crate::control::messages::FS_CONTROL_NAME_BYTES;
 use crate::history::refs::RefInfo;
 use crate::types::RefId;
 
@@ -268,5 +268,3 @@ pub unsafe extern "C" fn fs_ref_delete(volume: *const fs_volume, id: fs_ref) -> 
     // SAFETY: what the header asks of pointers.
     unsafe { call(volume, |volume| Ok(volume.0.delete_ref(id.id()?)?)) }
 }
-
-const _: () = assert!(FS_REF_BRANCH != 0 && FS_REF_SNAPSHOT != 0);

@@ -1,10 +1,10 @@
 //! What every part of the C API speaks in: nodes, handles, attributes, callers, branches and snapshots.
 
+use super::boundary::Outcome;
+use crate::control::messages::{FS_REF_BRANCH, FS_REF_SNAPSHOT};
 use crate::error::Error;
 use crate::types::{Attr, BranchId, FileKind, HandleId, RefId, SnapshotId};
 use crate::volume::view::Entry;
-
-use super::boundary::Outcome;
 
 /// A node: an inode as one view shows it. `FS_NODE_ROOT` is the root of what the view shows now.
 pub type fs_node = u64;
@@ -217,8 +217,6 @@ impl From<Entry> for fs_entry {
         fs_entry { size, reserved0: 0, node: entry.node.0, attr: entry.attr.into(), reserved: [0; 2] }
     }
 }
-
-use crate::control::messages::{FS_REF_BRANCH, FS_REF_SNAPSHOT};
 
 impl From<RefId> for fs_ref {
     fn from(id: RefId) -> fs_ref {

@@ -144,7 +144,7 @@ impl Diff {
     /// A name gone: a removal, unless another inode has the path now, which then is reported as changed.
     fn push_lost(&mut self, difference: &Difference, lost: Name) {
         let path = path_of(&self.before, lost);
-        if self.find(&self.after, &path).is_none() {
+        if !self.in_place(lost) || self.find(&self.after, &path).is_none() {
             self.push(DiffKind::Removed, Aspects::default(), difference, Some(lost), None);
         }
     }
@@ -152,7 +152,7 @@ impl Diff {
     /// A name new: an addition, unless another inode had the path before and has not moved elsewhere.
     fn push_gained(&mut self, difference: &Difference, gained: Name) -> Result<()> {
         let path = path_of(&self.after, gained);
-        let replaced = self.find(&self.before, &path).filter(|old| !self.moved_away(old, &path));
+        let replaced = self.find(&self.before, &path).filter(|old| self.was_replaced(old, &path));
         match (replaced, &difference.after) {
             (Some(old), Some(new)) => {
                 let aspects = compare(&old.read_shared(), &new.read_shared())?;
@@ -165,11 +165,29 @@ impl Diff {
         Ok(())
     }
 
-    /// Whether an inode that had `path` before is reported as renamed from there.
-    fn moved_away(&self, old: &Inode, path: &[u8]) -> bool {
-        let Some(now) = self.after.get(old.id) else { return false };
-        let changes = name_changes(Some(old), Some(&now));
-        changes.renamed.iter().any(|(from, _)| path_of(&self.before, *from) == path)
+    /// Whether an inode has lost the name that led to `path`, and not because it or a directory above it moved.
+    fn was_replaced(&self, old: &Inode, path: &[u8]) -> bool {
+        let now = self.after.get(old.id);
+        let changes = name_changes(Some(old), now.as_deref());
+        let lost = changes.lost.iter().find(|name| path_of(&self.before, **name) == path);
+        lost.is_some_and(|name| self.in_place(*name))
+    }
+
+    /// Whether the directories above a name of the earlier tree are where they were, or are gone.
+    fn in_place(&self, name: Name) -> bool {
+        let mut above = Some(name);
+        while let Some((parent, _)) = above {
+            let was = name_in(&self.before, parent);
+            if self.after.get(parent).is_some() {
+                let now = name_in(&self.after, parent);
+                return match (was, now) {
+                    (Some(was), Some(now)) => path_of(&self.before, was) == path_of(&self.after, now),
+                    _ => true,
+                };
+            }
+            above = was;
+        }
+        true
     }
 
     fn push(
@@ -206,6 +224,11 @@ impl Diff {
 
 fn names_of(inode: Option<&Inode>) -> Vec<Name> {
     inode.map_or_else(Vec::new, |inode| inode.read_shared().names.all())
+}
+
+/// The name of a directory.
+fn name_in(table: &FrozenTable, id: InodeId) -> Option<Name> {
+    table.get(id).and_then(|directory| directory.read_shared().names.first())
 }
 
 fn name_changes(before: Option<&Inode>, after: Option<&Inode>) -> NameChanges {

@@ -1,0 +1,662 @@
+//! The command on real mounts: every verb, what it prints and how it ends; and everything that can be asked wrongly.
+//!
+//! Runs the programs in `target/release` (or `$BOUGH_BIN`), which `make test` builds first. Each test has a state directory and
+//! mount points of its own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How a command ended and what it said.
+#[derive(Debug)]
+struct Ran {
+    code: i32,
+    out: String,
+    talk: String,
+}
+
+impl Ran {
+    #[track_caller]
+    fn done(self) -> String {
+        assert_eq!((self.code, self.talk.as_str()), (0, ""), "{self:?}");
+        self.out
+    }
+
+    /// It ended with `code`, and said one line with all of `words` in it.
+    #[track_caller]
+    fn refused(self, code: i32, words: &[&str]) {
+        assert_eq!((self.code, self.out.as_str()), (code, ""), "{self:?}");
+        assert_eq!(self.talk.lines().count(), 1, "{self:?}");
+        words.iter().for_each(|word| assert!(self.talk.contains(word), "no `{word}` in {self:?}"));
+    }
+}
+
+/// A place with mount points; everything is unmounted at its end.
+struct Place {
+    directory: TempDir,
+}
+
+fn programs() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    std::env::var_os("BOUGH_BIN").map_or_else(|| root.join("target/release"), PathBuf::from)
+}
+
+impl Place {
+    fn new() -> Place {
+        for program in ["bough", "bough-fuse"] {
+            let path = programs().join(program);
+            assert!(path.is_file(), "{} is missing: run `make build` first", path.display());
+        }
+        let place = Place { directory: tempfile::tempdir().unwrap() };
+        ["mnt", "other", "third"].iter().for_each(|name| fs::create_dir(place.at(name)).unwrap());
+        place
+    }
+
+    /// With a new volume at `mnt`.
+    fn mounted() -> Place {
+        let place = Place::new();
+        place.run(&["mount", "mnt"]).done();
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.directory.path().canonicalize().unwrap().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.at(name).to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        fs::write(self.at(name), content).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.at(name)).unwrap()
+    }
+
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.directory.path()).env("BOUGH_STATE_DIR", self.at("state")).stdin(Stdio::null());
+        command.env("BOUGH_FUSE", programs().join("bough-fuse")).env_remove("BOUGH_LOG").env("TZ", "UTC");
+        command
+    }
+
+    fn bough(&self, words: &[&str]) -> Command {
+        let mut command = self.command(programs().join("bough"));
+        command.args(words);
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Ran {
+        ran(&mut self.bough(words))
+    }
+
+    /// In the volume at `mnt`.
+    fn here(&self, words: &[&str]) -> Ran {
+        ran(self.bough(words).current_dir(self.at("mnt")))
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        let ran = self.here(words);
+        assert!(ran.code <= 1 && ran.talk.is_empty(), "{ran:?}");
+        serde_json::from_str(&ran.out).unwrap()
+    }
+
+    fn daemon(&self) -> i32 {
+        self.json(&["status", "--json"])["pid"].as_i64().unwrap() as i32
+    }
+
+    /// The daemon of `mnt` dies without a chance to clean up.
+    fn kill_daemon(&self) {
+        let pid = self.daemon();
+        assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+        wait_until("the mount is dead", || fs::metadata(self.at("mnt")).is_err());
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let inside = self.directory.path().canonicalize().unwrap_or_default();
+        for point in mounts.lines().filter_map(|line| line.split(' ').nth(1)) {
+            if Path::new(point).starts_with(&inside) {
+                let _ = Command::new("umount").args(["-l", point]).status();
+            }
+        }
+    }
+}
+
+fn ran(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), talk: text(output.stderr) }
+}
+
+#[track_caller]
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{what}: not within ten seconds");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn is_running(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[test]
+fn a_volume_is_mounted_used_and_gone_when_it_is_unmounted() {
+    let place = Place::mounted();
+    place.write("mnt/file", "content");
+    assert_eq!(place.read("mnt/file"), "content");
+    let daemon = place.daemon();
+    place.run(&["unmount", "mnt"]).done();
+    assert_eq!(fs::read_dir(place.at("mnt")).unwrap().count(), 0);
+    assert!(!is_running(daemon), "the daemon has ended when the command returns");
+    assert_eq!(fs::read_dir(place.at("state")).unwrap().count(), 0, "its socket is gone");
+    let listed = place.run(&["list"]);
+    assert_eq!((listed.code, listed.out.as_str()), (0, ""));
+    assert!(listed.talk.contains("no volume of yours is alive"));
+    assert_eq!(place.run(&["list", "--json"]).out, "[]\n");
+}
+
+#[test]
+fn a_snapshot_holds_what_was_written_before_it() {
+    let place = Place::mounted();
+    place.write("mnt/kept", "before");
+    place.write("mnt/gone", "before");
+    assert_eq!(place.here(&["snapshot", "create"]).done(), "main@1\n");
+    place.write("mnt/kept", "after, and longer");
+    fs::remove_file(place.at("mnt/gone")).unwrap();
+    assert_eq!(place.here(&["snapshot", "create", "two", "--json"]).done().parse::<Value>().unwrap()["name"], "two");
+    place.run(&["mount", "--attach", "mnt", "--snapshot", "main@1", "other"]).done();
+    assert_eq!(place.read("other/kept"), "before");
+    assert_eq!(place.read("other/gone"), "before");
+    assert_eq!(fs::write(place.at("other/kept"), "x").unwrap_err().kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+    assert_eq!(fs::write(place.at("other/new"), "x").unwrap_err().kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+}
+
+#[test]
+fn branches_diverge_side_by_side() {
+    let place = Place::mounted();
+    place.write("mnt/file", "common");
+    place.here(&["branch", "create", "try"]).done();
+    place.run(&["mount", "--attach", "mnt", "--branch", "try", "other"]).done();
+    place.write("mnt/file", "main's");
+    place.write("other/file", "try's own");
+    assert_eq!((place.read("mnt/file"), place.read("other/file")), ("main's".into(), "try's own".into()));
+    assert_eq!(place.here(&["diff", "main", "try"]).out, "M file\n");
+    // What was written at another mount point of the branch is in, too.
+    place.run(&["mount", "--attach", "other", "third"]).done();
+    place.write("third/late", "late");
+    place.run(&["-C", "other", "snapshot", "create", "both"]).done();
+    assert_eq!(place.here(&["diff", "try", "both"]).out, "");
+    let created = place.json(&["branch", "create", "last", "--from", "both", "--json"]);
+    assert_eq!((&created["name"], &created["kind"]), (&json!("last"), &json!("branch")));
+}
+
+#[test]
+fn diff_prints_letters_and_paths_and_ends_with_1() {
+    let place = Place::mounted();
+    ["changed", "moved", "removed", "mode"].iter().for_each(|name| place.write(&format!("mnt/{name}"), name));
+    fs::create_dir(place.at("mnt/sub")).unwrap();
+    place.here(&["snapshot", "create", "a"]).done();
+    assert_eq!(place.here(&["diff"]).done(), "");
+    place.write("mnt/changed", "something else");
+    place.write("mnt/sub/added", "");
+    fs::rename(place.at("mnt/moved"), place.at("mnt/sub/moved")).unwrap();
+    fs::remove_file(place.at("mnt/removed")).unwrap();
+    fs::set_permissions(place.at("mnt/mode"), fs::Permissions::from_mode(0o600)).unwrap();
+    let ran = place.here(&["diff"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.out, "M changed\nm mode\nD removed\nA sub/added\nR moved -> sub/moved\n");
+    assert_eq!(place.here(&["diff", "a"]).out, ran.out);
+    assert_eq!(place.here(&["diff", "--stat"]).out, "1 added, 1 deleted, 1 modified, 1 metadata only, 1 renamed\n");
+    assert_eq!(place.here(&["diff", "main", "a", "--", "sub"]).out, "R sub/moved -> moved\nD sub/added\n");
+    let below = ran_in(&place, "mnt/sub", &["diff", "--", "."]);
+    assert_eq!(below.out, "A sub/added\nR moved -> sub/moved\n");
+    assert_eq!(place.here(&["diff", "--", "nothing"]).done(), "");
+}
+
+fn ran_in(place: &Place, directory: &str, words: &[&str]) -> Ran {
+    ran(place.bough(words).current_dir(place.at(directory)))
+}
+
+#[test]
+fn diff_speaks_json() {
+    let place = Place::mounted();
+    place.here(&["snapshot", "create", "a"]).done();
+    place.write("mnt/new", "x");
+    fs::create_dir(place.at("mnt").join(OsStr::from_bytes(b"odd\xff"))).unwrap();
+    let diff = place.json(&["diff", "--json"]);
+    assert_eq!((&diff["before"], &diff["after"]), (&json!("a"), &json!("main")));
+    assert_eq!(diff["counts"], json!({"added": 2, "deleted": 0, "modified": 0, "metadata": 0, "renamed": 0}));
+    let first = &diff["changes"][0];
+    assert_eq!(
+        (&first["change"], &first["path"], &first["file_kind"]),
+        (&json!("added"), &json!("new"), &json!("file"))
+    );
+    assert_eq!(diff["changes"][1]["path_bytes"], json!(b"odd\xff"));
+    assert!(place.json(&["diff", "--json", "--stat"]).get("changes").is_none());
+    assert_eq!(place.here(&["diff"]).out, "A new\nA \"odd\\377\"\n");
+}
+
+#[test]
+fn a_diff_of_many_paths_arrives_whole_and_sorted() {
+    let place = Place::mounted();
+    place.here(&["snapshot", "create", "a"]).done();
+    let names: Vec<String> = (0..2000).map(|number| format!("a file with a longish name {number:05}")).collect();
+    names.iter().for_each(|name| place.write(&format!("mnt/{name}"), ""));
+    let expected: String = names.iter().map(|name| format!("A {name}\n")).collect();
+    assert_eq!(place.here(&["diff"]).out, expected);
+}
+
+#[test]
+fn the_log_is_a_tree() {
+    let place = Place::mounted();
+    place.here(&["snapshot", "create", "first"]).done();
+    place.here(&["branch", "create", "try", "--from", "first"]).done();
+    place.here(&["snapshot", "create", "second"]).done();
+    let out = place.here(&["log"]).done();
+    let names: Vec<String> = out.lines().map(|line| line.split("  ").next().unwrap().to_owned()).collect();
+    assert_eq!(names, ["first", "├── try", "second", "main"]);
+    assert!(out.lines().last().unwrap().ends_with(&format!("at {}", place.text("mnt"))));
+    assert!(!out.contains('\x1b'), "no colours but on terminals");
+    let log = place.json(&["log", "--json"]);
+    assert_eq!(log[0]["name"], "main");
+    assert_eq!(log[0]["parent"], "second");
+    assert_eq!(log[0]["mount_points"], json!([place.text("mnt")]));
+}
+
+#[test]
+fn lists_are_tables_and_json() {
+    let place = Place::mounted();
+    place.here(&["snapshot", "create", "s"]).done();
+    let out = place.here(&["snapshot", "list"]).done();
+    assert!(out.starts_with("NAME  GREW FROM  CREATED"), "{out}");
+    assert_eq!(out.lines().count(), 2);
+    let branches = place.json(&["branch", "list", "--json"]);
+    assert_eq!(branches.as_array().unwrap().len(), 1);
+    assert_eq!((&branches[0]["name"], &branches[0]["parent"]), (&json!("main"), &json!("s")));
+    assert_eq!(place.json(&["snapshot", "list", "--json"])[0]["children"], 1);
+}
+
+#[test]
+fn status_says_what_is_mounted_and_what_has_changed() {
+    let place = Place::mounted();
+    let before = place.json(&["status", "--json"]);
+    assert_eq!((&before["shows"], &before["parent"], &before["changes"]), (&json!("main"), &Value::Null, &Value::Null));
+    place.here(&["snapshot", "create", "s"]).done();
+    place.write("mnt/a", "x");
+    let after = place.json(&["status", "--json"]);
+    assert_eq!((&after["parent"], &after["changes"]["added"]), (&json!("s"), &json!(1)));
+    assert_eq!(after["mount_point"], json!(place.text("mnt")));
+    let out = place.here(&["status"]).done();
+    assert!(out.contains("grew from    s\n") && out.contains("changes      1 added\n"), "{out}");
+}
+
+#[test]
+fn list_shows_every_volume_and_mount_point() {
+    let place = Place::mounted();
+    place.run(&["mount", "--volume", "named", "other"]).done();
+    place.run(&["mount", "--volume", "named", "third"]).done();
+    let list: Value = serde_json::from_str(&place.run(&["list", "--json"]).done()).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    let named = list.as_array().unwrap().iter().find(|volume| volume["volume"] == "named").unwrap();
+    assert_eq!(named["mounts"].as_array().unwrap().len(), 2);
+    let out = place.run(&["list"]).done();
+    assert!(out.contains(&place.text("third")) && out.lines().count() == 4, "{out}");
+}
+
+#[test]
+fn stats_are_printed_once_or_each_second() {
+    let place = Place::mounted();
+    place.write("mnt/big", &"x".repeat(1 << 20));
+    let used = |stats: &Value| stats["used_bytes"].as_u64().unwrap();
+    write_back(&place.at("mnt"));
+    assert!(used(&place.json(&["stats", "--json"])) >= 1 << 20);
+    assert!(place.here(&["stats"]).done().contains("memory limit"));
+    let mut watch = place
+        .bough(&["stats", "--watch", "--json"])
+        .current_dir(place.at("mnt"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let begun = Instant::now();
+    for _ in 0..2 {
+        assert!(used(&serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()) >= 1 << 20);
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(900));
+    drop(lines);
+    // It writes once more, finds nobody there, and ends without a word.
+    assert_eq!(watch.wait().unwrap().code(), Some(4));
+}
+
+/// Writes back what the kernel holds.
+fn write_back(path: &Path) {
+    assert!(Command::new("sync").arg("-f").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn a_mount_point_switches_branches() {
+    let place = Place::mounted();
+    place.write("mnt/file", "old");
+    place.here(&["snapshot", "create", "s"]).done();
+    place.here(&["branch", "create", "try"]).done();
+    place.write("mnt/file", "new on main");
+    place.run(&["-C", "mnt", "branch", "switch", "try"]).done();
+    assert_eq!(place.read("mnt/file"), "old");
+    assert_eq!(place.json(&["status", "--json"])["shows"], "try");
+    place.run(&["-C", "mnt", "branch", "switch", "main"]).done();
+    assert_eq!(place.read("mnt/file"), "new on main");
+    place.run(&["-C", "mnt", "branch", "switch", "mian"]).refused(1, &["`mian`", "did you mean `main`?"]);
+}
+
+#[test]
+fn names_are_changed_and_taken_away() {
+    let place = Place::mounted();
+    place.here(&["snapshot", "create", "s"]).done();
+    place.here(&["branch", "create", "b"]).done();
+    place.here(&["snapshot", "rename", "s", "snap"]).done();
+    place.here(&["branch", "rename", "b", "branch"]).done();
+    place.here(&["snapshot", "rename", "branch", "x"]).refused(1, &["`branch`", "not a snapshot"]);
+    place.here(&["branch", "rename", "branch", "snap"]).refused(1, &["`snap` already", "choose another"]);
+    place.here(&["branch", "delete", "main"]).refused(1, &["`main`", "unmount it or switch it"]);
+    place.here(&["snapshot", "delete", "main"]).refused(1, &["`main`", "not a snapshot"]);
+    let both = place.here(&["snapshot", "delete", "missing", "snap"]);
+    assert_eq!(both.code, 1);
+    assert!(both.talk.contains("`missing`"), "what can be deleted is deleted all the same");
+    place.here(&["branch", "delete", "branch"]).done();
+    assert_eq!(place.json(&["log", "--json"]).as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn bad_names_are_refused_and_nothing_changes() {
+    let place = Place::mounted();
+    place.here(&["snapshot", "create", "taken"]).done();
+    place.here(&["snapshot", "create", "taken"]).refused(1, &["`taken` already"]);
+    place.here(&["branch", "create", "taken"]).refused(1, &["`taken` already"]);
+    place.here(&["branch", "create", "a/b"]).refused(1, &["`a/b`", "contains `/`"]);
+    place.here(&["branch", "create", ""]).refused(1, &["it is empty"]);
+    place.here(&["branch", "create", ".."]).refused(1, &["name directories"]);
+    place.here(&["snapshot", "create", "a\nb"]).refused_anyhow(1);
+    place.here(&["snapshot", "create", &"x".repeat(256)]).refused(1, &["at most 255 bytes"]);
+    place.here(&["branch", "create", "new", "--from", "takne"]).refused(1, &["`takne`", "did you mean `taken`?"]);
+    place.here(&["diff", "nowhere"]).refused(1, &["`nowhere`", "`bough log`"]);
+    assert_eq!(place.json(&["log", "--json"]).as_array().unwrap().len(), 2);
+}
+
+impl Ran {
+    /// It ended with `code`; how many lines a name with line breaks in it makes is not the question.
+    #[track_caller]
+    fn refused_anyhow(self, code: i32) {
+        assert_eq!((self.code, self.out.as_str()), (code, ""), "{self:?}");
+    }
+}
+
+#[test]
+fn a_fresh_branch_has_nothing_to_compare_with() {
+    Place::mounted().here(&["diff"]).refused(1, &["`main` grew from nothing", "take a snapshot first"]);
+}
+
+#[test]
+fn what_cannot_be_mounted_on_is_named_and_left_alone() {
+    let place = Place::mounted();
+    place.write("file", "");
+    place.run(&["mount", "missing"]).refused(1, &["missing does not exist", "mkdir"]);
+    place.run(&["mount", "file"]).refused(1, &["file is not a directory"]);
+    place.run(&["mount", "."]).refused(1, &["is not empty"]);
+    place.run(&["mount", "mnt"]).refused(1, &["mnt shows `main`", "unmount it first"]);
+    place.run(&["mount", "--attach", "mnt", "mnt"]).refused(1, &["already"]);
+    place.run(&["mount", "--attach", "mnt", "missing"]).refused(1, &["does not exist"]);
+    fs::create_dir(place.at("mnt/inside")).unwrap();
+    place.run(&["mount", "mnt/inside"]).done();
+    place.run(&["unmount", "mnt/inside"]).done();
+    assert_eq!(place.run(&["list"]).done().lines().count(), 2);
+}
+
+#[test]
+fn wrong_words_end_with_2() {
+    let place = Place::new();
+    for words in [
+        &["mount", "--memory", "lots", "mnt"][..],
+        &["mount", "--memory", "0", "mnt"],
+        &["mount", "-o", "memory=1X", "mnt"],
+        &["mount", "-o", "branch=a,snapshot=b", "mnt"],
+        &["mount", "-o", "allow_other,no_default_permissions", "mnt"],
+        &["mount", "--branch", "a", "--snapshot", "b", "mnt"],
+        &["mount", "--attach", ".", "--memory", "1G", "mnt"],
+        &["mount", "--volume", "a/b", "mnt"],
+        &["mount"],
+        &["snapshot"],
+        &["snapshot", "delete"],
+        &["diff", "a", "b", "c"],
+        &["no-such-verb"],
+    ] {
+        let ran = place.run(words);
+        assert_eq!(ran.code, 2, "{words:?}: {ran:?}");
+        assert!(!ran.talk.is_empty() && ran.out.is_empty());
+    }
+    assert_eq!(fs::read_dir(place.at("mnt")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_new_volume_has_only_its_first_branch() {
+    let place = Place::new();
+    place.run(&["mount", "--branch", "other", "mnt"]).refused(1, &["no branch `other`", "only the branch `main`"]);
+    place.run(&["mount", "--snapshot", "s", "mnt"]).refused(1, &["no snapshot `s`"]);
+    place.run(&["mount", "--branch", "main", "mnt"]).done();
+}
+
+#[test]
+fn an_attach_that_fails_leaves_nothing_mounted() {
+    let place = Place::mounted();
+    place.here(&["snapshot", "create", "s"]).done();
+    place.run(&["mount", "--attach", "mnt", "--branch", "nowhere", "other"]).refused(1, &["`nowhere`"]);
+    place
+        .run(&["mount", "--attach", "mnt", "--branch", "s", "other"])
+        .refused(1, &["`s` is a snapshot", "--snapshot s"]);
+    place.run(&["mount", "--attach", "mnt", "--snapshot", "main", "other"]).refused(1, &["`main` is a branch"]);
+    place.run(&["mount", "--attach", "mnt", "-o", "keep", "other"]).refused(2, &["keep is for a new volume"]);
+    assert!(!fs::read_to_string("/proc/self/mounts").unwrap().contains(&place.text("other")));
+    wait_until("the daemon knows one view", || place.json(&["stats", "--json"])["views"] == 1);
+}
+
+#[test]
+fn outside_of_a_volume_every_verb_ends_with_3() {
+    let place = Place::new();
+    for words in [
+        &["status"][..],
+        &["log"],
+        &["diff"],
+        &["stats"],
+        &["snapshot", "create"],
+        &["branch", "list"],
+        &["mount", "--attach", ".", "mnt"],
+    ] {
+        place.run(words).refused(3, &["not on a bough volume", "`bough list`"]);
+    }
+    place.run(&["unmount", "mnt"]).refused(3, &["not where a bough volume is mounted"]);
+    place.run(&["unmount", "missing"]).refused(3, &["cannot find missing"]);
+    place.run(&["-C", "missing", "log"]).refused(3, &["cannot open missing"]);
+}
+
+#[test]
+fn a_mount_point_in_use_is_not_unmounted() {
+    let place = Place::mounted();
+    let held = fs::File::create(place.at("mnt/held")).unwrap();
+    place.run(&["unmount", "mnt"]).refused(1, &["in use", "fuser -vm"]);
+    drop(held);
+    place.run(&["unmount", "mnt"]).done();
+}
+
+#[test]
+fn a_daemon_that_died_is_explained_and_its_mount_point_recovered() {
+    let place = Place::mounted();
+    place.write("mnt/lost", "x");
+    place.kill_daemon();
+    place.run(&["-C", "mnt", "status"]).refused(3, &["daemon of this mount has died", "`bough unmount`"]);
+    let listed = place.run(&["list"]);
+    assert!(listed.code == 0 && listed.talk.contains("left of a daemon that died"), "{listed:?}");
+    let recovered = place.run(&["mount", "mnt"]);
+    assert_eq!(recovered.code, 0, "{recovered:?}");
+    assert!(recovered.talk.contains("had died"), "{recovered:?}");
+    assert_eq!(fs::read_dir(place.at("mnt")).unwrap().count(), 0);
+    place.kill_daemon();
+    let freed = place.run(&["unmount", "mnt"]);
+    assert!(freed.code == 0 && freed.talk.contains("had died"), "{freed:?}");
+    place.run(&["mount", "mnt"]).done();
+}
+
+#[test]
+fn a_named_volume_is_attached_to_while_it_lives() {
+    let place = Place::new();
+    place.run(&["mount", "--volume", "v", "mnt"]).done();
+    place.write("mnt/file", "shared");
+    let second = place.run(&["mount", "--volume", "v", "--memory", "1G", "other"]);
+    assert_eq!(second.code, 0, "{second:?}");
+    assert!(second.talk.contains("no effect: memory"), "{second:?}");
+    assert_eq!(place.read("other/file"), "shared");
+    place.run(&["unmount", "mnt"]).done();
+    assert_eq!(place.read("other/file"), "shared", "the volume lives as long as a mount point");
+    place.run(&["unmount", "other"]).done();
+    place.run(&["mount", "--volume", "v", "mnt"]).done();
+    assert_eq!(fs::read_dir(place.at("mnt")).unwrap().count(), 0, "a new volume of the same name");
+}
+
+#[test]
+fn a_volume_that_is_kept_outlives_its_mount_points() {
+    let place = Place::new();
+    place.run(&["mount", "--volume", "kept", "-o", "keep", "mnt"]).done();
+    place.write("mnt/file", "x");
+    let daemon = place.daemon();
+    place.run(&["unmount", "mnt"]).done();
+    place.run(&["mount", "--volume", "kept", "mnt"]).done();
+    assert_eq!(place.read("mnt/file"), "x");
+    assert_eq!(place.daemon(), daemon);
+    place.run(&["unmount", "mnt"]).done();
+    assert!(Command::new("kill").arg(daemon.to_string()).status().unwrap().success());
+    wait_until("the daemon ends on SIGTERM", || !is_running(daemon));
+}
+
+#[test]
+fn options_reach_the_volume() {
+    let place = Place::new();
+    fs::create_dir(place.at("spill, here")).unwrap();
+    let spill = place.text("spill, here");
+    place.run(&["mount", "--memory", "64M", "--spill-dir", &spill, "--case-insensitive", "mnt"]).done();
+    let status = place.json(&["status", "--json"]);
+    assert_eq!((&status["memory_bytes"], &status["case_insensitive"]), (&json!(64 << 20), &json!(true)));
+    place.write("mnt/Name", "x");
+    assert_eq!(place.read("mnt/nAME"), "x");
+    place.run(&["mount", "--spill-dir", "nowhere", "other"]).refused(4, &["cannot spill to nowhere"]);
+    place.run(&["mount", "-o", "no_such_option", "other"]).refused_with_talk();
+    place.run(&["mount", "--attach", "mnt", "-o", "ro", "third"]).done();
+    assert!(fs::write(place.at("third/x"), "").is_err());
+}
+
+impl Ran {
+    #[track_caller]
+    fn refused_with_talk(self) {
+        assert!(self.code > 0 && self.out.is_empty() && !self.talk.is_empty(), "{self:?}");
+    }
+}
+
+#[test]
+fn the_mount_helper_mounts_and_attaches_as_mount_calls_it() {
+    let place = Place::new();
+    let helper = place.at("mount.fuse.bough");
+    symlink(programs().join("bough"), &helper).unwrap();
+    let run = |words: &[&str]| ran(place.command(&helper).args(words));
+    run(&["v", &place.text("mnt"), "-o", "rw,noauto,user,x-systemd.automount,memory=64M"]).done();
+    place.write("mnt/file", "x");
+    place.here(&["snapshot", "create", "s"]).done();
+    run(&["v", &place.text("other"), "-n", "-o", "rw,snapshot=s"]).done();
+    assert_eq!(place.read("other/file"), "x");
+    run(&["none", &place.text("third"), "-f"]).done();
+    run(&["none", &place.text("third")]).done();
+    assert_eq!(place.run(&["list"]).done().lines().count(), 4);
+    run(&["none", "missing"]).refused(32, &["does not exist"]);
+    run(&["none", "third", "-o", "memory=lots"]).refused(1, &["memory=lots"]);
+    assert_eq!(run(&["none"]).code, 1);
+}
+
+#[test]
+fn files_and_directories_below_find_their_volume() {
+    let place = Place::mounted();
+    fs::create_dir_all(place.at("mnt/a/b")).unwrap();
+    place.write("mnt/a/file", "");
+    for path in ["mnt", "mnt/a/b", "mnt/a/file"] {
+        let out = place.run(&["-C", path, "status", "--json"]).done();
+        assert_eq!(out.parse::<Value>().unwrap()["shows"], "main");
+    }
+}
+
+#[test]
+fn a_foreground_daemon_ends_with_its_mount() {
+    let place = Place::new();
+    let mut daemon = place.bough(&["mount", "-f", "mnt"]).spawn().unwrap();
+    wait_until("it is mounted", || place.run(&["-C", "mnt", "status"]).code == 0);
+    place.run(&["unmount", "mnt"]).done();
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_ordinary_user_mounts_where_the_device_allows_it() {
+    const NOBODY: u32 = 65534;
+    if !is_root() {
+        Place::mounted().run(&["unmount", "mnt"]).done();
+        return;
+    }
+    let place = Place::new();
+    for name in ["", "mnt", "other"] {
+        std::os::unix::fs::chown(place.at(name), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    // The programs may lie where this user cannot reach them.
+    for program in ["bough", "bough-fuse"] {
+        fs::copy(programs().join(program), place.at(program)).unwrap();
+    }
+    let user = |words: &[&str]| {
+        let mut command = place.command(place.at("bough"));
+        ran(command.args(words).env("BOUGH_FUSE", place.at("bough-fuse")).uid(NOBODY).gid(NOBODY))
+    };
+    let device = Path::new("/dev/fuse");
+    let before = fs::metadata(device).unwrap().permissions();
+    fs::set_permissions(device, fs::Permissions::from_mode(0o600)).unwrap();
+    let closed = user(&["mount", "mnt"]);
+    fs::set_permissions(device, fs::Permissions::from_mode(0o666)).unwrap();
+    let open = user(&["mount", "mnt"]);
+    let created = user(&["-C", "mnt", "branch", "create", "b"]);
+    let attached = user(&["mount", "--attach", "mnt", "--branch", "b", "other"]);
+    let unmounted = [user(&["unmount", "other"]), user(&["unmount", "mnt"])];
+    fs::set_permissions(device, before).unwrap();
+    closed.refused(4, &["no permission to open /dev/fuse", "chmod 666"]);
+    for ran in [open, created, attached].into_iter().chain(unmounted) {
+        ran.done();
+    }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|found| std::os::unix::fs::MetadataExt::uid(&found) == 0)
+}
+
+#[test]
+fn completions_know_the_verbs() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let out = place.run(&["completions", shell]).done();
+        assert!(out.contains("unmount") && !out.contains("mount-helper"), "{shell}");
+    }
+}

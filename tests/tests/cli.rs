@@ -3,157 +3,22 @@
 //! Runs the programs in `target/release` (or `$BOUGH_BIN`), which `make test` builds first. Each test has a state directory and
 //! mount points of its own.
 
+#[path = "cli/place.rs"]
+mod place;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-/// How a command ended and what it said.
-#[derive(Debug)]
-struct Ran {
-    code: i32,
-    out: String,
-    talk: String,
-}
-
-impl Ran {
-    #[track_caller]
-    fn done(self) -> String {
-        assert_eq!((self.code, self.talk.as_str()), (0, ""), "{self:?}");
-        self.out
-    }
-
-    /// It ended with `code`, and said one line with all of `words` in it.
-    #[track_caller]
-    fn refused(self, code: i32, words: &[&str]) {
-        assert_eq!((self.code, self.out.as_str()), (code, ""), "{self:?}");
-        assert_eq!(self.talk.lines().count(), 1, "{self:?}");
-        words.iter().for_each(|word| assert!(self.talk.contains(word), "no `{word}` in {self:?}"));
-    }
-}
-
-/// A place with mount points; everything is unmounted at its end.
-struct Place {
-    directory: TempDir,
-}
-
-fn programs() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-    std::env::var_os("BOUGH_BIN").map_or_else(|| root.join("target/release"), PathBuf::from)
-}
-
-impl Place {
-    fn new() -> Place {
-        for program in ["bough", "bough-fuse"] {
-            let path = programs().join(program);
-            assert!(path.is_file(), "{} is missing: run `make build` first", path.display());
-        }
-        let place = Place { directory: tempfile::tempdir().unwrap() };
-        ["mnt", "other", "third"].iter().for_each(|name| fs::create_dir(place.at(name)).unwrap());
-        place
-    }
-
-    /// With a new volume at `mnt`.
-    fn mounted() -> Place {
-        let place = Place::new();
-        place.run(&["mount", "mnt"]).done();
-        place
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.directory.path().canonicalize().unwrap().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.at(name).to_str().unwrap().to_owned()
-    }
-
-    fn write(&self, name: &str, content: &str) {
-        fs::write(self.at(name), content).unwrap();
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.at(name)).unwrap()
-    }
-
-    fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command.current_dir(self.directory.path()).env("BOUGH_STATE_DIR", self.at("state")).stdin(Stdio::null());
-        command.env("BOUGH_FUSE", programs().join("bough-fuse")).env_remove("BOUGH_LOG").env("TZ", "UTC");
-        command
-    }
-
-    fn bough(&self, words: &[&str]) -> Command {
-        let mut command = self.command(programs().join("bough"));
-        command.args(words);
-        command
-    }
-
-    fn run(&self, words: &[&str]) -> Ran {
-        ran(&mut self.bough(words))
-    }
-
-    /// In the volume at `mnt`.
-    fn here(&self, words: &[&str]) -> Ran {
-        ran(self.bough(words).current_dir(self.at("mnt")))
-    }
-
-    fn json(&self, words: &[&str]) -> Value {
-        let ran = self.here(words);
-        assert!(ran.code <= 1 && ran.talk.is_empty(), "{ran:?}");
-        serde_json::from_str(&ran.out).unwrap()
-    }
-
-    fn daemon(&self) -> i32 {
-        self.json(&["status", "--json"])["pid"].as_i64().unwrap() as i32
-    }
-
-    /// The daemon of `mnt` dies without a chance to clean up.
-    fn kill_daemon(&self) {
-        let pid = self.daemon();
-        assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
-        wait_until("the mount is dead", || fs::metadata(self.at("mnt")).is_err());
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        let inside = self.directory.path().canonicalize().unwrap_or_default();
-        for point in mounts.lines().filter_map(|line| line.split(' ').nth(1)) {
-            if Path::new(point).starts_with(&inside) {
-                let _ = Command::new("umount").args(["-l", point]).status();
-            }
-        }
-    }
-}
-
-fn ran(command: &mut Command) -> Ran {
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), talk: text(output.stderr) }
-}
-
-#[track_caller]
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{what}: not within ten seconds");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn is_running(pid: i32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
-}
+use place::*;
 
 #[test]
 fn a_volume_is_mounted_used_and_gone_when_it_is_unmounted() {
@@ -227,10 +92,6 @@ fn diff_prints_letters_and_paths_and_ends_with_1() {
     let below = ran_in(&place, "mnt/sub", &["diff", "--", "."]);
     assert_eq!(below.out, "A sub/added\nR moved -> sub/moved\n");
     assert_eq!(place.here(&["diff", "--", "nothing"]).done(), "");
-}
-
-fn ran_in(place: &Place, directory: &str, words: &[&str]) -> Ran {
-    ran(place.bough(words).current_dir(place.at(directory)))
 }
 
 #[test]
@@ -344,11 +205,6 @@ fn stats_are_printed_once_or_each_second() {
     assert_eq!(watch.wait().unwrap().code(), Some(4));
 }
 
-/// Writes back what the kernel holds.
-fn write_back(path: &Path) {
-    assert!(Command::new("sync").arg("-f").arg(path).status().unwrap().success());
-}
-
 #[test]
 fn a_mount_point_switches_branches() {
     let place = Place::mounted();
@@ -396,14 +252,6 @@ fn bad_names_are_refused_and_nothing_changes() {
     place.here(&["branch", "create", "new", "--from", "takne"]).refused(1, &["`takne`", "did you mean `taken`?"]);
     place.here(&["diff", "nowhere"]).refused(1, &["`nowhere`", "`bough log`"]);
     assert_eq!(place.json(&["log", "--json"]).as_array().unwrap().len(), 2);
-}
-
-impl Ran {
-    /// It ended with `code`; how many lines a name with line breaks in it makes is not the question.
-    #[track_caller]
-    fn refused_anyhow(self, code: i32) {
-        assert_eq!((self.code, self.out.as_str()), (code, ""), "{self:?}");
-    }
 }
 
 #[test]
@@ -567,13 +415,6 @@ fn options_reach_the_volume() {
     assert!(fs::write(place.at("third/x"), "").is_err());
 }
 
-impl Ran {
-    #[track_caller]
-    fn refused_with_talk(self) {
-        assert!(self.code > 0 && self.out.is_empty() && !self.talk.is_empty(), "{self:?}");
-    }
-}
-
 #[test]
 fn the_mount_helper_mounts_and_attaches_as_mount_calls_it() {
     let place = Place::new();
@@ -628,10 +469,12 @@ fn an_ordinary_user_mounts_where_the_device_allows_it() {
     for program in ["bough", "bough-fuse"] {
         fs::copy(programs().join(program), place.at(program)).unwrap();
     }
-    let user = |words: &[&str]| {
+    let user_command = |words: &[&str]| {
         let mut command = place.command(place.at("bough"));
-        ran(command.args(words).env("BOUGH_FUSE", place.at("bough-fuse")).uid(NOBODY).gid(NOBODY))
+        command.args(words).env("BOUGH_FUSE", place.at("bough-fuse")).uid(NOBODY).gid(NOBODY);
+        command
     };
+    let user = |words: &[&str]| ran(&mut user_command(words));
     let device = Path::new("/dev/fuse");
     let before = fs::metadata(device).unwrap().permissions();
     fs::set_permissions(device, fs::Permissions::from_mode(0o600)).unwrap();
@@ -640,16 +483,14 @@ fn an_ordinary_user_mounts_where_the_device_allows_it() {
     let open = user(&["mount", "mnt"]);
     let created = user(&["-C", "mnt", "branch", "create", "b"]);
     let attached = user(&["mount", "--attach", "mnt", "--branch", "b", "other"]);
+    let bare = ran(user_command(&["mount", "third"]).env("PATH", "/nowhere"));
     let unmounted = [user(&["unmount", "other"]), user(&["unmount", "mnt"])];
     fs::set_permissions(device, before).unwrap();
     closed.refused(4, &["no permission to open /dev/fuse", "chmod 666"]);
+    bare.refused(4, &["fusermount3 is missing", "fuse3"]);
     for ran in [open, created, attached].into_iter().chain(unmounted) {
         ran.done();
     }
-}
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|found| std::os::unix::fs::MetadataExt::uid(&found) == 0)
 }
 
 #[test]

@@ -80,7 +80,11 @@ impl Walk<'_> {
             if name.is_empty() {
                 return self.finish(here, last, must_be_directory);
             }
-            let found = self.at.lookup(self.caller, here, name)?;
+            let found = match self.at.lookup(self.caller, here, name) {
+                // A directory on the way has gone since it was found.
+                Err(Error::Stale) if last.is_some() => return Err(Error::NotFound),
+                found => found?,
+            };
             let is_last = after.iter().all(|&byte| byte == b'/');
             let follows = !is_last || follow == Follow::Yes || must_be_directory;
             if follows && found.read().kind == FileKind::Symlink {

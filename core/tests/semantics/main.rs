@@ -5,7 +5,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acl;
 mod attributes;
+mod content;
 mod names;
 mod permissions;
 mod rename;
+mod space;
+mod xattrs;

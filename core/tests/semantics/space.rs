@@ -1,0 +1,309 @@
+//! Space: holes, allocation, seeking, memory limit, spill folder, statfs.
+
+use bough::limits::FILE_BYTES;
+use bough::{Allocation, Config, Error, NewNode, NodeId, Seek, Volume, WriteAt};
+
+use crate::support::*;
+
+const RESERVE: Allocation = Allocation::Reserve { keep_size: false };
+const RESERVE_KEEP: Allocation = Allocation::Reserve { keep_size: true };
+const ZERO: Allocation = Allocation::Zero { keep_size: false };
+const ZERO_KEEP: Allocation = Allocation::Zero { keep_size: true };
+const PUNCH: Allocation = Allocation::Punch;
+
+fn allocate(fs: &Fs, offset: u64, length: u64, how: Allocation) -> bough::Result<()> {
+    let handle = fs.open("file", WRITE);
+    let answer = fs.allocate(&ROOT, NodeId::ROOT, Some(handle), offset, length, how);
+    fs.release(handle).unwrap();
+    answer
+}
+
+fn small_volume(chunks: u64) -> Fs {
+    Fs::of(Config { memory_bytes: Some(chunks * CHUNK), root_mode: 0o777, ..Config::default() })
+}
+
+fn write(fs: &Fs, path: &str, bytes: u64) -> bough::Result<()> {
+    fs.path_write(&ROOT, at(path), &vec![7; bytes as usize])
+}
+
+#[test]
+fn holes_cost_nothing() {
+    let fs = Fs::new();
+    fs.write_file("file", "");
+    fs.truncate("file", 1 << 50);
+    assert_eq!((fs.stat("file").allocated, fs.volume.stats().chunks), (0, 0));
+    let handle = fs.open("file", BOTH);
+    fs.put(handle, 1 << 49, "x");
+    assert_eq!((fs.stat("file").allocated, fs.volume.stats().chunks), (CHUNK, 1));
+    assert_eq!(fs.get(handle, (1 << 49) - 1, 3), b"\0x\0");
+}
+
+#[test]
+fn reserving_extends_the_file_unless_it_keeps_its_size() {
+    let fs = Fs::new();
+    for size in [100, 3 * CHUNK] {
+        fs.write_file("file", "abc");
+        assert_eq!(allocate(&fs, 0, size, RESERVE_KEEP), Ok(()));
+        assert_eq!(fs.stat("file").size, 3);
+        assert!(fs.stat("file").allocated >= size);
+        assert_eq!(allocate(&fs, 0, size, RESERVE), Ok(()));
+        assert_eq!(fs.stat("file").size, size);
+        let data = fs.read_file("file");
+        assert!(data.starts_with(b"abc\0") && data[3..].iter().all(|&byte| byte == 0));
+    }
+}
+
+#[test]
+fn what_was_reserved_can_be_written_when_space_has_run_out() {
+    let fs = small_volume(8);
+    fs.write_file("file", "");
+    allocate(&fs, 0, 4 * CHUNK, RESERVE).unwrap();
+    while write(&fs, &format!("fill{}", fs.names("/").len()), CHUNK).is_ok() {}
+    let handle = fs.open("file", WRITE);
+    fs.put(handle, 0, vec![1; 4 * CHUNK as usize]);
+    let more = fs.write(&ROOT, NodeId::ROOT, Some(handle), WriteAt::End, &[1; 100_000]);
+    assert_eq!(more, Err(Error::NoSpace));
+}
+
+#[test]
+fn reserving_more_than_there_is_changes_nothing() {
+    let fs = small_volume(8);
+    fs.write_file("file", "abc");
+    let before = (fs.stat("file").size, fs.volume.stats().chunks);
+    assert_eq!(allocate(&fs, 0, 100 * CHUNK, RESERVE), Err(Error::NoSpace));
+    assert_eq!(allocate(&fs, 0, FILE_BYTES, RESERVE), Err(Error::NoSpace));
+    assert_eq!((fs.stat("file").size, fs.read_text("file").as_str()), (before.0, "abc"));
+    assert!(fs.volume.stats().chunks <= before.1 + 1);
+}
+
+#[test]
+fn punching_frees_whole_chunks_and_zeroes_the_rest() {
+    let fs = Fs::new();
+    let chunk = CHUNK as usize;
+    fs.write_file("file", vec![1; 4 * chunk]);
+    assert_eq!(allocate(&fs, CHUNK / 2, 2 * CHUNK, PUNCH), Ok(()));
+    let expected: Vec<u8> = (0..4 * chunk).map(|at| u8::from(at < chunk / 2 || at >= 5 * chunk / 2)).collect();
+    assert_eq!(fs.read_file("file"), expected);
+    assert_eq!((fs.stat("file").size, fs.stat("file").allocated), (4 * CHUNK, 3 * CHUNK));
+    allocate(&fs, 0, 100 * CHUNK, PUNCH).unwrap();
+    assert_eq!((fs.stat("file").size, fs.stat("file").allocated, fs.volume.stats().chunks), (4 * CHUNK, 0, 0));
+    allocate(&fs, 50 * CHUNK, CHUNK, PUNCH).unwrap();
+    assert_eq!(fs.stat("file").size, 4 * CHUNK, "past the end nothing happens");
+}
+
+#[test]
+fn zeroing_keeps_storage_and_may_extend() {
+    let fs = Fs::new();
+    fs.write_file("file", vec![1; 2 * CHUNK as usize]);
+    allocate(&fs, 10, CHUNK, ZERO).unwrap();
+    let data = fs.read_file("file");
+    assert!(data[..10].iter().all(|&b| b == 1) && data[10..CHUNK as usize + 10].iter().all(|&b| b == 0));
+    assert!(data[CHUNK as usize + 10..].iter().all(|&b| b == 1));
+    assert_eq!(fs.stat("file").allocated, 2 * CHUNK);
+    allocate(&fs, 3 * CHUNK, CHUNK, ZERO_KEEP).unwrap();
+    assert_eq!(fs.stat("file").size, 2 * CHUNK);
+    allocate(&fs, 3 * CHUNK, CHUNK, ZERO).unwrap();
+    assert_eq!((fs.stat("file").size, fs.stat("file").allocated), (4 * CHUNK, 3 * CHUNK));
+}
+
+#[test]
+fn allocation_refuses_bad_ranges_and_kinds() {
+    let fs = Fs::new();
+    fs.write_file("file", "");
+    for how in [RESERVE, RESERVE_KEEP, ZERO, ZERO_KEEP, PUNCH] {
+        assert!(matches!(allocate(&fs, 0, 0, how), Err(Error::Invalid(_))), "{how:?}");
+        assert_eq!(allocate(&fs, FILE_BYTES, 1, how), Err(Error::FileTooLarge), "{how:?}");
+        assert_eq!(allocate(&fs, u64::MAX, u64::MAX, how), Err(Error::FileTooLarge), "{how:?}");
+        assert_eq!(fs.allocate(&ROOT, NodeId::ROOT, None, 0, 1, how), Err(Error::IsADirectory), "{how:?}");
+        fs.remove_file("file");
+        fs.make_at("file", NewNode::Fifo);
+        let node = fs.node("file");
+        assert!(matches!(fs.allocate(&ROOT, node, None, 0, 1, how), Err(Error::Invalid(_))), "{how:?}");
+        fs.remove_file("file");
+        fs.write_file("file", "");
+        let handle = fs.open("file", READ);
+        assert_eq!(fs.allocate(&ROOT, NodeId::ROOT, Some(handle), 0, 1, how), Err(Error::BadHandle));
+    }
+}
+
+#[test]
+fn seek_finds_data_and_holes_by_chunks() {
+    let fs = Fs::new();
+    fs.write_file("file", "");
+    fs.truncate("file", 10 * CHUNK);
+    let handle = fs.open("file", WRITE);
+    fs.put(handle, 2 * CHUNK + 5, "x");
+    fs.put(handle, 3 * CHUNK, "x");
+    fs.put(handle, 7 * CHUNK, "x");
+    let node = fs.node("file");
+    let (data, hole) = (|at| fs.seek(node, at, Seek::Data), |at| fs.seek(node, at, Seek::Hole));
+    assert_eq!((data(0), hole(0)), (Ok(2 * CHUNK), Ok(0)));
+    assert_eq!((data(2 * CHUNK + 9), hole(2 * CHUNK + 9)), (Ok(2 * CHUNK + 9), Ok(4 * CHUNK)));
+    assert_eq!((data(4 * CHUNK), hole(7 * CHUNK)), (Ok(7 * CHUNK), Ok(8 * CHUNK)));
+    assert_eq!(data(8 * CHUNK), Err(Error::NoSuchOffset));
+    assert_eq!(hole(10 * CHUNK - 1), Ok(10 * CHUNK - 1));
+    for past in [10 * CHUNK, u64::MAX] {
+        assert_eq!((data(past), hole(past)), (Err(Error::NoSuchOffset), Err(Error::NoSuchOffset)));
+    }
+}
+
+#[test]
+fn the_end_of_a_full_file_counts_as_a_hole() {
+    let fs = Fs::new();
+    for size in [5, 100_000] {
+        fs.write_file("file", vec![1; size]);
+        let node = fs.node("file");
+        assert_eq!(fs.seek(node, 0, Seek::Hole), Ok(size as u64));
+        assert_eq!(fs.seek(node, 3, Seek::Data), Ok(3));
+    }
+    fs.write_file("file", "");
+    let node = fs.node("file");
+    assert_eq!(fs.seek(node, 0, Seek::Data), Err(Error::NoSuchOffset));
+    assert_eq!(fs.seek(node, 0, Seek::Hole), Err(Error::NoSuchOffset));
+    assert_eq!(fs.seek(NodeId::ROOT, 0, Seek::Data), Err(Error::IsADirectory));
+}
+
+#[test]
+fn small_files_are_counted_by_what_they_take() {
+    let fs = Fs::new();
+    for number in 0..1000 {
+        fs.write_file(&format!("f{number}"), [1; 100]);
+    }
+    let stats = fs.volume.stats();
+    assert_eq!((stats.chunks, stats.small_bytes, stats.used_bytes), (0, 100_000, 100_000));
+    fs.write_file("edge", vec![1; 16 * 1024]);
+    assert_eq!(fs.volume.stats().chunks, 0);
+    fs.write_file("over", vec![1; 16 * 1024 + 1]);
+    assert_eq!((fs.volume.stats().chunks, fs.stat("over").allocated), (1, CHUNK));
+}
+
+#[test]
+fn past_the_memory_limit_writes_fail_and_what_is_stored_stays_readable() {
+    let fs = small_volume(16);
+    fs.write_file("small", "small");
+    let mut files = 0;
+    while write(&fs, &format!("f{files}"), 2 * CHUNK).is_ok() {
+        files += 1;
+    }
+    assert_eq!(files, 7, "16 chunks, less the small file's part of one");
+    assert!(fs.volume.stats().used_bytes <= 16 * CHUNK);
+    assert_eq!(write(&fs, "one more", 2 * CHUNK), Err(Error::NoSpace));
+    for number in 0..files {
+        assert_eq!(fs.read_file(&format!("f{number}")), vec![7; 2 * CHUNK as usize]);
+    }
+    assert_eq!(fs.read_text("small"), "small");
+    fs.mkdir_p("dir/names/need/no/content");
+}
+
+#[test]
+fn a_write_that_runs_out_of_space_says_how_much_it_wrote() {
+    let fs = small_volume(4);
+    fs.write_file("file", "");
+    let node = fs.node("file");
+    let write = |at| fs.write(&ROOT, node, None, at, &vec![1; 6 * CHUNK as usize]);
+    assert_eq!(write(WriteAt::Offset(0)), Ok(4 * CHUNK as usize));
+    assert_eq!(write(WriteAt::End), Err(Error::NoSpace));
+    assert_eq!(fs.read_file("file"), vec![1; 4 * CHUNK as usize]);
+}
+
+#[test]
+fn overwriting_in_place_needs_no_space_but_a_shared_chunk_does() {
+    let fs = small_volume(4);
+    fs.write_file("file", vec![1; 4 * CHUNK as usize]);
+    let handle = fs.open("file", BOTH);
+    fs.put(handle, 0, vec![2; 4 * CHUNK as usize]);
+    fs.snapshot("s");
+    let write = fs.write(&ROOT, NodeId::ROOT, Some(handle), WriteAt::Offset(10), b"x");
+    assert_eq!(write, Err(Error::NoSpace));
+    assert_eq!(fs.get(handle, 0, 4 * CHUNK as usize), vec![2; 4 * CHUNK as usize]);
+}
+
+#[test]
+fn space_comes_back_with_every_deletion() {
+    let fs = small_volume(8);
+    for _ in 0..5 {
+        write(&fs, "a", 7 * CHUNK).unwrap();
+        assert_eq!(write(&fs, "b", 2 * CHUNK), Err(Error::NoSpace));
+        drop(fs.path_unlink(&ROOT, at("b")));
+        fs.remove_file("a");
+        assert_eq!(fs.volume.stats().chunks, 0);
+    }
+    write(&fs, "a", 7 * CHUNK).unwrap();
+    fs.truncate("a", 0);
+    write(&fs, "b", 7 * CHUNK).unwrap();
+}
+
+#[test]
+fn space_comes_back_when_a_snapshot_is_deleted() {
+    let fs = small_volume(8);
+    write(&fs, "a", 7 * CHUNK).unwrap();
+    let snapshot = fs.snapshot("s");
+    fs.remove_file("a");
+    assert_eq!(fs.volume.stats().chunks, 7, "the snapshot holds it");
+    fs.volume.delete_ref(bough::RefId::Snapshot(snapshot)).unwrap();
+    let freed = || fs.volume.stats().chunks == 0;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !freed() && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(freed(), "in the background, but soon");
+}
+
+#[test]
+fn a_memory_limit_below_one_chunk_is_invalid() {
+    for bytes in [0, 1, CHUNK - 1] {
+        let opened = Volume::open(Config { memory_bytes: Some(bytes), ..Config::default() });
+        assert!(matches!(opened.err(), Some(Error::Invalid(_))), "{bytes}");
+    }
+    assert!(Volume::open(Config { memory_bytes: Some(CHUNK), ..Config::default() }).is_ok());
+}
+
+#[test]
+fn content_past_the_memory_limit_goes_to_a_folder_that_shows_no_name_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let spill_dir = Some(folder.path().to_path_buf());
+    let fs = Fs::of(Config { memory_bytes: Some(8 * CHUNK), spill_dir, ..Config::default() });
+    let content = |number: u64| -> Vec<u8> { (0..3 * CHUNK).map(|at| (at * 31 + number) as u8).collect() };
+    for number in 0..20 {
+        fs.write_file(&format!("f{number}"), content(number));
+    }
+    fs.write_file("small", "small");
+    let stats = fs.volume.stats();
+    assert_eq!(stats.chunks, 61, "a small file takes a chunk when memory has no room for it");
+    assert!(stats.spill_bytes >= 52 * CHUNK && stats.used_bytes > stats.memory_bytes);
+    assert!(stats.capacity_bytes >= stats.used_bytes);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the file has no name");
+    for number in 0..20 {
+        assert_eq!(fs.read_file(&format!("f{number}")), content(number), "{number}");
+    }
+    assert_eq!(fs.read_text("small"), "small");
+    let handle = fs.open("f19", BOTH);
+    let kept = fs.frozen("kept");
+    fs.put(handle, 5, "changed");
+    assert_eq!(kept.read_file("f19"), content(19));
+    assert_eq!(&fs.read_file("f19")[5..12], b"changed");
+    for number in 0..20 {
+        fs.remove_file(&format!("f{number}"));
+    }
+    drop((kept, fs));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_spill_folder_that_cannot_be_used_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let spill_dir = Some(folder.path().join("missing"));
+    assert!(matches!(Volume::open(Config { spill_dir, ..Config::default() }).err(), Some(Error::Io(_))));
+}
+
+#[test]
+fn statfs_counts_blocks_and_inodes() {
+    let fs = small_volume(16);
+    let empty = fs.fs_stats();
+    assert_eq!((empty.block_bytes, empty.name_bytes), (4096, 255));
+    assert_eq!((empty.blocks, empty.blocks_free), (16 * CHUNK / 4096, 16 * CHUNK / 4096));
+    write(&fs, "file", 4 * CHUNK).unwrap();
+    let used = fs.fs_stats();
+    assert_eq!(used.blocks_free, 12 * CHUNK / 4096);
+    assert!(used.inodes_free < used.inodes && used.inodes_free <= empty.inodes_free);
+}

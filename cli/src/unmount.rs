@@ -48,7 +48,9 @@ fn unmount(directory: Directory, point: &Path) -> Result<()> {
     let farewell = Volume::behind(directory).ok().and_then(|volume| Farewell::to(&volume));
     // No directory of the mount is open any more: that would keep it busy.
     fuse::unmount(point)?;
-    farewell.map_or((), Farewell::wait);
+    if let Some(farewell) = farewell {
+        farewell.wait();
+    }
     Ok(())
 }
 
@@ -70,18 +72,20 @@ impl Farewell {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             match views::all(&mut self.socket) {
-                Ok(views) if views.is_empty() => return drop(has_ended(&self.daemon, A_WHILE)),
+                Ok(views) if views.is_empty() => return wait_for_end(&self.daemon, A_WHILE),
                 Ok(views) if views.iter().all(|view| view.view != self.view) => return,
-                Ok(_) => drop(has_ended(&self.daemon, A_MOMENT)),
-                Err(_) => return drop(has_ended(&self.daemon, PATIENCE)),
+                Ok(_) => wait_for_end(&self.daemon, A_MOMENT),
+                Err(_) => return wait_for_end(&self.daemon, PATIENCE),
             }
         }
     }
 }
 
-fn has_ended(daemon: &OwnedFd, within: Duration) -> bool {
-    let timeout = Timespec::try_from(within).expect("invariant: seconds fit");
-    poll(&mut [PollFd::new(daemon, PollFlags::IN)], Some(&timeout)).is_ok_and(|ended| ended > 0)
+/// Until the daemon has ended, but no longer than that.
+fn wait_for_end(daemon: &OwnedFd, at_most: Duration) {
+    let timeout = Timespec::try_from(at_most).expect("invariant: seconds fit");
+    // An interrupted wait is a short one; the caller asks again or goes on.
+    let _ = poll(&mut [PollFd::new(daemon, PollFlags::IN)], Some(&timeout));
 }
 
 #[cfg(test)]

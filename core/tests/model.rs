@@ -1,0 +1,87 @@
+//! Random sequences of operations on a volume and on a naive model of it. After every operation the whole tree of
+//! the branch or snapshot in view is compared, every few operations those of all branches and snapshots.
+//!
+//! `BOUGH_MODEL_CASES` sets how many sequences are tried. A failure prints the seed that replays it.
+
+#[path = "model/compare.rs"]
+mod compare;
+#[path = "model/differences.rs"]
+mod differences;
+#[path = "model/naive.rs"]
+mod naive;
+#[path = "model/operations.rs"]
+mod operations;
+#[path = "model/regressions.rs"]
+mod regressions;
+#[path = "model/runner.rs"]
+mod runner;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Once;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+
+use operations::{Op, sequence};
+use runner::Runner;
+
+const DEFAULT_CASES: u32 = 400;
+const STACK_BYTES: usize = 64 << 20;
+
+fn number_from(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+fn run(steps: &[(usize, Op)], ignores_case: bool) {
+    let mut runner = Runner::new(ignores_case);
+    for (by, op) in steps {
+        runner.step(*by, op);
+    }
+    runner.finish();
+}
+
+fn try_sequences(test: &str, cases: u32, ignores_case: bool) -> Result<(), String> {
+    let seed = number_from("BOUGH_MODEL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let cases = number_from("BOUGH_MODEL_CASES").map_or(cases, |cases| cases as u32);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let answer = runner.run(&sequence(ignores_case), |steps| {
+        run(&steps, ignores_case);
+        Ok(())
+    });
+    let Err(TestError::Fail(why, steps)) = answer else { return Ok(()) };
+    let steps: Vec<String> = steps.iter().map(|step| format!("    {step:?},")).collect();
+    let replay = format!("BOUGH_MODEL_SEED={seed} BOUGH_MODEL_CASES={cases} cargo test -p bough --test model {test}");
+    Err(format!("{why}\nafter:\n{}\nreplay with: {replay}", steps.join("\n")))
+}
+
+/// In a thread of its own: drawing a sequence takes more stack than a test's thread has, and what fails while it is
+/// shrunk need not be told each time.
+fn check(test: &'static str, cases: u32, ignores_case: bool) {
+    const THREAD: &str = "model";
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if std::thread::current().name() != Some(THREAD) {
+                loud(info);
+            }
+        }));
+    });
+    let thread = std::thread::Builder::new().name(THREAD.into()).stack_size(STACK_BYTES);
+    let done = thread.spawn(move || try_sequences(test, cases, ignores_case)).unwrap().join();
+    if let Err(failure) = done.expect("the runner itself does not panic") {
+        panic!("{failure}");
+    }
+}
+
+#[test]
+fn a_volume_does_what_the_model_does() {
+    check("a_volume_does_what_the_model_does", DEFAULT_CASES, false);
+}
+
+#[test]
+fn a_volume_that_ignores_case_does_what_the_model_does() {
+    check("a_volume_that_ignores_case_does_what_the_model_does", DEFAULT_CASES / 3, true);
+}

@@ -57,10 +57,10 @@ static void to_syslog(void *context, uint32_t level, const char *text, size_t le
     syslog(priority, "%.*s", (int)length, text);
 }
 
-void log_begin(bool foreground)
+void log_begin(bool to_stderr)
 {
     fuse_set_log_func(take_from_libfuse);
-    if (foreground) {
+    if (to_stderr) {
         fs_log_init();
     } else {
         openlog("bough-fuse", LOG_PID, LOG_DAEMON);

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/// From now on messages go to the log: to standard error as BOUGH_LOG says when `foreground`, else to syslog(3).
-void log_begin(bool foreground);
+/// From now on messages go to the log: to standard error as BOUGH_LOG says, or to syslog(3).
+void log_begin(bool to_stderr);
 
 /// Something went wrong that somebody should know about. One line, no newline.
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -51,10 +51,16 @@ static void live(struct volume *volume, bool keep, int signals)
     }
 }
 
-static void let_go_of_terminal(void)
+// Whoever asks for a log by BOUGH_LOG gets it where he is.
+static bool logs_to_stderr(const struct options *options)
+{
+    return options->foreground || getenv("BOUGH_LOG");
+}
+
+static void let_go_of_terminal(bool keep_stderr)
 {
     int nothing = open("/dev/null", O_RDWR);
-    for (int file = 0; file <= 2 && nothing != -1; file++)
+    for (int file = 0; file <= (keep_stderr ? 1 : 2) && nothing != -1; file++)
         dup2(nothing, file);
     if (nothing > 2)
         close(nothing);
@@ -69,29 +75,32 @@ static void report(int pipe_end, enum exits verdict)
         log_error("nobody waits for this daemon to begin");
 }
 
+// The options for the kernel that we add: what the mount is called.
+static enum exits name_mount(const struct options *options, const struct volume *volume, struct fuse_args *arguments)
+{
+    char *words = NULL, *source = NULL;
+    bool named = asprintf(&source, "fsname=%s", options->fsname ? options->fsname : volume->name) > 0 &&
+                 fuse_opt_add_opt(&words, "subtype=bough") == 0 && fuse_opt_add_opt_escaped(&words, source) == 0 &&
+                 fuse_opt_add_arg(arguments, "-o") == 0 && fuse_opt_add_arg(arguments, words) == 0;
+    free(words);
+    free(source);
+    return named ? EXIT_DONE : EXIT_OTHER;
+}
+
 static enum exits serve(const struct options *options, const char *path, struct fuse_args *arguments, int parent)
 {
     struct volume volume;
     int signals = open_signals();
     enum exits verdict = volume_open(&volume, options);
-    if (verdict == EXIT_DONE) {
-        char *words = NULL;
-        char *source = NULL;
-        if (asprintf(&source, "fsname=%s", options->fsname ? options->fsname : volume.name) < 0)
-            source = NULL;
-        if (!source || fuse_opt_add_opt(&words, "subtype=bough") || fuse_opt_add_opt_escaped(&words, source) ||
-            fuse_opt_add_arg(arguments, "-o") || fuse_opt_add_arg(arguments, words))
-            verdict = EXIT_OTHER;
-        free(words);
-        free(source);
-    }
+    if (verdict == EXIT_DONE)
+        verdict = name_mount(options, &volume, arguments);
     if (verdict == EXIT_DONE)
         verdict = volume_mount_first(&volume, options, path, arguments);
     if (verdict == EXIT_DONE) {
-        log_begin(options->foreground);
+        log_begin(logs_to_stderr(options));
         report(parent, verdict);
         if (!options->foreground)
-            let_go_of_terminal();
+            let_go_of_terminal(logs_to_stderr(options));
         live(&volume, options->keep, signals);
     }
     volume_close(&volume);

@@ -177,7 +177,8 @@ enum exits mountpoint_check(const char *path, char **absolute)
     enum exits verdict = EXIT_DONE;
     struct stat stat_buffer;
     if (mountpoint_find(*absolute, &facts)) {
-        if (stat(*absolute, &stat_buffer) == 0 || errno != ENOTCONN) {
+        // ECONNABORTED: the first to ask after it has ended.
+        if (stat(*absolute, &stat_buffer) == 0 || (errno != ENOTCONN && errno != ECONNABORTED)) {
             log_error("%s: a Bough volume is mounted there already", *absolute);
             return EXIT_MOUNTED;
         }

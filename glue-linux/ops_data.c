@@ -132,9 +132,9 @@ void op_write(fuse_req_t request, fuse_ino_t node, const char *data, size_t size
 {
     struct asker asker;
     const struct fs_caller *caller = asker_of_open(request, &asker);
-    // What the kernel writes back was checked, and has taken set-user-ID bits, when it was written to the page.
+    // What the kernel writes back was checked, took set-user-ID bits and has its time from when it was written to the page.
     if (file->writepage)
-        asker.caller.privileges |= FS_PRIVILEGE_KEEP_SETID;
+        asker.caller.privileges |= FS_PRIVILEGE_KEEP_SETID | FS_PRIVILEGE_KEEP_TIMES;
     size_t written = 0;
     fs_result result = fs_write(view_of(request), caller, node, FS_HANDLE_NONE, (uint64_t)offset, data, size, &written);
     if (result == FS_OK)

@@ -156,6 +156,8 @@ static bool is_consistent(struct options *options)
 static void print_version(void)
 {
     printf("bough-fuse %s\nFUSE library version %s\n", fs_version(), fuse_pkgversion());
+    // The rest may come from another program.
+    fflush(stdout);
     fuse_lowlevel_version();
 }
 

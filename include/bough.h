@@ -113,6 +113,9 @@
 // The host has checked access already (FUSE's default_permissions): permission bits and ACLs are not looked at again.
 #define FS_PRIVILEGE_CHECKED 256
 
+// The host's kernel keeps times itself and sets them afterwards (FUSE's write-back): `fs_write` does not set them.
+#define FS_PRIVILEGE_KEEP_TIMES 512
+
 // All a superuser has.
 #define FS_PRIVILEGE_SUPERUSER 255
 

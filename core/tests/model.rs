@@ -3,6 +3,9 @@
 //!
 //! `BOUGH_MODEL_CASES` sets how many sequences are tried. A failure prints the seed that replays it.
 
+// Here a panic is how a failure is told.
+#![allow(clippy::unwrap_used)]
+
 #[path = "model/compare.rs"]
 mod compare;
 #[path = "model/differences.rs"]

@@ -62,6 +62,8 @@ pub const FS_PRIVILEGE_IMMUTABLE: u32 = 64;
 pub const FS_PRIVILEGE_ADMIN: u32 = 128;
 /// The host has checked access already (FUSE's default_permissions): permission bits and ACLs are not looked at again.
 pub const FS_PRIVILEGE_CHECKED: u32 = 256;
+/// The host's kernel keeps times itself and sets them afterwards (FUSE's write-back): `fs_write` does not set them.
+pub const FS_PRIVILEGE_KEEP_TIMES: u32 = 512;
 /// All a superuser has.
 pub const FS_PRIVILEGE_SUPERUSER: u32 = 255;
 
@@ -180,6 +182,7 @@ const _: () = {
     assert!(FS_PRIVILEGE_KEEP_SETID == Privileges::KEEP_SETID.0);
     assert!(FS_PRIVILEGE_MAKE_NODES == Privileges::MAKE_NODES.0);
     assert!(FS_PRIVILEGE_IMMUTABLE == Privileges::IMMUTABLE.0 && FS_PRIVILEGE_ADMIN == Privileges::ADMIN.0);
+    assert!(FS_PRIVILEGE_KEEP_TIMES == Privileges::KEEP_TIMES.0);
     assert!(FS_PRIVILEGE_CHECKED == Privileges::CHECKED.0 && FS_PRIVILEGE_SUPERUSER == Privileges::SUPERUSER.0);
 };
 

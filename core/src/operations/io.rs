@@ -8,7 +8,7 @@ use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
 use crate::operations::attributes::lose_privileges;
 use crate::tree::inode::Record;
-use crate::types::{Caller, InodeId};
+use crate::types::{Caller, InodeId, Privileges};
 
 /// Where a write begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,11 @@ impl Attachment {
         }
         let written = record.stream_mut()?.write(&self.context.store, offset, data)?;
         lose_privileges(caller, &mut record);
-        record.touch_content(change.now);
+        if caller.may(Privileges::KEEP_TIMES) {
+            record.version += 1;
+        } else {
+            record.touch_content(change.now);
+        }
         change.tell_of(EventKind::Content, id);
         Ok(written)
     }

@@ -25,6 +25,8 @@ impl Privileges {
     pub const ADMIN: Privileges = Privileges(1 << 7);
     /// The host has checked access already (FUSE's default_permissions): permission bits and ACLs are not looked at again.
     pub const CHECKED: Privileges = Privileges(1 << 8);
+    /// The host's kernel keeps times itself and sets them afterwards (FUSE's write-back): a write does not set them.
+    pub const KEEP_TIMES: Privileges = Privileges(1 << 9);
     /// All a superuser has.
     pub const SUPERUSER: Privileges = Privileges((1 << 8) - 1);
 

@@ -9,7 +9,7 @@ use super::runner::{EVERYTHING, read_all};
 
 /// Which inode of the volume each node of the model is, in every branch and snapshot.
 #[derive(Default)]
-pub struct Identities {
+pub(crate) struct Identities {
     inode_of: BTreeMap<Id, InodeId>,
     id_of: BTreeMap<InodeId, Id>,
 }
@@ -21,7 +21,7 @@ impl Identities {
     }
 }
 
-pub struct Comparison<'a> {
+pub(crate) struct Comparison<'a> {
     view: &'a View,
     tree: &'a Tree,
     identities: &'a mut Identities,
@@ -29,12 +29,12 @@ pub struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    pub fn new(view: &'a View, tree: &'a Tree, identities: &'a mut Identities) -> Comparison<'a> {
+    pub(crate) fn new(view: &'a View, tree: &'a Tree, identities: &'a mut Identities) -> Comparison<'a> {
         Comparison { view, tree, identities, links: BTreeMap::new() }
     }
 
     /// Compares everything; answers how many inodes there are.
-    pub fn run(&mut self) -> usize {
+    pub(crate) fn run(&mut self) -> usize {
         self.count_links(ROOT);
         let attr = self.view.attr(NodeId::ROOT).unwrap();
         self.node(ROOT, NodeId::ROOT, &attr, "/");

@@ -16,7 +16,7 @@ struct Check<'a> {
     entries: Vec<DiffEntry>,
 }
 
-pub fn check(mut diff: Diff, model: &Model, before: Key, after: Key) {
+pub(crate) fn check(mut diff: Diff, model: &Model, before: Key, after: Key) {
     let trees = [&model.refs[&before].tree, &model.refs[&after].tree];
     let mut entries = Vec::new();
     while let Some(mut entry) = diff.next_entry().unwrap() {

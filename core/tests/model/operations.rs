@@ -8,7 +8,7 @@ use super::naive::{How, Path, What};
 
 /// One operation. Which caller does it is drawn beside it.
 #[derive(Debug, Clone)]
-pub enum Op {
+pub(crate) enum Op {
     Make(Path, u32, What),
     Unlink(Path),
     Rmdir(Path),
@@ -52,7 +52,7 @@ pub enum Op {
 
 /// What is done with an open file.
 #[derive(Debug, Clone, Copy)]
-pub enum Io {
+pub(crate) enum Io {
     Read,
     Write { offset: usize, length: usize, fill: u8 },
     Append { length: usize, fill: u8 },
@@ -61,7 +61,7 @@ pub enum Io {
     Reserve { offset: usize, length: usize, keep: bool },
 }
 
-pub const SLOTS: usize = 3;
+pub(crate) const SLOTS: usize = 3;
 const NAMES: &[&str] = &["a", "b", "c", "d"];
 const CASED_NAMES: &[&str] = &["a", "A", "b", "B", "c"];
 const REFS: &[&str] = &["main", "one", "two", "three", "main@1"];
@@ -172,7 +172,7 @@ fn history() -> impl Strategy<Value = Op> {
 }
 
 /// A sequence of operations, each with the number of its caller: 0 is the superuser.
-pub fn sequence(cased: bool) -> impl Strategy<Value = Vec<(usize, Op)>> {
+pub(crate) fn sequence(cased: bool) -> impl Strategy<Value = Vec<(usize, Op)>> {
     let names = if cased { CASED_NAMES } else { NAMES };
     let op = prop_oneof![6 => names_and_attributes(names), 3 => content(names), 2 => history()];
     let by = prop_oneof![4 => Just(0usize), 1 => Just(1), 1 => Just(2)];

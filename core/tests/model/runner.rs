@@ -24,7 +24,7 @@ const CALLERS: [Caller<'static>; 3] = [
     Caller { uid: 1, gid: 1, groups: &[3], pid: 1, umask: 0o022, privileges: Privileges::NONE },
     Caller { uid: 2, gid: 2, groups: &[1], pid: 2, umask: 0o002, privileges: Privileges::NONE },
 ];
-pub const QUIET: ViewOptions = ViewOptions { read_only: false, no_access_time: true };
+pub(crate) const QUIET: ViewOptions = ViewOptions { read_only: false, no_access_time: true };
 
 /// A clock that stands still until it is set.
 struct Ticks(Arc<AtomicI64>);
@@ -43,8 +43,8 @@ enum Answer {
     Count(usize),
 }
 
-pub struct Runner {
-    pub volume: Arc<Volume>,
+pub(crate) struct Runner {
+    pub(crate) volume: Arc<Volume>,
     view: Arc<View>,
     model: Model,
     clock: Arc<AtomicI64>,
@@ -56,7 +56,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub fn new(ignores_case: bool) -> Runner {
+    pub(crate) fn new(ignores_case: bool) -> Runner {
         let clock = Arc::new(AtomicI64::new(1_000));
         let names = if ignores_case { NamePolicy::PosixCaseInsensitive } else { NamePolicy::Posix };
         let memory_bytes = Some(1 << 30);
@@ -78,7 +78,7 @@ impl Runner {
         }
     }
 
-    pub fn step(&mut self, by: usize, op: &Op) {
+    pub(crate) fn step(&mut self, by: usize, op: &Op) {
         self.done += 1;
         self.model.now += 1_000;
         self.clock.store(self.model.now, Ordering::Relaxed);
@@ -98,7 +98,7 @@ impl Runner {
         }
     }
 
-    pub fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         self.compare_all();
         self.compare_differences();
         for handle in self.handles.into_iter().flatten() {
@@ -385,7 +385,7 @@ fn pattern(length: usize, fill: u8) -> Vec<u8> {
     (0..length).map(|at| fill.wrapping_add((at % 251) as u8)).collect()
 }
 
-pub fn read_all(view: &View, by: &Caller<'_>, node: NodeId, handle: Option<HandleId>) -> Result<Vec<u8>> {
+pub(crate) fn read_all(view: &View, by: &Caller<'_>, node: NodeId, handle: Option<HandleId>) -> Result<Vec<u8>> {
     let mut data = Vec::new();
     let mut piece = vec![0; 70_000];
     loop {
@@ -396,4 +396,4 @@ pub fn read_all(view: &View, by: &Caller<'_>, node: NodeId, handle: Option<Handl
     }
 }
 
-pub const EVERYTHING: ListOptions = ListOptions { attributes: true, dots: true };
+pub(crate) const EVERYTHING: ListOptions = ListOptions { attributes: true, dots: true };

@@ -37,7 +37,8 @@ fn each_attribute_is_set_on_its_own() {
     let now = clock.forward(5);
     let at = |seconds| Time::new(seconds, 7);
     let changed = now;
-    let table: [(SetAttr, fn(Attr) -> Attr); 8] = [
+    type Expected = fn(Attr) -> Attr;
+    let table: [(SetAttr, Expected); 8] = [
         (SetAttr { mode: Some(0o7421), ..NONE }, |attr| Attr { mode: 0o7421, ..attr }),
         (SetAttr { uid: Some(7), mode: Some(0o7421), ..NONE }, |attr| Attr { uid: 7, ..attr }),
         (SetAttr { gid: Some(8), mode: Some(0o7421), ..NONE }, |attr| Attr { gid: 8, ..attr }),

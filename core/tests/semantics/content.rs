@@ -208,7 +208,9 @@ fn a_copied_range_that_does_not_line_up_has_the_right_bytes() {
     let fs = Fs::new();
     let data = pattern(3 * CHUNK as usize);
     fs.write_file("source", &data);
-    for (from, to, length) in [(1, 0, 100), (0, 1, CHUNK), (CHUNK - 1, 5, 2 * CHUNK), (7, 7, CHUNK), (CHUNK, 0, CHUNK + 1)] {
+    for (from, to, length) in
+        [(1, 0, 100), (0, 1, CHUNK), (CHUNK - 1, 5, 2 * CHUNK), (7, 7, CHUNK), (CHUNK, 0, CHUNK + 1)]
+    {
         fs.write_file("target", vec![7; 10]);
         assert_eq!(copy(&fs, ("source", from), ("target", to), length), Ok(length));
         let target = fs.read_file("target");
@@ -242,7 +244,8 @@ fn ranges_of_one_file_are_copied_unless_they_overlap() {
     assert!(matches!(copy(&fs, ("file", 0), ("file", 4), 5), Err(Error::Invalid(_))));
     assert!(matches!(copy(&fs, ("file", 4), ("file", 0), 5), Err(Error::Invalid(_))));
     let (other, node) = (fs.open("other", READ), fs.node("file"));
-    let copy = |source, target_node| fs.copy_range(&ROOT, NodeId::ROOT, Some(source), 0, target_node, Some(handle), 0, 3);
+    let copy =
+        |source, target_node| fs.copy_range(&ROOT, NodeId::ROOT, Some(source), 0, target_node, Some(handle), 0, 3);
     assert_eq!(copy(other, NodeId::ROOT), Ok(3), "handles tell the files apart");
     assert!(matches!(copy(handle, node), Err(Error::Invalid(_))));
 }

@@ -46,7 +46,8 @@ fn every_change_is_told_with_inode_parent_and_name() {
     fs.hard_link("file", "dir/second");
     fs.remove_file("file");
     fs.remove_dir("dir/sub");
-    let expected = [(EventKind::Created, dir, "second"), (EventKind::Removed, root, "file"), (EventKind::Removed, dir, "sub")];
+    let expected =
+        [(EventKind::Created, dir, "second"), (EventKind::Removed, root, "file"), (EventKind::Removed, dir, "sub")];
     assert_eq!(told(&events), expected.map(|(kind, parent, name)| (kind, parent, name.into())));
 }
 

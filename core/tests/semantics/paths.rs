@@ -92,7 +92,10 @@ fn directories_nest_without_limit() {
     }
     let deep = fs.path_attr(&ROOT, at(&"d/".repeat(16_000))).unwrap();
     assert_eq!(deep.kind, FileKind::Directory);
-    assert_eq!(fs.move_as("d", &format!("{}x", "d/".repeat(16_000)), bough::RenameMode::Replace), Err(Error::IntoItself));
+    assert_eq!(
+        fs.move_as("d", &format!("{}x", "d/".repeat(16_000)), bough::RenameMode::Replace),
+        Err(Error::IntoItself)
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Who may: mode bits, owners, groups, privileges, set-id and sticky bits, umask, flags.
 
-use bough::{Error, Mask, NewNode, NodeId, OpenOptions, Privileges, RenameMode, SetAttr, SetTime, Time, WriteAt, flags};
+use bough::{
+    Error, Mask, NewNode, NodeId, OpenOptions, Privileges, RenameMode, SetAttr, SetTime, Time, WriteAt, flags,
+};
 
 use crate::support::*;
 
@@ -420,7 +422,8 @@ fn an_append_only_directory_only_gains_entries() {
 fn flags_are_set_by_owners_and_the_strict_ones_by_privilege() {
     let fs = Fs::new();
     file(&fs, 0o666);
-    let set = |caller: &_, flags| fs.path_set_attr(caller, at("file"), &SetAttr { flags: Some(flags), ..NONE }).map(drop);
+    let set =
+        |caller: &_, flags| fs.path_set_attr(caller, at("file"), &SetAttr { flags: Some(flags), ..NONE }).map(drop);
     let (owner, denied) = (user(OWNER, 1), Err(Error::NotPermitted));
     assert_eq!(set(&owner, flags::NO_DUMP), Ok(()));
     assert_eq!(set(&user(1, 1), 0), denied);

@@ -1,7 +1,7 @@
 //! Rename: replacing, refusing, exchanging, moving directories.
 
 use bough::RenameMode::{Exchange, NoReplace, Replace};
-use bough::{Error, EventKind, Next, NewNode, NodeId};
+use bough::{Error, EventKind, NewNode, Next, NodeId};
 
 use crate::support::*;
 
@@ -145,7 +145,10 @@ fn a_directory_replaces_an_empty_directory_only() {
     assert_eq!(fs.move_as("file", "a", Replace), Err(Error::IsADirectory));
     assert_eq!(fs.move_as("file", "empty", Replace), Err(Error::IsADirectory));
     fs.move_to("a", "empty");
-    assert_eq!((fs.names("/"), fs.names("empty")), (vec!["empty".into(), "file".into(), "full".into()], vec!["in".into()]));
+    assert_eq!(
+        (fs.names("/"), fs.names("empty")),
+        (vec!["empty".into(), "file".into(), "full".into()], vec!["in".into()])
+    );
     assert_eq!(fs.stat("/").links, 4);
 }
 

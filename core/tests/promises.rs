@@ -1,0 +1,271 @@
+//! The numbers that Bough promises. Those that measure time are for release builds:
+//! `cargo test --release -p bough --test promises -- --nocapture`
+
+// Here a panic is how a failure is told.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bough::{
+    BranchId, Caller, Config, ListOptions, NewNode, NodeId, OpenOptions, PathAt, RefId, View, ViewOptions, Volume,
+    WriteAt,
+};
+
+const ROOT: Caller<'static> = Caller::superuser();
+const CHUNK_BYTES: usize = 64 << 10;
+
+fn volume() -> (Arc<Volume>, Arc<View>) {
+    let volume = Volume::open(Config { memory_bytes: Some(4 << 30), ..Config::default() }).unwrap();
+    let view = view_of(&volume, RefId::Branch(volume.first_branch()));
+    (volume, view)
+}
+
+fn view_of(volume: &Arc<Volume>, id: RefId) -> Arc<View> {
+    volume.view(id, "promises", ViewOptions { no_access_time: true, ..ViewOptions::default() }).unwrap()
+}
+
+/// Makes files, spread over directories of `each` files.
+fn fill(view: &View, files: usize, each: usize) {
+    for directory in 0..files.div_ceil(each) {
+        let name = format!("d{directory}");
+        let parent = view.make(&ROOT, NodeId::ROOT, name.as_bytes(), 0o755, NewNode::Directory).unwrap().node;
+        for file in 0..each.min(files - directory * each) {
+            let made = view.make(&ROOT, parent, format!("f{file}").as_bytes(), 0o644, NewNode::File).unwrap();
+            view.forget(made.node, 1);
+        }
+        view.forget(parent, 1);
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn timed(run: impl FnOnce()) -> Duration {
+    let begin = Instant::now();
+    run();
+    begin.elapsed()
+}
+
+/// The resident set of this process, in bytes; 0 where the system does not tell.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "measures time")]
+fn a_snapshot_of_a_million_inodes_takes_at_most_10_us() {
+    let (volume, view) = volume();
+    fill(&view, 1_000_000, 1_000);
+    let touched = view.path_lookup(&ROOT, PathAt::root(b"d500/f500")).unwrap().node;
+    let times = (0..1_001)
+        .map(|_| {
+            // Something has changed since the last one, as it has in life.
+            view.write(&ROOT, touched, None, WriteAt::Offset(0), b"changed").unwrap();
+            timed(|| _ = volume.create_snapshot(volume.first_branch(), None).unwrap())
+        })
+        .collect();
+    let median = median(times);
+    println!("snapshot of 1,001,001 inodes: {median:?}");
+    assert!(median <= Duration::from_micros(10), "{median:?}");
+}
+
+/// Branches, each grown from the one before, each with a write of its own.
+fn nested_branches(volume: &Arc<Volume>, depth: usize) -> [BranchId; 2] {
+    let mut last = volume.first_branch();
+    let mut first = last;
+    for level in 1..=depth {
+        last = volume.create_branch(&format!("level-{level}"), RefId::Branch(last)).unwrap();
+        let view = view_of(volume, RefId::Branch(last));
+        view.path_write(&ROOT, PathAt::root(format!("d0/own-{level}").as_bytes()), b"own").unwrap();
+        if level == 1 {
+            first = last;
+        }
+    }
+    [first, last]
+}
+
+/// Medians of the same thing done by two, in turns, so that what disturbs the machine disturbs both.
+fn compare(mut run: impl FnMut(usize)) -> [f64; 2] {
+    const PER_SAMPLE: u32 = 64;
+    let mut times = [Vec::new(), Vec::new()];
+    for turn in 0..4_000 {
+        let which = turn % 2;
+        times[which].push(timed(|| (0..PER_SAMPLE).for_each(|_| run(which))));
+    }
+    times.map(|times| median(times).as_nanos() as f64 / f64::from(PER_SAMPLE))
+}
+
+fn assert_within_5_percent(what: &str, measure: impl Fn() -> [f64; 2]) {
+    let mut tries = Vec::new();
+    for _ in 0..5 {
+        let [first, last] = measure();
+        println!(
+            "{what}: first branch {first:.0} ns, thousandth {last:.0} ns ({:+.1} %)",
+            (last / first - 1.0) * 100.0
+        );
+        if last <= first * 1.05 {
+            return;
+        }
+        tries.push((first, last));
+    }
+    panic!("{what}: the thousandth branch is slower each time: {tries:?}");
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "measures time")]
+fn the_thousandth_nested_branch_reads_and_writes_as_fast_as_the_first() {
+    let (volume, view) = volume();
+    fill(&view, 10_000, 1_000);
+    for file in 0..64 {
+        view.path_write(&ROOT, PathAt::root(format!("d3/f{file}").as_bytes()), &[7; 2 * CHUNK_BYTES]).unwrap();
+    }
+    let views = nested_branches(&volume, 1_000).map(|branch| view_of(&volume, RefId::Branch(branch)));
+    let nodes: [Vec<NodeId>; 2] = [0, 1].map(|which: usize| {
+        let node = |file| views[which].path_lookup(&ROOT, PathAt::root(format!("d3/f{file}").as_bytes())).unwrap().node;
+        (0..64).map(node).collect()
+    });
+    // Each has its own copy from here on, as after any first write.
+    let block = [9; 4096];
+    for which in [0, 1] {
+        for node in &nodes[which] {
+            views[which].write(&ROOT, *node, None, WriteAt::Offset(0), &block).unwrap();
+        }
+    }
+    assert_within_5_percent("read 4 KiB", || {
+        let mut buffer = [0; 4096];
+        let mut next = 0;
+        compare(|which| {
+            next = (next + 1) % 64;
+            views[which].read(&ROOT, nodes[which][next], None, 0, &mut buffer).map(drop).unwrap();
+        })
+    });
+    assert_within_5_percent("write 4 KiB", || {
+        let mut next = 0;
+        compare(|which| {
+            next = (next + 1) % 64;
+            views[which].write(&ROOT, nodes[which][next], None, WriteAt::Offset(0), &block).map(drop).unwrap();
+        })
+    });
+    assert_within_5_percent("look up a path", || {
+        compare(|which| {
+            views[which].path_attr(&ROOT, PathAt::root(b"d7/f700")).map(drop).unwrap();
+        })
+    });
+}
+
+#[test]
+fn the_first_write_into_a_shared_file_of_a_gibibyte_copies_one_chunk() {
+    const FILE_BYTES: usize = 1 << 30;
+    let (volume, view) = volume();
+    let options = OpenOptions { read: true, write: true, ..OpenOptions::default() };
+    let handle = view.path_open(&ROOT, PathAt::root(b"large"), options, Some(0o644)).unwrap();
+    let write = |offset: usize, bytes: &[u8]| {
+        view.write(&ROOT, NodeId::ROOT, Some(handle), WriteAt::Offset(offset as u64), bytes).unwrap()
+    };
+    let piece = vec![5; 4 << 20];
+    for offset in (0..FILE_BYTES).step_by(piece.len()) {
+        assert_eq!(write(offset, &piece), piece.len());
+    }
+    volume.create_snapshot(volume.first_branch(), None).unwrap();
+    let before = volume.stats();
+    assert_eq!(before.chunks, (FILE_BYTES / CHUNK_BYTES) as u64);
+    write(FILE_BYTES / 2 + 8_192, &[6; 4_096]);
+    let after = volume.stats();
+    let made = (after.chunks_allocated - before.chunks_allocated, after.chunks - before.chunks);
+    assert_eq!(made, (1, 1), "chunks allocated, chunks more in use");
+    write(FILE_BYTES / 2 + 12_288, &[6; 4_096]);
+    assert_eq!(volume.stats().chunks_allocated, after.chunks_allocated, "the next write there copies nothing");
+    view.release(handle).unwrap();
+}
+
+#[test]
+fn a_hundred_thousand_snapshots_and_as_many_branches_exist_at_once() {
+    const COUNT: usize = 100_000;
+    let (volume, view) = volume();
+    fill(&view, 10_000, 1_000);
+    let empty = resident_bytes();
+    let file = view.path_lookup(&ROOT, PathAt::root(b"d5/f5")).unwrap().node;
+    for number in 0..COUNT {
+        view.write(&ROOT, file, None, WriteAt::Offset(0), &number.to_le_bytes()).unwrap();
+        volume.create_snapshot(volume.first_branch(), None).unwrap();
+    }
+    let snapshots = resident_bytes();
+    for number in 0..COUNT {
+        volume.create_branch(&format!("branch-{number}"), RefId::Branch(volume.first_branch())).unwrap();
+    }
+    let branches = resident_bytes();
+    let per = |from: u64, to: u64| to.saturating_sub(from) / COUNT as u64;
+    println!(
+        "per snapshot with one change: {} bytes; per branch: {} bytes",
+        per(empty, snapshots),
+        per(snapshots, branches)
+    );
+    let stats = volume.stats();
+    assert_eq!((stats.snapshots, stats.branches), (COUNT as u64, COUNT as u64 + 1));
+    for number in [0, COUNT / 2, COUNT - 1] {
+        let then = view_of(&volume, volume.find(&format!("main@{}", number + 1)).unwrap());
+        assert_eq!(then.path_read(&ROOT, PathAt::root(b"d5/f5")).unwrap(), number.to_le_bytes());
+    }
+    let branch = view_of(&volume, volume.find("branch-77777").unwrap());
+    branch.path_write(&ROOT, PathAt::root(b"d5/f5"), b"its own").unwrap();
+    assert_eq!(view.path_read(&ROOT, PathAt::root(b"d5/f5")).unwrap(), (COUNT - 1).to_le_bytes());
+}
+
+/// Lists a whole directory in pages, as a host does; answers how many entries there were.
+fn list_all(view: &View, directory: NodeId) -> usize {
+    let (mut entries, mut cookie) = (0, 0);
+    loop {
+        let mut page = 0;
+        view.list(&ROOT, directory, None, cookie, ListOptions::default(), &mut |entry| {
+            cookie = entry.cookie;
+            page += 1;
+            page < 100
+        })
+        .unwrap();
+        if page == 0 {
+            return entries;
+        }
+        // The entry at which a page ends was given, but not taken.
+        entries += page;
+    }
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "measures time")]
+fn a_directory_of_a_million_entries_is_looked_up_listed_and_snapshotted_quickly() {
+    let (volume, view) = volume();
+    let made = |name: &str, entries: usize| {
+        let node = view.make(&ROOT, NodeId::ROOT, name.as_bytes(), 0o755, NewNode::Directory).unwrap().node;
+        for entry in 0..entries {
+            let file = view.make(&ROOT, node, format!("entry-{entry}").as_bytes(), 0o644, NewNode::File).unwrap();
+            view.forget(file.node, 1);
+        }
+        node
+    };
+    let (small, large) = (made("small", 10_000), made("large", 1_000_000));
+    let looked_up = |entry: usize| {
+        let name = format!("entry-{}", entry * 7_919 % 1_000_000);
+        timed(|| {
+            let found = view.lookup(&ROOT, large, name.as_bytes()).unwrap();
+            view.forget(found.node, 1);
+        })
+    };
+    let lookup = median((0..100_000).map(looked_up).collect());
+    let per_entry = |directory: NodeId, entries: usize| {
+        let time = median((0..3).map(|_| timed(|| assert_eq!(list_all(&view, directory), entries))).collect());
+        time.as_nanos() as f64 / entries as f64
+    };
+    let listing = [per_entry(small, 10_000), per_entry(large, 1_000_000)];
+    let snapshot =
+        median((0..101).map(|_| timed(|| _ = volume.create_snapshot(volume.first_branch(), None))).collect());
+    println!("1,000,000 entries: lookup {lookup:?}, snapshot {snapshot:?}");
+    println!("listing, per entry: {:.0} ns of 10,000, {:.0} ns of 1,000,000", listing[0], listing[1]);
+    assert!(lookup < Duration::from_micros(5), "lookup: {lookup:?}");
+    assert!(listing[1] < listing[0] * 8.0, "a listing that costs more per entry the more there are: {listing:?}");
+    assert!(snapshot <= Duration::from_micros(10), "snapshot: {snapshot:?}");
+}

@@ -1,0 +1,311 @@
+//! Diffs: what each kind of change is reported as, and what a diff costs.
+
+use bough::DiffKind::{Added, Changed, Removed, Renamed};
+use bough::{Aspects, DiffEntry, DiffKind, FileKind, NewNode, RefId, RenameMode, SetAttr, SetTime, Time, XattrMode};
+
+use crate::support::*;
+
+/// A change as the tests write it: kind, path, path before, aspects.
+type Line = (DiffKind, String, Option<String>, Aspects);
+
+fn entries(fs: &Fs, before: RefId, after: RefId) -> Vec<DiffEntry> {
+    let mut diff = fs.volume.diff(before, after).unwrap();
+    let mut found: Vec<DiffEntry> = std::iter::from_fn(|| diff.next_entry().unwrap()).collect();
+    found.sort_by(|a, b| (&a.path, a.kind).cmp(&(&b.path, b.kind)));
+    found
+}
+
+fn lines(fs: &Fs, before: RefId, after: RefId) -> Vec<Line> {
+    let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+    let line = |entry: &DiffEntry| (entry.kind, text(&entry.path), entry.old_path.as_deref().map(text), entry.aspects);
+    entries(fs, before, after).iter().map(line).collect()
+}
+
+fn line(kind: DiffKind, path: &str, aspects: &[Aspects]) -> Line {
+    (kind, path.into(), None, Aspects(aspects.iter().fold(0, |all, one| all | one.0)))
+}
+
+fn moved(kind: DiffKind, path: &str, old: &str, aspects: &[Aspects]) -> Line {
+    (kind, path.into(), Some(old.into()), line(kind, path, aspects).3)
+}
+
+/// What `change` changes in a small tree, with a clock that goes on.
+fn diff_of(change: impl Fn(&Fs)) -> Vec<Line> {
+    let (fs, clock) = Fs::with_clock();
+    fs.mkdir_p("dir/sub");
+    fs.write_file("file", "content");
+    fs.write_file("dir/inner", "inner");
+    fs.write_file("dir/sub/deep", "deep");
+    fs.symlink("file", "link");
+    fs.hard_link("dir/inner", "dir/twin");
+    let before = RefId::Snapshot(fs.snapshot("before"));
+    clock.forward(10);
+    change(&fs);
+    lines(&fs, before, fs.main())
+}
+
+const CONTENT: Aspects = Aspects::CONTENT;
+const TIMES: Aspects = Aspects::TIMES;
+
+#[test]
+fn a_tree_does_not_differ_from_itself() {
+    assert_eq!(diff_of(|_| ()), []);
+    assert_eq!(diff_of(|fs| drop(fs.read_file("file"))), [], "access times are no difference");
+}
+
+#[test]
+fn what_is_undone_is_no_difference() {
+    let undone = diff_of(|fs| {
+        fs.write_file("new", "");
+        fs.remove_file("new");
+        fs.move_to("file", "elsewhere");
+        fs.move_to("elsewhere", "file");
+        fs.chmod("file", 0);
+        fs.chmod("file", 0o666);
+    });
+    assert_eq!(undone, []);
+}
+
+#[test]
+fn what_is_new_is_added_and_what_is_gone_removed() {
+    let changes = diff_of(|fs| {
+        fs.mkdir_p("new/in");
+        fs.write_file("new/in/file", "");
+        fs.remove_file("file");
+        fs.remove_file("dir/sub/deep");
+        fs.remove_dir("dir/sub");
+    });
+    let expected = [
+        line(Removed, "dir/sub", &[]),
+        line(Removed, "dir/sub/deep", &[]),
+        line(Removed, "file", &[]),
+        line(Added, "new", &[]),
+        line(Added, "new/in", &[]),
+        line(Added, "new/in/file", &[]),
+    ];
+    assert_eq!(changes, expected);
+}
+
+#[test]
+fn each_aspect_of_a_change_is_told_on_its_own() {
+    let set = |set: SetAttr| diff_of(|fs| assert_eq!(fs.set("file", set).kind, FileKind::File));
+    let none = SetAttr::default();
+    let changed = |aspects: &[Aspects]| vec![line(Changed, "file", aspects)];
+    assert_eq!(set(SetAttr { mode: Some(0o600), ..none }), changed(&[Aspects::MODE]));
+    assert_eq!(set(SetAttr { uid: Some(5), ..none }), changed(&[Aspects::OWNER]));
+    assert_eq!(set(SetAttr { gid: Some(5), ..none }), changed(&[Aspects::OWNER]));
+    assert_eq!(set(SetAttr { modified: Some(SetTime::At(Time(1))), ..none }), changed(&[TIMES]));
+    assert_eq!(set(SetAttr { accessed: Some(SetTime::At(Time(1))), ..none }), []);
+    assert_eq!(set(SetAttr { flags: Some(bough::flags::NO_DUMP), ..none }), changed(&[Aspects::FLAGS]));
+    assert_eq!(diff_of(|fs| fs.write_file("file", "CONTENT")), changed(&[CONTENT, TIMES]));
+    assert_eq!(diff_of(|fs| fs.write_file("file", "content")), changed(&[TIMES]), "the same bytes again: touched");
+    let xattr = |fs: &Fs| fs.path_set_xattr(&ROOT, at("file"), b"user.x", b"1", XattrMode::Set).unwrap();
+    assert_eq!(diff_of(xattr), changed(&[Aspects::XATTRS]));
+    assert_eq!(diff_of(|fs| fs.chmod("dir", 0o700)), [line(Changed, "dir", &[Aspects::MODE])]);
+    assert_eq!(diff_of(|fs| fs.chmod("/", 0o700)), [line(Changed, "", &[Aspects::MODE])]);
+}
+
+#[test]
+fn one_byte_of_a_large_file_is_found() {
+    let fs = Fs::new();
+    fs.write_file("large", vec![1; 20 * CHUNK as usize]);
+    let before = RefId::Snapshot(fs.snapshot("before"));
+    let handle = fs.open("large", WRITE);
+    fs.put(handle, 13 * CHUNK + 7, [1]);
+    let modified = Some(SetTime::At(fs.view_of(before).stat("large").modified));
+    fs.set("large", SetAttr { modified, ..SetAttr::default() });
+    assert_eq!(lines(&fs, before, fs.main()), [], "written, but the same");
+    fs.put(handle, 13 * CHUNK + 7, [2]);
+    fs.set("large", SetAttr { modified, ..SetAttr::default() });
+    assert_eq!(lines(&fs, before, fs.main()), [line(Changed, "large", &[CONTENT])]);
+}
+
+#[test]
+fn a_file_that_moved_is_a_rename() {
+    assert_eq!(diff_of(|fs| fs.move_to("file", "dir/file")), [moved(Renamed, "dir/file", "file", &[])]);
+    let changed_too = diff_of(|fs| {
+        fs.move_to("file", "new name");
+        fs.write_file("new name", "other");
+    });
+    assert_eq!(changed_too, [moved(Renamed, "new name", "file", &[CONTENT, TIMES])]);
+}
+
+#[test]
+fn a_file_replaced_as_editors_save_is_a_change() {
+    let saved = diff_of(|fs| {
+        fs.write_file(".file.tmp", "edited");
+        fs.chmod(".file.tmp", 0o600);
+        fs.move_to(".file.tmp", "file");
+    });
+    assert_eq!(saved, [line(Changed, "file", &[CONTENT, Aspects::MODE, TIMES])]);
+    let made_anew = diff_of(|fs| {
+        fs.remove_file("file");
+        fs.write_file("file", "edited");
+    });
+    assert_eq!(made_anew, [line(Changed, "file", &[CONTENT, TIMES])]);
+}
+
+#[test]
+fn a_backup_kept_by_rename_is_a_rename_and_an_addition() {
+    let saved = diff_of(|fs| {
+        fs.move_to("file", "file~");
+        fs.write_file("file", "edited");
+    });
+    assert_eq!(saved, [line(Added, "file", &[]), moved(Renamed, "file~", "file", &[])]);
+}
+
+#[test]
+fn a_file_that_was_replaced_by_another_of_the_tree_is_told_by_the_rename() {
+    assert_eq!(diff_of(|fs| fs.move_to("dir/sub/deep", "file")), [moved(Renamed, "file", "dir/sub/deep", &[])]);
+}
+
+#[test]
+fn exchanged_files_are_two_renames() {
+    let changes = diff_of(|fs| fs.move_as("file", "dir/sub/deep", RenameMode::Exchange).unwrap());
+    let expected = [moved(Renamed, "dir/sub/deep", "file", &[]), moved(Renamed, "file", "dir/sub/deep", &[])];
+    assert_eq!(changes, expected);
+}
+
+#[test]
+fn a_renamed_directory_is_one_rename_and_what_changed_inside_shows_both_paths() {
+    let changes = diff_of(|fs| {
+        fs.move_to("dir", "moved");
+        fs.write_file("moved/sub/deep", "changed");
+        fs.write_file("moved/new", "");
+        fs.remove_file("moved/twin");
+    });
+    let expected = [
+        line(Removed, "dir/twin", &[]),
+        moved(Renamed, "moved", "dir", &[]),
+        line(Added, "moved/new", &[]),
+        moved(Changed, "moved/sub/deep", "dir/sub/deep", &[CONTENT, TIMES]),
+    ];
+    assert_eq!(changes, expected);
+}
+
+#[test]
+fn a_file_moved_within_a_renamed_directory_shows_its_old_path() {
+    let changes = diff_of(|fs| {
+        fs.move_to("dir", "moved");
+        fs.move_to("moved/sub/deep", "moved/up");
+    });
+    assert_eq!(changes, [moved(Renamed, "moved", "dir", &[]), moved(Renamed, "moved/up", "dir/sub/deep", &[])]);
+}
+
+#[test]
+fn hard_links_are_told_name_by_name() {
+    assert_eq!(diff_of(|fs| fs.hard_link("file", "second")), [line(Added, "second", &[])]);
+    assert_eq!(diff_of(|fs| fs.remove_file("dir/twin")), [line(Removed, "dir/twin", &[])]);
+    assert_eq!(diff_of(|fs| fs.move_to("dir/twin", "twin")), [moved(Renamed, "twin", "dir/twin", &[])]);
+    let written = diff_of(|fs| fs.write_file("dir/twin", "both"));
+    assert_eq!(written.len(), 1, "one file, one change");
+    assert_eq!((written[0].0, written[0].3), (Changed, Aspects(CONTENT.0 | TIMES.0)));
+}
+
+#[test]
+fn a_replaced_directory_tells_what_was_in_it() {
+    let with_another = diff_of(|fs| {
+        fs.remove_file("dir/sub/deep");
+        fs.remove_dir("dir/sub");
+        fs.mkdir_p("dir/sub");
+        fs.write_file("dir/sub/other", "");
+    });
+    assert_eq!(with_another, [line(Removed, "dir/sub/deep", &[]), line(Added, "dir/sub/other", &[])]);
+    let with_a_file = diff_of(|fs| {
+        fs.remove_file("dir/sub/deep");
+        fs.remove_dir("dir/sub");
+        fs.write_file("dir/sub", "a file now");
+        fs.chmod("dir/sub", 0o755);
+    });
+    let kind = line(Changed, "dir/sub", &[Aspects::KIND, TIMES]);
+    assert_eq!(with_a_file, [kind, line(Removed, "dir/sub/deep", &[])]);
+    let with_a_directory = diff_of(|fs| {
+        fs.remove_file("file");
+        fs.mkdir_p("file/x");
+    });
+    assert_eq!((with_a_directory[0].0, with_a_directory[0].3.has(Aspects::KIND)), (Changed, true));
+    assert_eq!(with_a_directory[1..], [line(Added, "file/x", &[])]);
+}
+
+#[test]
+fn links_and_devices_differ_by_what_they_say() {
+    let retarget = diff_of(|fs| {
+        fs.remove_file("link");
+        fs.symlink("elsewhere", "link");
+    });
+    assert_eq!(retarget, [line(Changed, "link", &[CONTENT, TIMES])]);
+    let fs = Fs::new();
+    fs.make_at("device", NewNode::CharDevice(1));
+    let before = RefId::Snapshot(fs.snapshot("before"));
+    fs.remove_file("device");
+    fs.make_at("device", NewNode::CharDevice(2));
+    assert!(lines(&fs, before, fs.main())[0].3.has(CONTENT));
+}
+
+#[test]
+fn a_diff_the_other_way_round_is_the_opposite() {
+    let fs = Fs::new();
+    fs.write_file("old", "");
+    let before = RefId::Snapshot(fs.snapshot("before"));
+    fs.move_to("old", "new");
+    fs.write_file("added", "");
+    let back = lines(&fs, fs.main(), before);
+    assert_eq!(back, [line(Removed, "added", &[]), moved(Renamed, "old", "new", &[])]);
+}
+
+#[test]
+fn any_two_trees_can_be_compared_and_each_entry_says_what_it_is() {
+    let fs = Fs::new();
+    fs.mkdir_p("dir");
+    let (a, b) = (RefId::Branch(fs.branch("a", fs.main())), RefId::Branch(fs.branch("b", fs.main())));
+    fs.view_of(a).write_file("dir/a", "");
+    fs.view_of(b).symlink("x", "dir/b");
+    let found = entries(&fs, a, b);
+    let seen: Vec<_> = found.iter().map(|entry| (entry.kind, entry.file_kind, entry.path.as_slice())).collect();
+    let expected = [(Removed, FileKind::File, &b"dir/a"[..]), (Added, FileKind::Symlink, b"dir/b")];
+    assert_eq!(seen, expected);
+    assert_eq!(found[1].inode, fs.view_of(b).stat("dir/b").inode);
+}
+
+#[test]
+fn a_diff_shows_the_trees_as_they_were_when_it_began() {
+    let fs = Fs::new();
+    fs.write_file("file", "");
+    let before = RefId::Snapshot(fs.snapshot("before"));
+    fs.write_file("file", "changed");
+    let mut diff = fs.volume.diff(before, fs.main()).unwrap();
+    fs.remove_file("file");
+    fs.write_file("later", "");
+    fs.volume.delete_ref(before).unwrap();
+    let entry = diff.next_entry().unwrap().unwrap();
+    assert_eq!((entry.kind, entry.path), (Changed, b"file".to_vec()));
+    assert_eq!(diff.next_entry(), Ok(None));
+    assert_eq!(diff.next_entry(), Ok(None), "and stays at its end");
+}
+
+#[test]
+fn a_diff_costs_what_differs_and_not_what_there_is() {
+    let fs = Fs::new();
+    for directory in 0..200 {
+        let path = format!("d{directory}");
+        fs.mkdir_p(&path);
+        let parent = fs.node(&path);
+        for file in 0..1000_u32 {
+            let made = fs.make(&ROOT, parent, format!("f{file}").as_bytes(), 0o644, NewNode::File).unwrap();
+            fs.forget(made.node, 1);
+        }
+    }
+    let before = RefId::Snapshot(fs.snapshot("before"));
+    fs.write_file("d7/f500", "changed");
+    fs.remove_file("d100/f1");
+    fs.write_file("d199/new", "");
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let begun = std::time::Instant::now();
+        assert_eq!(entries(&fs, before, fs.main()).len(), 3);
+        times.push(begun.elapsed());
+    }
+    // Looking at each of the 200,000 files takes many times as long, even optimized.
+    let quickest = times.into_iter().min().unwrap();
+    assert!(quickest < std::time::Duration::from_millis(4), "{quickest:?}");
+}

@@ -1,0 +1,24 @@
+//! The Linux daemon, mounted: what programs see, what several mounts of one volume see of each other, how it begins and ends.
+//!
+//! Each test has its own folder, its own daemon and its own state directory, and leaves none of them behind.
+
+#[path = "mounted/attributes.rs"]
+mod attributes;
+#[path = "mounted/content.rs"]
+mod content;
+#[path = "mounted/fixture.rs"]
+mod fixture;
+#[path = "mounted/history.rs"]
+mod history;
+#[path = "mounted/lifecycle.rs"]
+mod lifecycle;
+#[path = "mounted/locks.rs"]
+mod locks;
+#[path = "mounted/names.rs"]
+mod names;
+#[path = "mounted/sharing.rs"]
+mod sharing;
+#[path = "mounted/sys.rs"]
+mod sys;
+#[path = "mounted/tools.rs"]
+mod tools;

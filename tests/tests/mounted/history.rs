@@ -1,0 +1,277 @@
+//! Snapshots, branches and switches through a mount.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use bough::control::messages::*;
+use bough::control::{ioctl_number, message};
+
+use crate::fixture::{Mount, branch, eventually, info, names, run, shell, snapshot, switch, try_snapshot};
+use crate::sys;
+
+#[test]
+fn a_snapshot_holds_what_was_and_refuses_changes() {
+    let Some(mount) = Mount::new() else { return };
+    fs::write(mount.at("f"), "then").unwrap();
+    snapshot(mount.point(), "s");
+    fs::write(mount.at("f"), "now").unwrap();
+    fs::write(mount.at("g"), "new").unwrap();
+    let then = mount.attach("s", "then");
+    assert_eq!(fs::read(then.join("f")).unwrap(), b"then");
+    assert_eq!(names(&then), ["f"]);
+    for refused in [
+        fs::write(then.join("f"), "x").unwrap_err(),
+        fs::write(then.join("h"), "x").unwrap_err(),
+        fs::remove_file(then.join("f")).unwrap_err(),
+        fs::rename(then.join("f"), then.join("k")).unwrap_err(),
+        fs::create_dir(then.join("d")).unwrap_err(),
+    ] {
+        assert_eq!(refused.kind(), ErrorKind::ReadOnlyFilesystem);
+    }
+    assert_eq!(fs::read(mount.at("f")).unwrap(), b"now");
+}
+
+/// Content that only the kernel has yet must be in.
+#[test]
+fn a_snapshot_holds_every_byte_that_was_written_before_it() {
+    const FILES: usize = 4;
+    const BYTES: usize = 64 << 20;
+    let Some(mount) = Mount::with("default_permissions,allow_other,memory=2G") else { return };
+    let block = vec![0x5a_u8; 1 << 20];
+    let files: Vec<File> = (0..FILES).map(|i| File::create(mount.at(&format!("f{i}"))).unwrap()).collect();
+    for file in &files {
+        for at in (0..BYTES).step_by(block.len()) {
+            file.write_all_at(&block, at as u64).unwrap();
+        }
+    }
+    snapshot(mount.point(), "s");
+    for file in &files {
+        file.write_all_at(b"later", 12_345).unwrap();
+    }
+    let then = mount.attach("s", "then");
+    for i in 0..FILES {
+        let bytes = fs::read(then.join(format!("f{i}"))).unwrap();
+        assert_eq!(bytes.len(), BYTES);
+        assert!(bytes.iter().all(|&byte| byte == 0x5a), "file {i}");
+    }
+}
+
+/// Pages that are no neighbours go to the daemon one by one: more requests than the kernel hands over at a time.
+#[test]
+fn a_snapshot_holds_every_page_that_was_written_before_it() {
+    const PAGES: u64 = 20_000;
+    let Some(mount) = Mount::with("default_permissions,allow_other,memory=2G") else { return };
+    let file = File::create(mount.at("f")).unwrap();
+    file.set_len(PAGES * 8192).unwrap();
+    for page in 0..PAGES {
+        file.write_all_at(&page.to_ne_bytes(), page * 8192).unwrap();
+    }
+    snapshot(mount.point(), "s");
+    let then = mount.attach("s", "then");
+    let copy = File::open(then.join("f")).unwrap();
+    for page in 0..PAGES {
+        let mut bytes = [0; 8];
+        copy.read_exact_at(&mut bytes, page * 8192).unwrap();
+        assert_eq!(u64::from_ne_bytes(bytes), page);
+    }
+}
+
+#[test]
+fn snapshots_taken_while_a_writer_runs_hold_whole_writes_in_order() {
+    // The kernel cuts a write at the end of a page that it does not know; whole pages go as they came.
+    const RECORD: usize = 16_384;
+    let Some(mount) = Mount::with("default_permissions,allow_other,no_writeback") else { return };
+    let stop = AtomicBool::new(false);
+    let path = mount.at("log");
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut log = File::create(&path).unwrap();
+            let mut count = 0_usize;
+            while !stop.load(Ordering::Relaxed) && count < 3000 {
+                log.write_all(&[(count % 251) as u8; RECORD]).unwrap();
+                count += 1;
+            }
+            count
+        });
+        for i in 0..20 {
+            snapshot(mount.point(), &format!("s{i}"));
+        }
+        stop.store(true, Ordering::Relaxed);
+        writer.join().unwrap();
+    });
+    let mut before = 0;
+    for i in 0..20 {
+        let then = mount.attach(&format!("s{i}"), &format!("then{i}"));
+        let log = fs::read(then.join("log")).unwrap_or_default();
+        assert!(log.len() >= before && log.len() % RECORD == 0, "{} after {before}", log.len());
+        for (number, record) in log.chunks(RECORD).enumerate() {
+            assert!(record.iter().all(|&byte| byte == (number % 251) as u8));
+        }
+        before = log.len();
+    }
+}
+
+#[test]
+fn a_branch_and_what_it_grew_from_diverge() {
+    let Some(mount) = Mount::new() else { return };
+    fs::write(mount.at("f"), "common").unwrap();
+    snapshot(mount.point(), "s");
+    branch(mount.point(), "side", "s");
+    let side = mount.attach("side", "side");
+    fs::write(mount.at("f"), "main").unwrap();
+    fs::write(side.join("f"), "side").unwrap();
+    fs::write(side.join("only"), "side").unwrap();
+    assert_eq!(
+        (fs::read(mount.at("f")).unwrap(), fs::read(side.join("f")).unwrap()),
+        (b"main".to_vec(), b"side".to_vec())
+    );
+    assert_eq!((names(mount.point()), names(&side)), (vec!["f".into()], vec!["f".into(), "only".into()]));
+    assert_ne!(info(&side).view, info(mount.point()).view);
+    assert_eq!(info(&side).pid, mount.pid());
+}
+
+#[test]
+fn after_a_switch_the_mount_shows_the_other_branch_at_once() {
+    let Some(mount) = Mount::new() else { return };
+    fs::create_dir_all(mount.at("d/e")).unwrap();
+    fs::write(mount.at("d/e/f"), "one").unwrap();
+    fs::write(mount.at("only-here"), "").unwrap();
+    branch(mount.point(), "side", "");
+    fs::write(mount.at("d/e/f"), "main, and longer").unwrap();
+    fs::write(mount.at("new"), "").unwrap();
+    fs::remove_file(mount.at("only-here")).unwrap();
+    assert!(!mount.at("only-here").exists() && !mount.at("nowhere").exists());
+    for _ in 0..3 {
+        switch(mount.point(), "side");
+        assert_eq!(names(mount.point()), ["d", "only-here"]);
+        assert_eq!(fs::read(mount.at("d/e/f")).unwrap(), b"one");
+        assert!(mount.at("only-here").exists() && !mount.at("new").exists());
+        switch(mount.point(), "main");
+        assert_eq!(names(mount.point()), ["d", "new"]);
+        assert_eq!(fs::read(mount.at("d/e/f")).unwrap(), b"main, and longer");
+        assert!(!mount.at("only-here").exists() && mount.at("new").exists());
+    }
+    mount.end();
+}
+
+#[test]
+fn what_was_open_before_a_switch_stays_with_its_branch() {
+    let Some(mount) = Mount::new() else { return };
+    fs::create_dir(mount.at("d")).unwrap();
+    fs::write(mount.at("d/f"), "main").unwrap();
+    branch(mount.point(), "side", "");
+    let open = File::options().read(true).write(true).open(mount.at("d/f")).unwrap();
+    let mut there = Command::new("bash");
+    there.current_dir(mount.at("d")).args(["-c", "read; echo moved > g; cat f g"]);
+    there.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut there = there.spawn().unwrap();
+    switch(mount.point(), "side");
+    open.write_all_at(b"MAIN", 0).unwrap();
+    fs::write(mount.at("d/f"), "side").unwrap();
+    there.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let said = there.wait_with_output().unwrap().stdout;
+    assert_eq!(String::from_utf8_lossy(&said), "MAINmoved\n");
+    drop(open);
+    assert_eq!(names(&mount.at("d")), ["f"]);
+    switch(mount.point(), "main");
+    assert_eq!(fs::read(mount.at("d/f")).unwrap(), b"MAIN");
+    assert_eq!(fs::read(mount.at("d/g")).unwrap(), b"moved\n");
+    mount.end();
+}
+
+#[test]
+fn switching_while_others_work_in_the_mount_harms_nobody() {
+    let Some(mount) = Mount::new() else { return };
+    fs::write(mount.at("f"), "x").unwrap();
+    branch(mount.point(), "side", "");
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for worker in 0..3 {
+            let (stop, mount) = (&stop, &mount);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let _ = fs::write(mount.at(&format!("w{worker}")), "y");
+                    let _ = fs::read_dir(mount.point()).unwrap().count();
+                    let _ = fs::remove_file(mount.at(&format!("w{worker}")));
+                    assert_eq!(fs::read(mount.at("f")).unwrap(), b"x");
+                }
+            });
+        }
+        for _ in 0..50 {
+            switch(mount.point(), "side");
+            switch(mount.point(), "main");
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(fs::read(mount.at("f")).unwrap(), b"x");
+    mount.end();
+}
+
+#[test]
+fn a_deleted_branch_frees_its_space() {
+    let Some(mount) = Mount::with("default_permissions,memory=64M") else { return };
+    let used = || -> u64 {
+        let answer = sys::control(mount.point(), message::<fs_control_stats>()).unwrap();
+        answer.used_bytes
+    };
+    branch(mount.point(), "side", "");
+    let side = mount.attach("side", "side");
+    fs::write(side.join("large"), vec![1; 16 << 20]).unwrap();
+    assert!(used() >= 16 << 20);
+    sys::unmount(&side).unwrap();
+    let mut request: fs_control_delete = message();
+    request.name = crate::fixture::name("side");
+    eventually("the view has gone", || sys::control(mount.point(), request).unwrap().header.result == 0);
+    eventually("the space is back", || used() < 1 << 20);
+}
+
+#[test]
+fn the_c_example_snapshots_a_mount() {
+    let Some(mount) = Mount::new() else { return };
+    let root = crate::fixture::root();
+    let program = mount.scratch().path().join("snapshot_mount");
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(root.join("include"));
+    run(cc.arg(root.join("examples/c/snapshot_mount.c")).arg("-o").arg(&program));
+    fs::write(mount.at("f"), "x").unwrap();
+    let said = run(Command::new(&program).arg(mount.point()).arg("by-example"));
+    assert_eq!(said, "by-example\n");
+    let again = Command::new(&program).arg(mount.at("f")).arg("by-example").output().unwrap();
+    assert!(!again.status.success());
+    assert!(String::from_utf8_lossy(&again.stderr).contains("exists already"));
+    assert_eq!(fs::read(mount.attach("by-example", "then").join("f")).unwrap(), b"x");
+}
+
+#[test]
+fn messages_that_make_no_sense_are_refused_and_change_nothing() {
+    let Some(mount) = Mount::new() else { return };
+    let mut wrong: fs_control_snapshot = message();
+    wrong.header.version = 99;
+    assert_eq!(sys::control(mount.point(), wrong).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    wrong.header.version = FS_CONTROL_VERSION;
+    wrong.header.size = 3;
+    assert_eq!(sys::control(mount.point(), wrong).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    let good: fs_control_snapshot = message();
+    let other_size = ioctl_number::<fs_control_snapshot>() & !(0x3fff << 16) | 16 << 16;
+    assert!(sys::control_by_number(mount.point(), other_size, good).is_err());
+    let unknown = ioctl_number::<fs_control_snapshot>() & !0xff | 200;
+    assert!(sys::control_by_number(mount.point(), unknown, good).is_err());
+    let stranger = 3 << 30 | 16 << 16 | u32::from(b'Z') << 8 | 1;
+    let refused = sys::control_by_number(mount.point(), stranger, good).unwrap_err();
+    assert_eq!(refused.raw_os_error(), Some(libc::ENOTTY));
+    assert_ne!(try_snapshot(mount.point(), "a/b"), 0);
+    let list = sys::control(mount.point(), message::<fs_control_list>()).unwrap();
+    assert_eq!(list.count, 1);
+    if sys::is_root() {
+        let mut other = Command::new("setpriv");
+        other.args(["--reuid=1234", "--regid=1234", "--clear-groups", "lsattr", "-d"]).arg(mount.point());
+        other.output().unwrap();
+        fs::set_permissions(mount.point(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        assert_eq!(fs::metadata(mount.point()).unwrap().mode() & 0o777, 0o777);
+    }
+    shell(mount.point(), "true");
+}

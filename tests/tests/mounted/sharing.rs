@@ -1,0 +1,133 @@
+//! Several mounts of one branch: what is done through one is seen through the others.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+
+use crate::fixture::{Mount, eventually, names};
+use crate::sys;
+
+fn pair(options: &str) -> Option<(Mount, PathBuf)> {
+    let mount = Mount::with(options)?;
+    let other = mount.attach("", "other");
+    Some((mount, other))
+}
+
+const BOTH: [&str; 2] = ["default_permissions,allow_other", "default_permissions,allow_other,no_writeback"];
+
+#[test]
+fn names_that_come_go_and_move_are_seen_through_the_other_mount() {
+    for options in BOTH {
+        let Some((mount, other)) = pair(options) else { return };
+        fs::create_dir(mount.at("d")).unwrap();
+        eventually("the folder is there", || other.join("d").exists());
+        // Known to be absent, listed, and then there after all.
+        assert!(!other.join("d/f").exists());
+        assert!(names(&other.join("d")).is_empty());
+        fs::write(mount.at("d/f"), "x").unwrap();
+        eventually("the file is there", || other.join("d/f").exists());
+        eventually("the file is listed", || names(&other.join("d")) == ["f"]);
+        fs::rename(mount.at("d/f"), mount.at("g")).unwrap();
+        eventually("the file has moved", || other.join("g").exists() && !other.join("d/f").exists());
+        eventually("and is listed so", || names(&other) == ["d", "g"] && names(&other.join("d")).is_empty());
+        fs::write(mount.at("h"), "h").unwrap();
+        sys::rename(&mount.at("g"), &mount.at("h"), libc::RENAME_EXCHANGE).unwrap();
+        eventually("they have changed places", || fs::read(other.join("g")).is_ok_and(|bytes| bytes == b"h"));
+        fs::remove_file(mount.at("g")).unwrap();
+        eventually("the file has gone", || !other.join("g").exists());
+        mount.end_with(&[&other]);
+    }
+}
+
+#[test]
+fn content_and_size_are_seen_through_the_other_mount() {
+    for options in BOTH {
+        let Some((mount, other)) = pair(options) else { return };
+        fs::write(mount.at("f"), "first").unwrap();
+        eventually("first", || fs::read(other.join("f")).is_ok_and(|bytes| bytes == b"first"));
+        fs::write(mount.at("f"), "and second, longer").unwrap();
+        eventually("longer", || fs::read(other.join("f")).is_ok_and(|bytes| bytes == b"and second, longer"));
+        fs::write(mount.at("f"), "less").unwrap();
+        eventually("shorter", || fs::read(other.join("f")).is_ok_and(|bytes| bytes == b"less"));
+        eventually("and says so", || fs::metadata(other.join("f")).unwrap().len() == 4);
+        fs::write(other.join("f"), "back").unwrap();
+        eventually("the other way", || fs::read(mount.at("f")).is_ok_and(|bytes| bytes == b"back"));
+    }
+}
+
+#[test]
+fn a_file_that_is_open_shows_what_the_other_mount_writes() {
+    for options in BOTH {
+        let Some((mount, other)) = pair(options) else { return };
+        fs::write(mount.at("f"), vec![b'a'; 10_000]).unwrap();
+        eventually("it is there", || fs::metadata(other.join("f")).is_ok_and(|found| found.len() == 10_000));
+        let open = File::open(other.join("f")).unwrap();
+        let mut bytes = [0; 4];
+        open.read_exact_at(&mut bytes, 5000).unwrap();
+        let writer = OpenOptions::new().write(true).open(mount.at("f")).unwrap();
+        writer.write_all_at(b"bbbb", 5000).unwrap();
+        writer.sync_all().unwrap();
+        eventually("within", || open.read_exact_at(&mut bytes, 5000).is_ok() && bytes == *b"bbbb");
+        let mut log = OpenOptions::new().append(true).open(mount.at("f")).unwrap();
+        log.write_all(b"tail").unwrap();
+        log.sync_all().unwrap();
+        eventually("beyond the end", || open.metadata().unwrap().len() == 10_004);
+        eventually("and what is there", || open.read_exact_at(&mut bytes, 10_000).is_ok() && bytes == *b"tail");
+    }
+}
+
+#[test]
+fn attributes_and_links_are_seen_through_the_other_mount() {
+    let Some((mount, other)) = pair(BOTH[0]) else { return };
+    fs::write(mount.at("f"), "x").unwrap();
+    eventually("it is there", || other.join("f").exists());
+    fs::set_permissions(mount.at("f"), fs::Permissions::from_mode(0o600)).unwrap();
+    eventually("its mode", || fs::metadata(other.join("f")).unwrap().mode() & 0o777 == 0o600);
+    sys::set_xattr(&mount.at("f"), c"user.a", b"1", 0).unwrap();
+    eventually("its attribute", || sys::get_xattr(&other.join("f"), c"user.a").is_ok());
+    fs::hard_link(mount.at("f"), mount.at("g")).unwrap();
+    eventually("its links", || fs::metadata(other.join("f")).unwrap().nlink() == 2);
+    fs::create_dir(mount.at("d")).unwrap();
+    eventually("the root's links", || fs::metadata(&other).unwrap().nlink() == 3);
+}
+
+#[test]
+fn many_changes_at_once_are_all_seen() {
+    let Some((mount, other)) = pair(BOTH[0]) else { return };
+    for i in 0..500 {
+        assert!(!other.join(format!("f{i}")).exists());
+    }
+    for i in 0..500 {
+        fs::write(mount.at(&format!("f{i}")), i.to_string()).unwrap();
+    }
+    for i in 0..500 {
+        let path = other.join(format!("f{i}"));
+        eventually("each", || fs::read(&path).is_ok_and(|bytes| bytes == i.to_string().as_bytes()));
+    }
+    eventually("all are listed", || names(&other).len() == 500);
+    fs::remove_dir_all(mount.at("none")).unwrap_err();
+    for i in 0..500 {
+        fs::remove_file(mount.at(&format!("f{i}"))).unwrap();
+    }
+    eventually("none is listed", || names(&other).is_empty());
+}
+
+#[test]
+fn both_mounts_can_change_one_folder_at_once() {
+    let Some((mount, other)) = pair(BOTH[0]) else { return };
+    let here = mount.point().to_owned();
+    std::thread::scope(|scope| {
+        for (side, folder) in [(0, &here), (1, &other)] {
+            scope.spawn(move || {
+                for i in 0..300 {
+                    let path = folder.join(format!("{side}-{}", i % 10));
+                    fs::write(&path, "x").unwrap();
+                    fs::rename(&path, folder.join(format!("{side}-moved"))).unwrap();
+                    let _ = fs::read_dir(folder).unwrap().count();
+                }
+            });
+        }
+    });
+    eventually("both show the same", || names(&here) == ["0-moved", "1-moved"] && names(&other) == names(&here));
+}

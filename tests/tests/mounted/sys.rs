@@ -1,0 +1,256 @@
+//! The system calls that the standard library has no name for.
+
+use std::ffi::{CStr, CString};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bough::control::{Message, ioctl_number};
+use libc::{c_int, c_uint, off_t};
+
+fn c_path(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).unwrap()
+}
+
+fn checked(answer: c_int) -> io::Result<c_int> {
+    if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+}
+
+fn counted(answer: isize) -> io::Result<u64> {
+    u64::try_from(answer).map_err(|_| io::Error::last_os_error())
+}
+
+// ---- mounts ----------------------------------------------------------------------------------------------------------
+
+pub(crate) fn is_root() -> bool {
+    // SAFETY: it only answers a number.
+    unsafe { libc::geteuid() == 0 }
+}
+
+pub(crate) fn unmount(point: &Path) -> io::Result<c_int> {
+    // SAFETY: the path ends with a NUL and lives through the call.
+    checked(unsafe { libc::umount2(c_path(point).as_ptr(), libc::UMOUNT_NOFOLLOW) })
+}
+
+pub(crate) fn unmount_lazily(point: &Path) -> io::Result<c_int> {
+    // SAFETY: the path ends with a NUL and lives through the call.
+    checked(unsafe { libc::umount2(c_path(point).as_ptr(), libc::UMOUNT_NOFOLLOW | libc::MNT_DETACH) })
+}
+
+/// Mount points below a folder.
+pub(crate) fn mounts_below(folder: &Path) -> Vec<PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1).map(PathBuf::from));
+    points.filter(|point| point.starts_with(folder)).collect()
+}
+
+/// Mounts FUSE as root; answers the descriptor to serve it by.
+pub(crate) fn mount_fuse(point: &Path, options: &str) -> OwnedFd {
+    let device = OpenOptions::new().read(true).write(true).open("/dev/fuse").unwrap();
+    let options = format!("fd={},rootmode=40000,user_id=0,group_id=0,{options}", device.as_raw_fd());
+    let options = CString::new(options).unwrap();
+    // SAFETY: all texts end with a NUL and live through the call.
+    let answer = unsafe {
+        libc::mount(c"bough".as_ptr(), c_path(point).as_ptr(), c"fuse.bough".as_ptr(), 0, options.as_ptr().cast())
+    };
+    checked(answer).unwrap();
+    device.into()
+}
+
+pub(crate) fn kill(pid: u32, signal: c_int) {
+    // SAFETY: it passes numbers only.
+    unsafe { libc::kill(pid as libc::pid_t, signal) };
+}
+
+// ---- control ---------------------------------------------------------------------------------------------------------
+
+/// Sends a control message by ioctl.
+pub(crate) fn control<M: Message>(path: &Path, message: M) -> io::Result<M> {
+    control_by_number(path, ioctl_number::<M>(), message)
+}
+
+pub(crate) fn control_by_number<M: Message>(path: &Path, number: u32, mut message: M) -> io::Result<M> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    // SAFETY: the kernel reads and writes as many bytes as the number says, at most those of the message.
+    checked(unsafe { libc::ioctl(file.as_raw_fd(), u64::from(number), &raw mut message) })?;
+    Ok(message)
+}
+
+/// Sends a control message over a socket, with a descriptor beside it.
+pub(crate) fn send_control<M: Message>(socket: &Path, mut message: M, descriptor: Option<OwnedFd>) -> M {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut bytes = M::REQUEST.to_ne_bytes().to_vec();
+    bytes.extend((size_of::<M>() as u32).to_ne_bytes());
+    match descriptor {
+        Some(descriptor) => send_with(&stream, &bytes, descriptor.as_raw_fd()),
+        None => stream.write_all(&bytes).unwrap(),
+    }
+    // SAFETY: a message is plain bytes, says its trait.
+    let raw = unsafe { std::slice::from_raw_parts_mut((&raw mut message).cast::<u8>(), size_of::<M>()) };
+    stream.write_all(raw).unwrap();
+    let mut header = [0_u8; 8];
+    stream.read_exact(&mut header).unwrap();
+    assert_eq!(u32::from_ne_bytes(header[..4].try_into().unwrap()), 0, "the daemon refused the message");
+    assert_eq!(u32::from_ne_bytes(header[4..].try_into().unwrap()) as usize, raw.len());
+    stream.read_exact(raw).unwrap();
+    message
+}
+
+fn send_with(stream: &UnixStream, bytes: &[u8], descriptor: c_int) {
+    let mut room = [0_u64; 8];
+    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: all zero is a message header without anything.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    header.msg_control = room.as_mut_ptr().cast();
+    // SAFETY: the room is large enough and aligned for one control message with one descriptor, and lives through the call.
+    let sent = unsafe {
+        header.msg_controllen = libc::CMSG_SPACE(size_of::<c_int>() as c_uint) as usize;
+        let first = libc::CMSG_FIRSTHDR(&raw const header);
+        (*first).cmsg_level = libc::SOL_SOCKET;
+        (*first).cmsg_type = libc::SCM_RIGHTS;
+        (*first).cmsg_len = libc::CMSG_LEN(size_of::<c_int>() as c_uint) as usize;
+        libc::CMSG_DATA(first).cast::<c_int>().write_unaligned(descriptor);
+        libc::sendmsg(stream.as_raw_fd(), &raw const header, 0)
+    };
+    assert_eq!(counted(sent).unwrap() as usize, bytes.len());
+}
+
+// ---- files -----------------------------------------------------------------------------------------------------------
+
+pub(crate) fn syncfs(path: &Path) {
+    let file = File::open(path).unwrap();
+    // SAFETY: it passes a number only.
+    checked(unsafe { libc::syncfs(file.as_raw_fd()) }).unwrap();
+}
+
+pub(crate) fn rename(from: &Path, to: &Path, flags: c_uint) -> io::Result<c_int> {
+    let (from, to) = (c_path(from), c_path(to));
+    // SAFETY: both paths end with a NUL and live through the call.
+    checked(unsafe { libc::renameat2(libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), flags) })
+}
+
+pub(crate) fn make_node(path: &Path, mode: u32, device: u64) -> io::Result<c_int> {
+    // SAFETY: the path ends with a NUL and lives through the call.
+    checked(unsafe { libc::mknod(c_path(path).as_ptr(), mode, device) })
+}
+
+pub(crate) fn allocate(file: &File, mode: c_int, offset: u64, length: u64) -> io::Result<c_int> {
+    // SAFETY: it passes numbers only.
+    checked(unsafe { libc::fallocate(file.as_raw_fd(), mode, offset as off_t, length as off_t) })
+}
+
+pub(crate) fn seek(file: &File, offset: u64, whence: c_int) -> io::Result<u64> {
+    // SAFETY: it passes numbers only.
+    counted(unsafe { libc::lseek(file.as_raw_fd(), offset as off_t, whence) } as isize)
+}
+
+pub(crate) fn copy_range(from: &File, mut at: i64, to: &File, mut into: i64, length: usize) -> io::Result<u64> {
+    // SAFETY: the offsets live through the call.
+    counted(unsafe { libc::copy_file_range(from.as_raw_fd(), &raw mut at, to.as_raw_fd(), &raw mut into, length, 0) })
+}
+
+pub(crate) fn link_open(file: &File, to: &Path) -> io::Result<c_int> {
+    let from = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap();
+    // SAFETY: both paths end with a NUL and live through the call.
+    checked(unsafe {
+        let to = c_path(to);
+        libc::linkat(libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), libc::AT_SYMLINK_FOLLOW)
+    })
+}
+
+pub(crate) fn flock(file: &File, operation: c_int) -> io::Result<c_int> {
+    // SAFETY: it passes numbers only.
+    checked(unsafe { libc::flock(file.as_raw_fd(), operation) })
+}
+
+/// Locks or unlocks a range by open file description; `kind`: F_RDLCK, F_WRLCK, F_UNLCK.
+pub(crate) fn lock_range(file: &File, kind: c_int, start: i64, length: i64, wait: bool) -> io::Result<c_int> {
+    lock(file, if wait { libc::F_OFD_SETLKW } else { libc::F_OFD_SETLK }, kind, start, length)
+}
+
+/// The same by process, as fcntl(2) first had it.
+pub(crate) fn lock_by_process(file: &File, kind: c_int, start: i64, length: i64) -> io::Result<c_int> {
+    lock(file, libc::F_SETLK, kind, start, length)
+}
+
+fn lock(file: &File, command: c_int, kind: c_int, start: i64, length: i64) -> io::Result<c_int> {
+    // SAFETY: all zero is a lock description.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as i16;
+    lock.l_whence = libc::SEEK_SET as i16;
+    (lock.l_start, lock.l_len) = (start, length);
+    // SAFETY: the description lives through the call.
+    checked(unsafe { libc::fcntl(file.as_raw_fd(), command, &raw mut lock) })
+}
+
+/// A shared mapping of a file.
+pub(crate) struct Mapping {
+    bytes: *mut u8,
+    length: usize,
+}
+
+impl Mapping {
+    pub(crate) fn of(file: &File, length: usize) -> Mapping {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a new mapping, of a file that is open.
+        let bytes = unsafe { libc::mmap(std::ptr::null_mut(), length, access, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+        assert_ne!(bytes, libc::MAP_FAILED, "{}", io::Error::last_os_error());
+        Mapping { bytes: bytes.cast(), length }
+    }
+
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: mapped for as long as self lives; nobody else in this process has it.
+        unsafe { std::slice::from_raw_parts_mut(self.bytes, self.length) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: it was mapped by `of` and is not used again.
+        unsafe { libc::munmap(self.bytes.cast(), self.length) };
+    }
+}
+
+// ---- extended attributes ---------------------------------------------------------------------------------------------
+
+pub(crate) fn set_xattr(path: &Path, name: &CStr, value: &[u8], flags: c_int) -> io::Result<c_int> {
+    let path = c_path(path);
+    // SAFETY: path and name end with a NUL, the value is as long as said, all live through the call.
+    checked(unsafe { libc::lsetxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), flags) })
+}
+
+pub(crate) fn get_xattr(path: &Path, name: &CStr) -> io::Result<Vec<u8>> {
+    let path = c_path(path);
+    let mut value = vec![0_u8; 1 << 16];
+    // SAFETY: as in `set_xattr`; the value has the room that is said.
+    let length =
+        counted(unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) })?;
+    value.truncate(length as usize);
+    Ok(value)
+}
+
+pub(crate) fn list_xattrs(path: &Path) -> Vec<String> {
+    let path = c_path(path);
+    let mut names = vec![0_u8; 1 << 16];
+    // SAFETY: the names have the room that is said.
+    let length = counted(unsafe { libc::llistxattr(path.as_ptr(), names.as_mut_ptr().cast(), names.len()) }).unwrap();
+    names.truncate(length as usize);
+    names
+        .split(|&byte| byte == 0)
+        .filter(|name| !name.is_empty())
+        .map(|name| String::from_utf8_lossy(name).into())
+        .collect()
+}
+
+pub(crate) fn remove_xattr(path: &Path, name: &CStr) -> io::Result<c_int> {
+    // SAFETY: path and name end with a NUL and live through the call.
+    checked(unsafe { libc::lremovexattr(c_path(path).as_ptr(), name.as_ptr()) })
+}

@@ -99,8 +99,12 @@ impl Attachment {
         ordered(Rank::References, || self.references[(id.0 % REFERENCE_SHARDS as u64) as usize].lock())
     }
 
-    /// The host will be told of this node once more. Answers false when the inode is gone.
+    /// The host will be told of this node once more. Answers false when the inode is gone. The root is always there and never
+    /// counted: its node is that of whatever the view shows, so that references from before a switch could not be given back.
     pub(crate) fn reference(&self, id: InodeId) -> bool {
+        if id == InodeId::ROOT {
+            return true;
+        }
         let mut shard = self.reference_shard(id);
         let count = shard.entry(id).or_insert(0);
         *count += 1;

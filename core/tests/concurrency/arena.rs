@@ -117,35 +117,45 @@ impl Dice {
 /// directory it was met in, and its link count is that of its subdirectories. Answers the number of inodes.
 pub(crate) fn check_tree(view: &View) -> usize {
     let mut met = BTreeSet::new();
-    walk(view, NodeId::ROOT, NodeId::ROOT, &mut met);
+    // Not by recursion: renames can make a tree deeper than a thread's stack.
+    let mut to_visit = vec![(NodeId::ROOT, NodeId::ROOT)];
+    while let Some((node, above)) = to_visit.pop() {
+        check_directory(view, node, above, &mut met, &mut to_visit);
+        if node != NodeId::ROOT {
+            view.forget(node, 1);
+        }
+    }
     assert_eq!(view.reference_count(), 0, "the walk gave back what it was lent");
     met.len()
 }
 
-fn walk(view: &View, node: NodeId, above: NodeId, met: &mut BTreeSet<u64>) {
+fn check_directory(
+    view: &View,
+    node: NodeId,
+    above: NodeId,
+    met: &mut BTreeSet<u64>,
+    to_visit: &mut Vec<(NodeId, NodeId)>,
+) {
     let attr = view.attr(node).unwrap();
     assert!(met.insert(attr.inode.0), "a directory is met twice: not a tree");
     let up = view.lookup(&ROOT, node, b"..").unwrap();
     assert_eq!(up.node, above, "`..` leads elsewhere");
     view.forget(up.node, 1);
-    let mut below = Vec::new();
+    let (mut entries, mut subdirectories) = (0, 0);
     let options = ListOptions { attributes: true, dots: false };
     view.list(&ROOT, node, None, 0, options, &mut |entry| {
-        below.push((entry.node, entry.kind, entry.inode));
+        entries += 1;
+        if entry.kind == FileKind::Directory {
+            subdirectories += 1;
+            to_visit.push((entry.node, node));
+        } else {
+            met.insert(entry.inode.0);
+            view.forget(entry.node, 1);
+        }
         true
     })
     .unwrap();
-    let subdirectories = below.iter().filter(|(_, kind, _)| *kind == FileKind::Directory).count();
-    assert_eq!(attr.links as usize, 2 + subdirectories);
-    assert_eq!(attr.size as usize, below.len());
-    for (child, kind, inode) in below {
-        if kind == FileKind::Directory {
-            walk(view, child, node, met)
-        } else {
-            _ = met.insert(inode.0)
-        }
-        view.forget(child, 1);
-    }
+    assert_eq!((attr.links, attr.size), (2 + subdirectories, entries));
 }
 
 /// Whether it went well or met with what others did at the same time.

@@ -2,6 +2,8 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+# mount(8) looks for its helpers in /sbin only, which is /usr/sbin nowadays.
+HELPERDIR ?= $(if $(filter /usr /usr/%,$(PREFIX)),/usr/sbin,$(PREFIX)/sbin)
 MNT ?= mnt
 CARGO ?= cargo
 OUT := target/release
@@ -22,7 +24,7 @@ help:
 	@echo 'make lint       formatting and lints, warnings are errors'
 	@echo 'make header     include/bough.h and the list of exported symbols, anew'
 	@echo 'make docs       docs/cli.md, anew'
-	@echo 'make bench      the benchmarks of the core'
+	@echo 'make bench      the benchmarks of the core and of the commands'
 	@echo 'make setup      only install what is missing'
 
 setup:
@@ -40,6 +42,7 @@ stop:
 
 test: setup build
 	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --release -p bough --test promises
 
 test-long: test
 	BOUGH_MODEL_CASES=2000 $(CARGO) test --locked --release -p bough -- --include-ignored
@@ -51,19 +54,20 @@ lint:
 header:
 	BOUGH_BLESS=1 $(CARGO) test --locked -p bough-tests --test header
 
-docs: build
+docs:
 	BOUGH_BLESS=1 $(CARGO) test --locked -p bough-cli
 
-bench:
+bench: build
 	$(CARGO) bench --locked -p bough
+	$(CARGO) bench --locked -p bough-tests
 
 install: build
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(HELPERDIR) $(DESTDIR)$(PREFIX)/lib/pkgconfig \
 	    $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	install -m 755 $(OUT)/bough $(OUT)/bough-fuse $(DESTDIR)$(PREFIX)/bin
-	ln -sf ../bin/bough $(DESTDIR)$(PREFIX)/sbin/mount.fuse.bough
+	ln -sf $(PREFIX)/bin/bough $(DESTDIR)$(HELPERDIR)/mount.fuse.bough
 	install -m 755 $(OUT)/libbough.so $(DESTDIR)$(PREFIX)/lib
 	install -m 644 $(OUT)/libbough.a $(DESTDIR)$(PREFIX)/lib
 	install -m 644 include/bough.h $(DESTDIR)$(PREFIX)/include
@@ -76,7 +80,8 @@ install: build
 	$(OUT)/bough completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/bough.fish
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX) && rm -f bin/bough bin/bough-fuse sbin/mount.fuse.bough lib/libbough.so lib/libbough.a \
+	rm -f $(DESTDIR)$(HELPERDIR)/mount.fuse.bough
+	cd $(DESTDIR)$(PREFIX) && rm -f bin/bough bin/bough-fuse lib/libbough.so lib/libbough.a \
 	    include/bough.h lib/pkgconfig/bough.pc share/man/man1/bough*.1 share/man/man8/bough-fuse.8 \
 	    share/man/man8/mount.fuse.bough.8 share/bash-completion/completions/bough \
 	    share/zsh/site-functions/_bough share/fish/vendor_completions.d/bough.fish

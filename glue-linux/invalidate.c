@@ -8,8 +8,10 @@
 #include "log.h"
 #include "mount.h"
 #include "request.h"
+#include "suspects.h"
 
 #include <bough.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@ enum { QUEUED_EVENTS = 65536, PAGE = 4096 };
 
 struct invalidator {
     struct mount *mount;
+    struct suspects suspects;  // the thread's own
     pthread_t thread;
     pthread_mutex_t mutex;     // guards what follows
     pthread_cond_t changed;
@@ -34,29 +37,68 @@ static void forget_name(struct mount *mount, uint64_t parent, const char *name, 
     fuse_lowlevel_notify_inval_entry(mount->session, mount_node(mount, parent), name, length);
 }
 
-static void forget_attributes(struct mount *mount, uint64_t inode)
+// The answer: whether the kernel knew it.
+static bool forget_attributes(struct mount *mount, fs_node node)
 {
-    fuse_lowlevel_notify_inval_inode(mount->session, mount_node(mount, inode), -1, 0);
+    return fuse_lowlevel_notify_inval_inode(mount->session, node, -1, 0) != -ENOENT;
 }
 
-// Attributes and all that is cached of the content, or of the listing.
-static void forget_content(struct mount *mount, uint64_t inode)
+// Attributes and all that is cached of the content, or of the listing. The answer: whether the kernel knew it.
+static bool forget_content(struct mount *mount, fs_node node)
 {
-    fuse_lowlevel_notify_inval_inode(mount->session, mount_node(mount, inode), 0, 0);
+    return fuse_lowlevel_notify_inval_inode(mount->session, node, 0, 0) != -ENOENT;
 }
 
-// With write-back the kernel believes its own idea of a file's size for as long as it knows the file. One that nobody has open
-// can be forgotten altogether; for one that is open, the last page tells it how far the file reaches now.
-static void tell_size(struct mount *mount, uint64_t inode)
+struct wanted_name {
+    uint64_t inode;
+    char name[FS_NAME_BYTES];
+    size_t length;
+};
+
+static bool find_name(void *context, const struct fs_dirent *entry)
 {
-    struct fs_attr attr = { .size = sizeof attr };
+    struct wanted_name *wanted = context;
+    if (entry->inode != wanted->inode)
+        return true;
+    wanted->length = entry->name_bytes;
+    memcpy(wanted->name, entry->name, entry->name_bytes);
+    return false;
+}
+
+// Makes the kernel forget a file, unless somebody has it open. Older kernels can be told so by its name only.
+static void forget_file(struct mount *mount, fs_node node)
+{
     struct fs_caller nobody = { .size = sizeof nobody, .privileges = FS_PRIVILEGE_CHECKED };
-    fs_node node = mount_node(mount, inode);
-    request_forget_node(mount->session, node);
-    if (fs_getattr(mount->view, node, &attr) != FS_OK || attr.kind != FS_KIND_FILE || attr.length == 0)
+    struct fs_attr attr = { .size = sizeof attr };
+    if (request_forget_node(mount->session, node) || fs_getattr(mount->view, node, &attr) != FS_OK || attr.parent == 0)
         return;
+    struct wanted_name wanted = { .inode = attr.inode };
+    fs_node parent = mount_node(mount, attr.parent);
+    if (fs_readdir(mount->view, &nobody, parent, FS_HANDLE_NONE, 0, 0, find_name, &wanted) == FS_OK && wanted.length > 0)
+        forget_name(mount, attr.parent, wanted.name, wanted.length);
+}
+
+static void forget_suspects(struct invalidator *invalidator)
+{
+    struct suspects tried = invalidator->suspects;
+    suspects_tried(&invalidator->suspects);
+    for (size_t i = 0; i < tried.count; i++) {
+        if (forget_attributes(invalidator->mount, tried.nodes[i]))
+            forget_file(invalidator->mount, tried.nodes[i]);
+        else
+            suspects_remove(&invalidator->suspects, tried.nodes[i]);
+    }
+}
+
+// A file that somebody has open is told by its last page how far it reaches now.
+static void tell_size(struct mount *mount, fs_node node)
+{
+    struct fs_caller nobody = { .size = sizeof nobody, .privileges = FS_PRIVILEGE_CHECKED };
+    struct fs_attr attr = { .size = sizeof attr };
     char page[PAGE];
     size_t got = 0;
+    if (fs_getattr(mount->view, node, &attr) != FS_OK || attr.kind != FS_KIND_FILE || attr.length == 0)
+        return;
     uint64_t offset = (attr.length - 1) & ~(uint64_t)(PAGE - 1);
     if (fs_read(mount->view, &nobody, node, FS_HANDLE_NONE, offset, page, sizeof page, &got) != FS_OK || got == 0)
         return;
@@ -65,37 +107,47 @@ static void tell_size(struct mount *mount, uint64_t inode)
     fuse_lowlevel_notify_store(mount->session, node, (off_t)offset, &content, FUSE_BUF_NO_SPLICE);
 }
 
+static void content_changed(struct invalidator *invalidator, fs_node node)
+{
+    struct mount *mount = invalidator->mount;
+    if (!forget_content(mount, node) || !mount->writeback)
+        return;
+    forget_file(mount, node);
+    tell_size(mount, node);
+    suspects_add(&invalidator->suspects, node);
+}
+
 // ---- events ------------------------------------------------------------------------------------------------------
 
 static void name_changed(struct mount *mount, uint64_t parent, const char *name, size_t length)
 {
     forget_name(mount, parent, name, length);
-    forget_content(mount, parent);
+    forget_content(mount, mount_node(mount, parent));
 }
 
 static void forget_everything(struct mount *mount, struct old_names *names);
 
-static void apply(struct mount *mount, const struct fs_event *event)
+static void apply(struct invalidator *invalidator, const struct fs_event *event)
 {
+    struct mount *mount = invalidator->mount;
+    fs_node node = mount_node(mount, event->inode);
     switch (event->kind) {
     case FS_EVENT_CREATED:
     case FS_EVENT_REMOVED:
         name_changed(mount, event->parent, event->name, event->name_bytes);
-        forget_attributes(mount, event->inode);
+        forget_attributes(mount, node);
         break;
     case FS_EVENT_RENAMED:
     case FS_EVENT_EXCHANGED:
         name_changed(mount, event->parent, event->name, event->name_bytes);
         name_changed(mount, event->new_parent, event->new_name, event->new_name_bytes);
-        forget_attributes(mount, event->inode);
+        forget_attributes(mount, node);
         break;
     case FS_EVENT_CONTENT:
-        forget_content(mount, event->inode);
-        if (mount->writeback)
-            tell_size(mount, event->inode);
+        content_changed(invalidator, node);
         break;
     case FS_EVENT_ATTRIBUTES:
-        forget_attributes(mount, event->inode);
+        forget_attributes(mount, node);
         break;
     case FS_EVENT_OVERFLOW:
         log_info("%s: more changes by other mounts than could be followed; looking at everything anew", mount->path);
@@ -112,16 +164,18 @@ static bool is_same(const struct fs_event *a, const struct fs_event *b)
 }
 
 // Many changes of one file in a row are told once, when the last has come.
-static void follow(struct mount *mount, struct fs_events *events)
+static void follow(struct invalidator *invalidator, struct fs_events *events)
 {
     struct fs_event held = { .size = sizeof held, .kind = FS_EVENT_TIMEOUT };
     for (;;) {
         struct fs_event event = { .size = sizeof event };
         bool holds = held.kind != FS_EVENT_TIMEOUT;
-        if (fs_events_next(events, holds ? 0 : UINT32_MAX, &event) != FS_OK)
+        if (fs_events_next(events, holds ? 0 : suspects_pause(&invalidator->suspects), &event) != FS_OK)
             return;
         if (holds && !is_same(&held, &event))
-            apply(mount, &held);
+            apply(invalidator, &held);
+        if (!holds && event.kind == FS_EVENT_TIMEOUT)
+            forget_suspects(invalidator);
         held = event;
         if (event.kind == FS_EVENT_CLOSED)
             return;
@@ -162,7 +216,7 @@ static void *run(void *context)
 {
     struct invalidator *invalidator = context;
     for (struct fs_events *events; (events = turn_to_next(invalidator));)
-        follow(invalidator->mount, events);
+        follow(invalidator, events);
     return NULL;
 }
 

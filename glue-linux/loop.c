@@ -31,7 +31,9 @@ enum {
     LONG_BYTES = 128 * 1024,  // content of a request from which another thread had better take the next
     SPIN_NANOSECONDS = 50 * 1000,
     SPIN_MISSES = 8,          // spins in vain before none is tried for a while
-    PAUSE_NANOSECONDS = 20 * 1000 * 1000,
+    SPIN_HITS = 64,           // successful ones before an earlier failure is forgotten
+    FIRST_PAUSE_NANOSECONDS = 10 * 1000 * 1000,
+    LONGEST_PAUSE_NANOSECONDS = 1280 * 1000 * 1000,
     DRAIN_NANOSECONDS = 1000 * 1000 * 1000,
     WRITE_WINDOW_NANOSECONDS = 1000 * 1000 * 1000,
 };
@@ -58,8 +60,8 @@ struct loop {
     uint64_t writes_now, writes_before; // WRITEs taken in this window of time, and in the one before
     int64_t window_start;
     // The leader's own.
-    int64_t spin_paused_until;
-    unsigned spin_misses, queued_in_a_row;
+    int64_t spin_paused_until, spin_pause;
+    unsigned spin_misses, spin_hits, queued_in_a_row;
     long preemptions;
 };
 
@@ -81,22 +83,23 @@ static long preemptions_of_this_thread(void)
     return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : 0;
 }
 
-// Whether looking for requests without sleeping has been worth it. A thread that is preempted takes somebody's time.
-static bool spinning_pays(struct loop *loop, int64_t now)
-{
-    return now >= loop->spin_paused_until;
-}
-
+// Looking for requests without sleeping pays while a processor is idle. When this thread was preempted none was, and it took
+// somebody's time: it waits, longer each time.
 static void spin_ended(struct loop *loop, int64_t now, bool found)
 {
     long preemptions = preemptions_of_this_thread();
     bool disturbed = preemptions != loop->preemptions;
     loop->preemptions = preemptions;
     loop->spin_misses = found ? 0 : loop->spin_misses + 1;
-    if (disturbed || loop->spin_misses >= SPIN_MISSES) {
-        loop->spin_paused_until = now + PAUSE_NANOSECONDS;
-        loop->spin_misses = 0;
-    }
+    loop->spin_hits = found && !disturbed ? loop->spin_hits + 1 : 0;
+    if (loop->spin_hits >= SPIN_HITS)
+        loop->spin_pause = FIRST_PAUSE_NANOSECONDS;
+    if (!disturbed && loop->spin_misses < SPIN_MISSES)
+        return;
+    loop->spin_misses = 0;
+    loop->spin_paused_until = now + loop->spin_pause;
+    if (disturbed && loop->spin_pause < LONGEST_PAUSE_NANOSECONDS)
+        loop->spin_pause *= 2;
 }
 
 static void sleep_until_readable(struct loop *loop)
@@ -116,7 +119,7 @@ static int take(struct loop *loop, struct fuse_buf *buffer)
     if (size != -EAGAIN && size != -EINTR)
         return size;
     int64_t now = now_nanoseconds();
-    bool spin = spinning_pays(loop, now);
+    bool spin = now >= loop->spin_paused_until;
     for (int64_t until = now + SPIN_NANOSECONDS; spin && now < until; now = now_nanoseconds()) {
         size = fuse_session_receive_buf(loop->session, buffer);
         if (size != -EAGAIN && size != -EINTR)
@@ -333,6 +336,7 @@ struct loop *loop_new(struct fuse_session *session, unsigned max_threads, struct
     loop->session = session;
     loop->owner = owner;
     loop->max_threads = max_threads ? max_threads : default_threads();
+    loop->spin_pause = FIRST_PAUSE_NANOSECONDS;
     pthread_mutex_init(&loop->mutex, NULL);
     init_conditions(loop);
     return loop;

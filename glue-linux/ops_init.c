@@ -62,7 +62,8 @@ void op_init(void *context, struct fuse_conn_info *connection)
     want(connection, FUSE_CAP_ASYNC_DIO);
     want(connection, FUSE_CAP_PARALLEL_DIROPS);
     want(connection, FUSE_CAP_READDIRPLUS);
-    want(connection, FUSE_CAP_READDIRPLUS_AUTO);
+    // Whoever lists names mostly looks at what they are; by itself the kernel asks for both at the beginning of a listing only.
+    refuse(connection, FUSE_CAP_READDIRPLUS_AUTO);
     want(connection, FUSE_CAP_CACHE_SYMLINKS);
     want(connection, FUSE_CAP_EXPORT_SUPPORT);
     want(connection, FUSE_CAP_IOCTL_DIR);

@@ -4,6 +4,7 @@
 #include "ops.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -27,6 +28,12 @@ static fs_result get(fuse_req_t request, fuse_ino_t node, const char *name, char
                 : fs_xattr_list(view_of(request), caller, node, into, room, length);
 }
 
+// ls(1) asks for this of every file that it shows, unless it hears that there is no such thing here.
+static bool is_only_asked_for(const char *name)
+{
+    return strcmp(name, "security.selinux") == 0;
+}
+
 // A value, or the list of names when `name` is NULL.
 static void answer_value(fuse_req_t request, fuse_ino_t node, const char *name, size_t room)
 {
@@ -39,7 +46,9 @@ static void answer_value(fuse_req_t request, fuse_ino_t node, const char *name, 
     }
     char *into = large ? large : small;
     fs_result result = get(request, node, name, room ? into : NULL, room, &length);
-    if (result != FS_OK)
+    if (result == FS_NO_ATTRIBUTE && is_only_asked_for(name))
+        fuse_reply_err(request, EOPNOTSUPP);
+    else if (result != FS_OK)
         answer_result(request, result);
     else if (room == 0)
         fuse_reply_xattr(request, length);

@@ -93,7 +93,7 @@ bool request_forget_node(struct fuse_session *session, uint64_t node)
 
 #if FUSE_VERSION < FUSE_MAKE_VERSION(3, 17)
 
-// Set from the moment that INIT was read until it is answered: 1 + what it offers of `extensions`. One session at a time begins.
+// From the moment that INIT is read until it is answered, by one and the same thread: what it offers of `extensions`.
 static _Thread_local uint32_t offered;
 
 // setuid, setgid and capabilities go at each change of content, by core: without this the kernel asks for

@@ -85,9 +85,11 @@ enum exits volume_open(struct volume *volume, const struct options *options)
 
 // ---- mounting ----------------------------------------------------------------------------------------------------
 
+// Borrowed, so that a mount that ends at once is not freed while it begins.
 static void add(struct volume *volume, struct mount *mount)
 {
     pthread_mutex_lock(&volume->mutex);
+    mount->borrowers++;
     mount->next = volume->mounts;
     volume->mounts = mount;
     pthread_mutex_unlock(&volume->mutex);
@@ -104,6 +106,7 @@ static void take_out(struct volume *volume, struct mount *mount)
     pthread_mutex_unlock(&volume->mutex);
 }
 
+// When this is done the mount is the caller's to give back.
 static enum exits begin(struct volume *volume, struct mount *mount)
 {
     add(volume, mount);
@@ -137,7 +140,11 @@ enum exits volume_mount_first(struct volume *volume, const struct options *optio
         verdict = find(volume, options->snapshot, FS_REF_SNAPSHOT, &shows);
     if (verdict == EXIT_DONE)
         verdict = mount_new(volume, shows, path, -1, &volume->settings, arguments, &mount);
-    return verdict == EXIT_DONE ? begin(volume, mount) : verdict;
+    if (verdict == EXIT_DONE)
+        verdict = begin(volume, mount);
+    if (verdict == EXIT_DONE)
+        volume_return_mount(volume, mount);
+    return verdict;
 }
 
 static fs_result find_shown(struct volume *volume, const struct fs_control_attach *message, struct fs_ref *shows)
@@ -163,6 +170,7 @@ static fs_result attach(struct volume *volume, struct fs_control_attach *message
     if (verdict != EXIT_DONE)
         return FS_IO;
     message->view = mount_view_id(mount);
+    volume_return_mount(volume, mount);
     return FS_OK;
 }
 

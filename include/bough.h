@@ -1731,7 +1731,7 @@ fs_result fs_copy_range(const fs_view *view,
 // Reads without copying: lends the bytes where they lie. Who writes to the file meanwhile writes elsewhere.
 //
 // `handle`, `offset`: as for `fs_read`.
-// `length`: how many bytes at most.
+// `length`: how many bytes at most; never more than 1 GiB are lent at once.
 // `pin`: the bytes, by `fs_pin_ranges`; to be given back with `fs_pin_release`. It outlives handle and view.
 //
 // Results: as `fs_read`.

@@ -30,5 +30,7 @@ pub const INODE_ID: u64 = (1 << 48) - 1;
 pub const HANDLES: usize = 1 << 24;
 /// Diffs open at one time on one volume.
 pub const OPEN_DIFFS: usize = 64;
+/// Bytes that one pin lends, holes included.
+pub const PIN_BYTES: usize = 1 << 30;
 /// Events that one subscription may hold.
 pub const EVENT_QUEUE: usize = 1 << 20;

@@ -294,13 +294,15 @@ impl Volume {
         let (branches, snapshots) = self.refs.counts();
         let store = self.context.store.usage();
         let spill_bytes = store.spilled_frames * CHUNK_BYTES as u64;
+        // A limit may be any number.
+        let memory_and_spill_bytes = store.memory_limit_bytes.saturating_add(spill_bytes);
         VolumeStats {
             branches: branches as u64,
             snapshots: snapshots as u64,
             views: self.views.lock().len() as u64,
             memory_bytes: store.memory_limit_bytes,
             used_bytes: store.memory_bytes + spill_bytes,
-            capacity_bytes: store.memory_limit_bytes + spill_bytes + self.context.store.spill_room_bytes(),
+            capacity_bytes: memory_and_spill_bytes.saturating_add(self.context.store.spill_room_bytes()),
             chunks: store.frames,
             small_bytes: store.small_bytes,
             chunks_allocated: store.allocations,

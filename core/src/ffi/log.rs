@@ -65,7 +65,7 @@ impl<S: Subscriber> Layer<S> for ToCallback {
         }
         let mut text = Text::default();
         event.record(&mut text);
-        let text = text.0.replace('\n', " ");
+        let text = text.0.replace(['\n', '\0'], " ");
         // SAFETY: what the header asks of callbacks.
         unsafe { callback(context, number_of(level), text.as_ptr().cast(), text.len()) }
     }

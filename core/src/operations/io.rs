@@ -30,7 +30,8 @@ impl Attachment {
         self.reading(id, |record| record.stream()?.pin(offset, length))
     }
 
-    fn reading<R>(&self, id: InodeId, read: impl FnOnce(&Record) -> Result<R>) -> Result<R> {
+    /// Reads of an inode, and sets its access time where the relatime rule says so.
+    pub(crate) fn reading<R>(&self, id: InodeId, read: impl FnOnce(&Record) -> Result<R>) -> Result<R> {
         let inode = self.inode(id)?;
         let record = inode.read();
         let answer = read(&record)?;

@@ -43,12 +43,10 @@ impl Attachment {
 
     /// The target of a symbolic link.
     pub(crate) fn read_link(&self, id: InodeId) -> Result<Arc<[u8]>> {
-        let inode = self.inode(id)?;
-        let record = inode.read();
-        match &record.content {
+        self.reading(id, |record| match &record.content {
             Content::Symlink(target) => Ok(target.clone()),
             _ => Err(Error::Invalid("not a symbolic link")),
-        }
+        })
     }
 }
 

@@ -65,13 +65,12 @@ impl Attachment {
         found: Found,
         what: Removal,
     ) -> Result<()> {
-        match (what, found.kind) {
-            (Removal::File, FileKind::Directory) => return Err(Error::IsADirectory),
-            (Removal::Directory, kind) if kind != FileKind::Directory => return Err(Error::NotADirectory),
-            _ => {}
-        }
         self.may_unlink(caller, locked, parent, found.id)?;
-        check_empty(locked.get(found.id))
+        match (what, found.kind) {
+            (Removal::File, FileKind::Directory) => Err(Error::IsADirectory),
+            (Removal::Directory, kind) if kind != FileKind::Directory => Err(Error::NotADirectory),
+            _ => check_empty(locked.get(found.id)),
+        }
     }
 
     /// Whether the caller may take the name of `id` out of `parent`: write and search permission, the sticky bit, flags.

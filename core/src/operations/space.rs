@@ -54,7 +54,8 @@ impl Attachment {
         let mut record = inode.write();
         let end = record.stream()?.size();
         let only_reserves = matches!(how, Allocation::Reserve { .. });
-        check_writable(&record, if only_reserves { end } else { offset }, end)?;
+        // What frees or zeroes would change what is there: not for a file that only grows (fallocate(2): EPERM).
+        check_writable(&record, if only_reserves { end } else { 0 }, end)?;
         let stream = record.stream_mut()?;
         match how {
             Allocation::Reserve { keep_size } => stream.allocate(&self.context.store, offset, length, keep_size)?,

@@ -53,10 +53,13 @@ pub(crate) fn fuse_is_here() -> bool {
     here
 }
 
-/// The daemon, built as this test is.
+/// The daemon: `$BOUGH_FUSE` (one built with a sanitizer, say), else built as this test is.
 pub(crate) fn daemon() -> &'static Path {
     static DAEMON: OnceLock<PathBuf> = OnceLock::new();
     DAEMON.get_or_init(|| {
+        if let Some(chosen) = std::env::var_os("BOUGH_FUSE") {
+            return chosen.into();
+        }
         let test = std::env::current_exe().unwrap();
         let folder = test.ancestors().nth(2).expect("target/PROFILE/deps/test").to_owned();
         let mut cargo = Command::new(env!("CARGO"));

@@ -7,6 +7,7 @@ use super::small::Small;
 use super::{Body, CHUNK, Stream, pieces};
 use crate::data::chunk::{CHUNK_BYTES, ChunkBytes, ChunkPin};
 use crate::error::Result;
+use crate::limits::PIN_BYTES;
 
 /// What holes lend.
 static ZEROS: ChunkBytes = [0; CHUNK_BYTES];
@@ -69,9 +70,10 @@ impl Part {
 }
 
 impl Stream {
-    /// Lends `len` bytes from `offset` on, or as many as there are.
+    /// Lends `len` bytes from `offset` on, or as many as there are, but no more than [`PIN_BYTES`]: each chunk takes a
+    /// record, be it a hole, and files can be holes of any size.
     pub(crate) fn pin(&self, offset: u64, len: usize) -> Result<Pin> {
-        let len = self.clip(offset, len);
+        let len = self.clip(offset, len).min(PIN_BYTES);
         let mut pin = Pin::default();
         for (index, within) in pieces(offset, len as u64) {
             match &self.body {

@@ -89,13 +89,14 @@ impl Model {
             self.changeable()?;
         }
         let id = found?;
+        if path.text.ends_with('/') {
+            return Err(if self.node(id).is_dir() { Error::IsADirectory } else { Error::NotADirectory });
+        }
+        self.may_take(by, dir, id)?;
         if self.node(id).is_dir() {
             return Err(Error::IsADirectory);
         }
-        if path.text.ends_with('/') {
-            return Err(Error::NotADirectory);
-        }
-        self.remove(by, dir, name, id)
+        self.remove(dir, name, id)
     }
 
     pub(crate) fn rmdir(&mut self, by: &Caller<'_>, path: &Path) -> Result<()> {
@@ -110,14 +111,14 @@ impl Model {
         }
         self.changeable()?;
         let id = self.entry(dir, name).ok_or(Error::NotFound)?;
+        self.may_take(by, dir, id)?;
         if !self.node(id).is_dir() {
             return Err(Error::NotADirectory);
         }
-        self.remove(by, dir, name, id)
+        self.remove(dir, name, id)
     }
 
-    pub(super) fn remove(&mut self, by: &Caller<'_>, dir: Id, name: &str, id: Id) -> Result<()> {
-        self.may_take(by, dir, id)?;
+    fn remove(&mut self, dir: Id, name: &str, id: Id) -> Result<()> {
         if !self.node(id).entries.is_empty() {
             return Err(Error::NotEmpty);
         }

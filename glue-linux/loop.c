@@ -34,6 +34,7 @@ enum {
     SPIN_HITS = 64,           // successful ones before an earlier failure is forgotten
     FIRST_PAUSE_NANOSECONDS = 10 * 1000 * 1000,
     LONGEST_PAUSE_NANOSECONDS = 1280 * 1000 * 1000,
+    MEMORY_PAUSE_NANOSECONDS = 10 * 1000 * 1000,
     DRAIN_NANOSECONDS = 1000 * 1000 * 1000,
     WRITE_WINDOW_NANOSECONDS = 1000 * 1000 * 1000,
 };
@@ -102,8 +103,16 @@ static void spin_ended(struct loop *loop, int64_t now, bool found)
         loop->spin_pause *= 2;
 }
 
-static void sleep_until_readable(struct loop *loop)
+static bool is_worth_waiting(const struct loop *loop, int size)
 {
+    return (size == -EAGAIN || size == -EINTR || size == -ENOMEM) && !fuse_session_exited(loop->session);
+}
+
+static void sleep_until_readable(struct loop *loop, int size)
+{
+    struct timespec pause = { .tv_nsec = MEMORY_PAUSE_NANOSECONDS };
+    if (size == -ENOMEM)
+        nanosleep(&pause, NULL);
     struct pollfd files[] = {
         { .fd = fuse_session_fd(loop->session), .events = POLLIN },
         { .fd = loop->wake, .events = POLLIN },
@@ -116,7 +125,7 @@ static int take(struct loop *loop, struct fuse_buf *buffer)
 {
     int size = fuse_session_receive_buf(loop->session, buffer);
     loop->queued_in_a_row = size > 0 ? loop->queued_in_a_row + 1 : 0;
-    if (size != -EAGAIN && size != -EINTR)
+    if (!is_worth_waiting(loop, size))
         return size;
     int64_t now = now_nanoseconds();
     bool spin = now >= loop->spin_paused_until;
@@ -127,8 +136,8 @@ static int take(struct loop *loop, struct fuse_buf *buffer)
     }
     if (spin)
         spin_ended(loop, now, size > 0);
-    while ((size == -EAGAIN || size == -EINTR) && !fuse_session_exited(loop->session)) {
-        sleep_until_readable(loop);
+    while (is_worth_waiting(loop, size)) {
+        sleep_until_readable(loop, size);
         size = fuse_session_receive_buf(loop->session, buffer);
     }
     return size;

@@ -159,6 +159,7 @@ void mount_free(struct mount *mount)
         return;
     if (mount->loop)
         loop_stop(mount->loop);
+    ops_end_waits(mount);
     invalidator_stop(mount->invalidator);
     loop_free(mount->loop);
     if (mount->session)

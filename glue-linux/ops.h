@@ -8,6 +8,11 @@
 /// All of them.
 extern const struct fuse_lowlevel_ops ops;
 
+struct mount;
+
+/// Ends every wait for a lock through a mount that serves no requests any more.
+void ops_end_waits(struct mount *mount);
+
 void op_init(void *mount, struct fuse_conn_info *connection);
 
 void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);

@@ -57,27 +57,36 @@ void op_getlk(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file, 
 
 // ---- waiting -----------------------------------------------------------------------------------------------------
 
-// A request that waits for a lock. Three may hold it: who began the wait, core that ends it, libfuse that may interrupt it.
-// The last to let go frees it.
+// A request that waits for a lock. Several may hold it: who began the wait, core that ends it, and who cancels it. The last to let
+// go frees it.
 struct waiting {
+    struct waiting *next;
     fuse_req_t request;
-    struct fs_view *view;
+    struct mount *mount;
     struct fs_wait wait;
-    pthread_mutex_t mutex;
     bool known;        // `wait` is filled in
     bool interrupted;
+    bool cancelled;
     bool ended;
     unsigned holders;
 };
 
+// All of them, of every mount. The mutex guards the list and what is in it; `changed`: one has gone.
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static struct waiting *all;
+
+// Called with the mutex held.
 static void let_go(struct waiting *waiting)
 {
-    bool last = --waiting->holders == 0;
-    pthread_mutex_unlock(&waiting->mutex);
-    if (last) {
-        pthread_mutex_destroy(&waiting->mutex);
-        free(waiting);
-    }
+    if (--waiting->holders > 0)
+        return;
+    struct waiting **link = &all;
+    while (*link != waiting)
+        link = &(*link)->next;
+    *link = waiting->next;
+    free(waiting);
+    pthread_cond_broadcast(&changed);
 }
 
 static void wait_ended(void *context, fs_result result)
@@ -89,29 +98,37 @@ static void wait_ended(void *context, fs_result result)
         fuse_reply_err(waiting->request, EINTR);
     else
         answer_result(waiting->request, result);
-    pthread_mutex_lock(&waiting->mutex);
+    pthread_mutex_lock(&mutex);
     waiting->ended = true;
     let_go(waiting);
+    pthread_mutex_unlock(&mutex);
 }
 
-// Cancels the wait if it has begun and not ended. Called with the mutex held, which it gives up.
+static bool can_cancel(const struct waiting *waiting)
+{
+    return waiting->known && waiting->wait.number && !waiting->ended && !waiting->cancelled;
+}
+
+// Called with the mutex held, which is free while core ends the wait.
 static void cancel(struct waiting *waiting)
 {
-    bool now = waiting->known && !waiting->ended && waiting->wait.number;
     struct fs_wait wait = waiting->wait;
-    struct fs_view *view = waiting->view;
-    pthread_mutex_unlock(&waiting->mutex);
-    if (now)
-        fs_lock_cancel(view, &wait);
+    waiting->cancelled = true;
+    waiting->holders++;
+    pthread_mutex_unlock(&mutex);
+    fs_lock_cancel(waiting->mount->view, &wait);
+    pthread_mutex_lock(&mutex);
+    let_go(waiting);
 }
 
-static void *cancel_later(void *context)
+static void *cancel_interrupted(void *context)
 {
     struct waiting *waiting = context;
-    pthread_mutex_lock(&waiting->mutex);
-    cancel(waiting);
-    pthread_mutex_lock(&waiting->mutex);
+    pthread_mutex_lock(&mutex);
+    if (can_cancel(waiting))
+        cancel(waiting);
     let_go(waiting);
+    pthread_mutex_unlock(&mutex);
     return NULL;
 }
 
@@ -121,13 +138,13 @@ static void interrupt(fuse_req_t request, void *context)
     (void)request;
     struct waiting *waiting = context;
     pthread_t thread;
-    pthread_mutex_lock(&waiting->mutex);
+    pthread_mutex_lock(&mutex);
     waiting->interrupted = true;
-    if (waiting->known && !waiting->ended && pthread_create(&thread, NULL, cancel_later, waiting) == 0) {
+    if (can_cancel(waiting) && pthread_create(&thread, NULL, cancel_interrupted, waiting) == 0) {
         pthread_detach(thread);
         waiting->holders++;
     }
-    pthread_mutex_unlock(&waiting->mutex);
+    pthread_mutex_unlock(&mutex);
 }
 
 static struct waiting *waiting_new(fuse_req_t request)
@@ -135,11 +152,11 @@ static struct waiting *waiting_new(fuse_req_t request)
     struct waiting *waiting = calloc(1, sizeof *waiting);
     if (!waiting)
         return NULL;
-    waiting->request = request;
-    waiting->view = view_of(request);
-    waiting->wait.size = sizeof waiting->wait;
-    waiting->holders = 2;
-    pthread_mutex_init(&waiting->mutex, NULL);
+    *waiting = (struct waiting){ .request = request, .mount = mount_of(request), .holders = 2 };
+    pthread_mutex_lock(&mutex);
+    waiting->next = all;
+    all = waiting;
+    pthread_mutex_unlock(&mutex);
     fuse_req_interrupt_func(request, interrupt, waiting);
     return waiting;
 }
@@ -152,17 +169,36 @@ static void wait_for(fuse_req_t request, fuse_ino_t node, const struct fs_lock *
         return;
     }
     struct fs_wait wait = { .size = sizeof wait };
-    fs_result result = fs_lock_wait(waiting->view, node, lock, wait_ended, waiting, &wait);
+    fs_result result = fs_lock_wait(waiting->mount->view, node, lock, wait_ended, waiting, &wait);
     if (result != FS_OK || wait.number == 0)
         wait_ended(waiting, result);
-    pthread_mutex_lock(&waiting->mutex);
+    pthread_mutex_lock(&mutex);
     waiting->wait = wait;
     waiting->known = true;
-    if (waiting->interrupted) {
+    if (waiting->interrupted && can_cancel(waiting))
         cancel(waiting);
-        pthread_mutex_lock(&waiting->mutex);
-    }
     let_go(waiting);
+    pthread_mutex_unlock(&mutex);
+}
+
+static struct waiting *find(const struct mount *mount)
+{
+    struct waiting *waiting = all;
+    while (waiting && waiting->mount != mount)
+        waiting = waiting->next;
+    return waiting;
+}
+
+void ops_end_waits(struct mount *mount)
+{
+    pthread_mutex_lock(&mutex);
+    for (struct waiting *waiting; (waiting = find(mount));) {
+        if (can_cancel(waiting))
+            cancel(waiting);
+        else
+            pthread_cond_wait(&changed, &mutex);
+    }
+    pthread_mutex_unlock(&mutex);
 }
 
 // ---- taking and giving up ----------------------------------------------------------------------------------------

@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { LOOK_EVERY = 64, MOST_MOUNTS = 4096 };
+enum { LOOK_EVERY = 64, MOST_MOUNTS = 4096, FUSE_MAJOR = 10, FUSE_MINOR = 229 };
 
 // ---- opening -----------------------------------------------------------------------------------------------------
 
@@ -190,12 +192,21 @@ static bool has_room(struct volume *volume)
     return room;
 }
 
+static bool is_fuse_device(int file)
+{
+    struct stat stat_buffer;
+    return fstat(file, &stat_buffer) == 0 && S_ISCHR(stat_buffer.st_mode) &&
+           stat_buffer.st_rdev == makedev(FUSE_MAJOR, FUSE_MINOR);
+}
+
 fs_result volume_attach(struct volume *volume, struct fs_control_attach *message, int device_file)
 {
     struct fs_ref shows;
     message->shows.bytes[sizeof message->shows.bytes - 1] = '\0';
     message->label.bytes[sizeof message->label.bytes - 1] = '\0';
-    fs_result result = has_room(volume) ? find_shown(volume, message, &shows) : FS_LIMIT;
+    fs_result result = !is_fuse_device(device_file) ? FS_BAD_HANDLE : has_room(volume) ? FS_OK : FS_LIMIT;
+    if (result == FS_OK)
+        result = find_shown(volume, message, &shows);
     if (result == FS_OK)
         result = attach(volume, message, shows, device_file);
     else

@@ -531,18 +531,30 @@ impl View {
         })
     }
 
+    /// As [`View::locking`], for a node that must be there: locks on what is gone would never go.
+    fn locking_known<R>(
+        &self,
+        node: NodeId,
+        with: impl FnOnce(&crate::history::head::Head) -> Result<R>,
+    ) -> Result<R> {
+        self.locking(node, |head| {
+            head.get(node.inode()).ok_or(Error::Stale)?;
+            with(head)
+        })
+    }
+
     /// A lock of somebody else that stands in the way of `lock`, if there is one (F_GETLK).
     ///
     /// Errors: [`Error::NotSupported`] on a snapshot, [`Error::Stale`].
     pub fn test_lock(&self, node: NodeId, space: LockSpace, owner: u64, lock: Lock) -> Result<Option<Conflict>> {
-        self.locking(node, |head| Ok(head.locks.test(node.inode(), space, owner, lock)))
+        self.locking_known(node, |head| Ok(head.locks.test(node.inode(), space, owner, lock)))
     }
 
     /// Takes a lock, changes one, or says that another owner is in the way.
     ///
     /// Errors: [`Error::WouldBlock`], [`Error::Limit`], [`Error::NotSupported`] on a snapshot.
     pub fn set_lock(&self, node: NodeId, space: LockSpace, owner: u64, lock: Lock) -> Result<()> {
-        self.locking(node, |head| head.locks.set(node.inode(), space, owner, lock))
+        self.locking_known(node, |head| head.locks.set(node.inode(), space, owner, lock))
     }
 
     /// Takes a lock as soon as nobody is in the way. `None`: it is taken; else `done` is called once, by another thread, when it is or
@@ -557,7 +569,7 @@ impl View {
         lock: Lock,
         done: Box<dyn FnOnce(Result<()>) + Send>,
     ) -> Result<Option<WaitId>> {
-        self.locking(node, |head| head.locks.wait(node.inode(), space, owner, lock, done))
+        self.locking_known(node, |head| head.locks.wait(node.inode(), space, owner, lock, done))
     }
 
     /// Cancels a wait; false when it is over already.

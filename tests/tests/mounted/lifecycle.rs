@@ -211,6 +211,11 @@ fn an_attachment_to_nothing_is_refused_and_costs_nothing() {
     assert_ne!(answer.header.result, 0);
     assert!(fs::metadata(&point).is_err());
     sys::unmount(&point).unwrap();
+    // What is no FUSE device at all.
+    request.shows = crate::fixture::name("");
+    let zero = fs::File::open("/dev/zero").unwrap();
+    let answer = sys::send_control(&mount.socket(), request, Some(zero.into()));
+    assert_ne!(answer.header.result, 0);
     mount.end();
 }
 

@@ -120,3 +120,19 @@ fn whoever_waits_for_a_lock_can_be_interrupted() {
     drop(third);
     mount.end();
 }
+
+#[test]
+fn a_mount_that_ends_while_somebody_waits_for_a_lock_ends_all_the_same() {
+    let Some(mount) = Mount::with(KEPT_BY_THE_VOLUME) else { return };
+    open(mount.point());
+    let other = mount.attach("", "other");
+    let holder = open(mount.point());
+    sys::flock(&holder, libc::LOCK_EX).unwrap();
+    let mut waiter = Command::new("flock").arg(other.join("f")).arg("true").spawn().unwrap();
+    thread::sleep(Duration::from_millis(100));
+    assert!(waiter.try_wait().unwrap().is_none(), "it waits");
+    sys::kill(mount.pid(), libc::SIGTERM);
+    mount.is_gone();
+    assert!(!waiter.wait().unwrap().success());
+    drop(holder);
+}

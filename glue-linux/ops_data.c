@@ -51,6 +51,11 @@ static void answer_created(fuse_req_t request, fuse_ino_t parent, const struct f
     entry_of(mount, entry, &parameters);
     mount_saw(mount, parent, entry->node);
     keep_cached(file);
+    if (mount->stateless) {
+        // A kernel that does not tell of opens does not tell of closes: its reference to the node is what holds the file.
+        fs_release(mount->view, file->fh);
+        file->fh = FS_HANDLE_NONE;
+    }
     if (fuse_reply_create(request, &parameters, file) == -ENOENT) {
         fs_release(mount->view, file->fh);
         fs_forget(mount->view, entry->node, 1);
@@ -199,9 +204,13 @@ void op_fallocate(fuse_req_t request, fuse_ino_t node, int mode, off_t offset, o
 void op_lseek(fuse_req_t request, fuse_ino_t node, off_t offset, int whence, struct fuse_file_info *file)
 {
     (void)file;
+    struct mount *mount = mount_of(request);
     uint64_t found = 0;
+    // Where we know a hole, or no end yet, the kernel may hold data. It hands that over before it forgets the pages.
+    if (mount->writeback)
+        fuse_lowlevel_notify_inval_inode(mount->session, node, offset, 0);
     uint32_t what = whence == SEEK_DATA ? FS_SEEK_DATA : whence == SEEK_HOLE ? FS_SEEK_HOLE : 0;
-    fs_result result = fs_lseek(view_of(request), node, (uint64_t)offset, what, &found);
+    fs_result result = fs_lseek(mount->view, node, (uint64_t)offset, what, &found);
     if (result == FS_OK)
         fuse_reply_lseek(request, (off_t)found);
     else

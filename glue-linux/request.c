@@ -51,7 +51,7 @@ struct request request_look(const struct fuse_buf *buffer)
     return (struct request){
         .bytes = bytes_of(header, buffer),
         .is_write = header->opcode == FUSE_WRITE,
-        .waits = is_control(header),
+        .waits = is_control(header) || header->opcode == FUSE_LSEEK,
     };
 }
 

@@ -260,16 +260,17 @@ void volume_settle(struct volume *volume, const struct mount *except)
     pthread_mutex_lock(&volume->mutex);
     struct mount *mount = volume->mounts;
     while (mount) {
-        bool meant = mount != except && !mount->over;
-        mount->borrowers += meant;
+        if (mount == except || mount->over) {
+            mount = mount->next;
+            continue;
+        }
+        mount->borrowers++;
         pthread_mutex_unlock(&volume->mutex);
-        if (meant)
-            loop_settle(mount->loop);
+        loop_settle(mount->loop);
         pthread_mutex_lock(&volume->mutex);
         // What was borrowed was not freed, and so still knows who comes next.
         struct mount *next = mount->next;
-        mount->borrowers -= meant;
-        if (meant && mount->over && mount->borrowers == 0)
+        if (--mount->borrowers == 0 && mount->over)
             tell_changed(volume);
         mount = next;
     }
@@ -327,9 +328,11 @@ void volume_close(struct volume *volume)
     // Nobody adds mounts any more, and only this thread takes them out.
     for (struct mount *mount = volume->mounts; mount; mount = mount->next)
         mount_detach(mount);
+    // None is freed before all have stopped: a request of one may be waiting for those of another.
+    for (struct mount *mount = volume->mounts; mount; mount = mount->next)
+        loop_stop(mount->loop);
     while (volume->mounts) {
         struct mount *mount = volume->mounts;
-        loop_stop(mount->loop);
         take_out(volume, mount);
         mount_free(mount);
     }

@@ -208,10 +208,13 @@ impl Volume {
     /// The views there are, in order of id.
     #[must_use]
     pub fn views(&self) -> Vec<ViewInfo> {
-        let live: Vec<Arc<View>> = self.views.lock().values().filter_map(std::sync::Weak::upgrade).collect();
-        let mut infos: Vec<ViewInfo> = live.iter().map(|view| view.info()).collect();
+        let mut infos: Vec<ViewInfo> = self.live_views().iter().map(|view| view.info()).collect();
         infos.sort_by_key(|info| info.id);
         infos
+    }
+
+    fn live_views(&self) -> Vec<Arc<View>> {
+        self.views.lock().values().filter_map(std::sync::Weak::upgrade).collect()
     }
 
     /// The branch or snapshot of this name.
@@ -273,7 +276,13 @@ impl Volume {
     ///
     /// Errors: [`Error::NoSuchRef`]; [`Error::Busy`] while a view shows it, or for the last branch.
     pub fn delete_ref(&self, id: RefId) -> Result<()> {
-        let table = self.refs.delete(id)?;
+        let table = match self.refs.delete(id) {
+            Err(Error::Busy(_)) => {
+                self.live_views().iter().for_each(|view| view.drop_all_unused());
+                self.refs.delete(id)?
+            }
+            answer => answer?,
+        };
         self.reaper.take(table);
         tracing::debug!(volume = self.name, ?id, "deleted a branch or snapshot");
         Ok(())

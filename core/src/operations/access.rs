@@ -146,7 +146,13 @@ pub(crate) fn chown_mode(mode: u32, kind: FileKind) -> u32 {
 /// The mode that chmod(2) stores when `mode` is asked for: set-group-ID is dropped, without an error, when the caller
 /// is neither in the file's group nor has KEEP_SETID. A host that has checked has done that as well.
 pub(crate) fn chmod_mode(caller: &Caller<'_>, gid: u32, mode: u32) -> u32 {
-    if caller.may(Privileges::CHECKED) || keeps_setgid(caller, gid) { mode } else { mode & !SETGID }
+    if caller.may(Privileges::CHECKED) { mode } else { acl_mode(caller, gid, mode) }
+}
+
+/// As [`chmod_mode`], but for the mode that an access list brings. Asked even where the host has checked: kernels leave
+/// this one to whoever stores the list.
+pub(crate) fn acl_mode(caller: &Caller<'_>, gid: u32, mode: u32) -> u32 {
+    if keeps_setgid(caller, gid) { mode } else { mode & !SETGID }
 }
 
 /// Whether the caller may change owner and group so (`None`: stays): chown(2), which is EPERM otherwise. Only

@@ -91,7 +91,7 @@ impl Acl {
     /// The mode of a file whose access list becomes this one: its group bits show the mask, or the owning group's entry
     /// where there is no mask (acl(5), "Correspondence between ACL entries and file permission bits"). Bits
     /// beyond the nine stay; an empty list changes nothing. Whether set-group-id may stay is for
-    /// [`super::access::chmod_mode`] to say.
+    /// [`super::access::acl_mode`] to say.
     pub(crate) fn apply_to_mode(&self, mode: u32) -> u32 {
         let Some((owner, group, other)) = self.classes() else { return mode };
         let bits = [owner, group, other].map(|at| u32::from(self.entries[at].permissions));

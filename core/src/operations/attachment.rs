@@ -111,14 +111,18 @@ impl Attachment {
         if *count > 1 {
             return true;
         }
-        // Held before anybody else can count on it: the second reference looks no further than this count.
+        // Held, and known to be there, before anybody else can count on it: the second reference looks no further than
+        // this count.
         if let Tree::Head(head) = &self.tree {
             head.live.hold(id);
         }
-        drop(shard);
         let exists = self.tree.get(id).is_some();
         if !exists {
-            self.forget(id, 1);
+            shard.remove(&id);
+        }
+        drop(shard);
+        if let (Tree::Head(head), false) = (&self.tree, exists) {
+            head.release(id);
         }
         exists
     }

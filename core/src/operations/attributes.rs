@@ -1,5 +1,6 @@
 //! Setting attributes, and access times.
 
+use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::flags;
 use crate::history::events::EventKind;
@@ -19,12 +20,14 @@ impl Attachment {
     /// Sets what `set` names, all or nothing. `by_handle`: the caller has the file open for writing, which is all that a
     /// change of size needs (ftruncate).
     pub(crate) fn set_attr(&self, caller: &Caller<'_>, id: InodeId, set: &SetAttr, by_handle: bool) -> Result<Attr> {
+        // Outlives the locks and the gate: to free it may take long.
+        let _emptied;
         let change = self.change()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
         self.may_set(caller, &record, set, by_handle)?;
         if let Some(size) = set.size {
-            set_size(self, &change, caller, &mut record, size)?;
+            _emptied = set_size(self, &change, caller, &mut record, size)?;
         }
         set_owner(&mut record, set);
         if let Some(mode) = set.mode {
@@ -86,7 +89,7 @@ impl Attachment {
 /// The relatime rule compares with `<=`: a coarse clock must not make every read of a fresh file set the time anew.
 fn later_than(now: Time, record: &Record) -> Time {
     let newest = record.modified.max(record.changed);
-    if now <= newest && newest.0 - now.0 < 1_000_000_000 { Time(newest.0 + 1) } else { now }
+    if now <= newest && newest.0.saturating_sub(now.0) < 1_000_000_000 { Time(newest.0.saturating_add(1)) } else { now }
 }
 
 /// Whether times are set as only the owner may: all but both to now (utimensat(2)).
@@ -119,7 +122,13 @@ fn check_frozen(record: &Record, set: &SetAttr) -> Result<()> {
     if record.flags & flags::IMMUTABLE != 0 {
         return Err(Error::NotPermitted);
     }
-    let touches = sets_times(set) || set.mode.is_some() || set.uid.is_some() || set.gid.is_some() || set.size.is_some();
+    // The time of an append, as a kernel that keeps times itself tells it afterwards.
+    let of_an_append = set.changed.is_some() && set.accessed.is_none();
+    let touches = sets_times(set) && !of_an_append
+        || set.mode.is_some()
+        || set.uid.is_some()
+        || set.gid.is_some()
+        || set.size.is_some();
     if record.flags & flags::APPEND != 0 && touches {
         return Err(Error::NotPermitted);
     }
@@ -135,11 +144,20 @@ fn may_set_flags(caller: &Caller<'_>, record: &Record, set: &SetAttr) -> Result<
     Ok(())
 }
 
-fn set_size(at: &Attachment, change: &Change<'_>, caller: &Caller<'_>, record: &mut Record, size: u64) -> Result<()> {
-    record.stream_mut()?.truncate(&at.context.store, size)?;
+/// Answers the whole content when all of it goes.
+fn set_size(
+    at: &Attachment,
+    change: &Change<'_>,
+    caller: &Caller<'_>,
+    record: &mut Record,
+    size: u64,
+) -> Result<Option<Stream>> {
+    let stream = record.stream_mut()?;
+    let emptied = (size == 0).then(|| std::mem::take(stream));
+    stream.truncate(&at.context.store, size)?;
     lose_privileges(caller, record);
     record.modified = change.now;
-    Ok(())
+    Ok(emptied)
 }
 
 /// A change of content takes setuid, setgid and file capabilities away from a file (see chown(2), capabilities(7)).
@@ -147,8 +165,13 @@ pub(crate) fn lose_privileges(caller: &Caller<'_>, record: &mut Record) {
     if record.mode & 0o6000 != 0 {
         record.mode = access::strip_setid_on_write(record.mode.into(), record.kind, caller) as u16;
     }
-    if record.extra.is_some() {
-        record.change_extra(|extra| extra.xattrs.retain(|(name, _)| **name != *xattrs::CAPABILITY));
+    lose_capabilities(record);
+}
+
+/// Looks first: extras that are shared with a snapshot are not to be copied for nothing.
+fn lose_capabilities(record: &mut Record) {
+    if xattrs::find(record, xattrs::CAPABILITY).is_some() {
+        record.change_extra(|extra| xattrs::take(extra, xattrs::CAPABILITY));
     }
 }
 
@@ -161,8 +184,8 @@ fn set_owner(record: &mut Record, set: &SetAttr) {
     }
     record.uid = set.uid.unwrap_or(record.uid);
     record.gid = set.gid.unwrap_or(record.gid);
-    if record.extra.is_some() && record.kind == FileKind::File {
-        record.change_extra(|extra| extra.xattrs.retain(|(name, _)| **name != *xattrs::CAPABILITY));
+    if record.kind == FileKind::File {
+        lose_capabilities(record);
     }
 }
 

@@ -117,17 +117,19 @@ impl Attachment {
         Ok(attr)
     }
 
-    /// Makes a file without a name in the file system of `parent` (O_TMPFILE); it is held once by a handle.
-    pub(crate) fn make_unnamed(&self, caller: &Caller<'_>, parent: InodeId, mode: u32) -> Result<Attr> {
+    /// Makes a file without a name in the file system of `parent` (O_TMPFILE), which may get one if it is `linkable`; it is
+    /// held once by a handle.
+    pub(crate) fn make_unnamed(&self, caller: &Caller<'_>, parent: InodeId, mode: u32, linkable: bool) -> Result<Attr> {
         let change = self.change()?;
         let directory = self.inode(parent)?;
         let record = directory.read();
         record.directory()?;
         self.permit(caller, &record, Mask::WRITE.with(Mask::EXECUTE))?;
+        check_flags(&record, true)?;
         let id = change.head.new_id(&self.context)?;
         let mut made = self.new_record(&change, caller, &record, mode, NewNode::File);
         made.links = 0;
-        made.linkable = true;
+        made.linkable = linkable;
         let attr = made.attr(id);
         change.head.live.adopt(change.new_inode(id, made));
         Ok(attr)

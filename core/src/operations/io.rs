@@ -60,11 +60,13 @@ impl Attachment {
             WriteAt::Offset(offset) => offset,
             WriteAt::End => end,
         };
-        check_writable(&record, offset, end)?;
-        if data.is_empty() {
-            return Ok(0);
+        let known = if caller.may(Privileges::KEEP_TIMES) { known(&record, offset, data)? } else { 0 };
+        check_writable(&record, offset + known as u64, end)?;
+        let new = &data[known..];
+        if new.is_empty() {
+            return Ok(data.len());
         }
-        let written = record.stream_mut()?.write(&self.context.store, offset, data)?;
+        let written = known + record.stream_mut()?.write(&self.context.store, offset + known as u64, new)?;
         lose_privileges(caller, &mut record);
         if caller.may(Privileges::KEEP_TIMES) {
             record.version += 1;
@@ -74,6 +76,17 @@ impl Attachment {
         change.tell_of(EventKind::Content, id);
         Ok(written)
     }
+}
+
+/// How much of what a kernel writes back an append-only file has already: pages come whole, with the old bytes before
+/// the new ones.
+fn known(record: &Record, offset: u64, data: &[u8]) -> Result<usize> {
+    if record.flags & flags::APPEND == 0 {
+        return Ok(0);
+    }
+    let mut held = vec![0; data.len()];
+    let length = record.stream()?.read(offset, &mut held)?;
+    Ok(if held[..length] == data[..length] { length } else { 0 })
 }
 
 /// What the immutable and append-only flags forbid to a writer.

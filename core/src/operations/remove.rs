@@ -42,9 +42,10 @@ impl Attachment {
             change.tell_name(EventKind::Removed, found.id, parent, name);
             let ended = locked.get(found.id).links == 0;
             drop(locked);
-            if ended {
-                drop(change.head.live.bury(change.head, found.id));
-            }
+            let gone = ended.then(|| change.head.live.bury(change.head, found.id));
+            // To free its content may take long, and a snapshot would wait at the gate for it.
+            drop(change);
+            drop((owned, gone));
             return Ok(());
         }
     }

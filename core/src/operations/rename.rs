@@ -1,5 +1,7 @@
 //! rename(2) and renameat2(2): plain, no-replace, exchange. One step to every observer.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::history::events::{Event, EventKind};
 use crate::operations::access::Mask;
@@ -7,6 +9,7 @@ use crate::operations::attachment::{Attachment, Change};
 use crate::operations::locked::{Locked, Owned};
 use crate::operations::lookup::Found;
 use crate::operations::remove::{check_empty, drop_name};
+use crate::tree::inode::Inode;
 use crate::types::{Caller, FileKind, InodeId};
 
 /// What to do about an entry that has the new name already.
@@ -40,11 +43,18 @@ impl Attachment {
         self.context.names.check(from.name)?;
         self.context.names.check(to.name)?;
         let change = self.change()?;
-        while !self.try_rename(caller, &change, from, to, mode)? {}
+        let replaced = loop {
+            if let Some(replaced) = self.try_rename(caller, &change, from, to, mode)? {
+                break replaced;
+            }
+        };
+        // To free its content may take long, and a snapshot would wait at the gate for it.
+        drop(change);
+        drop(replaced);
         Ok(())
     }
 
-    /// Answers false when another change came between looking and locking.
+    /// Answers what it held, to be dropped by the caller, and nothing when another change came between looking and locking.
     fn try_rename(
         &self,
         caller: &Caller<'_>,
@@ -52,7 +62,7 @@ impl Attachment {
         from: Place<'_>,
         to: Place<'_>,
         mode: RenameMode,
-    ) -> Result<bool> {
+    ) -> Result<Option<(Owned, Option<Arc<Inode>>)>> {
         self.check_search(caller, from.parent)?;
         self.check_search(caller, to.parent)?;
         let sides = self.sides(from, to)?;
@@ -67,7 +77,7 @@ impl Attachment {
             Err(Error::Stale) => {
                 self.inode(from.parent)?;
                 self.inode(to.parent)?;
-                return Ok(false);
+                return Ok(None);
             }
             owned => owned?,
         };
@@ -75,19 +85,17 @@ impl Attachment {
         let now = Sides {
             source: match self.entry(locked.get(from.parent), from.name)? {
                 Some(found) => found,
-                None => return Ok(false),
+                None => return Ok(None),
             },
             target: self.entry(locked.get(to.parent), to.name)?,
         };
         if now != sides {
-            return Ok(false);
+            return Ok(None);
         }
         let ended = self.commit(caller, change, &mut locked, from, to, sides, mode)?;
         drop(locked);
-        if let Some(id) = ended {
-            drop(change.head.live.bury(change.head, id));
-        }
-        Ok(true)
+        let replaced = ended.and_then(|id| change.head.live.bury(change.head, id));
+        Ok(Some((owned, replaced)))
     }
 
     fn sides(&self, from: Place<'_>, to: Place<'_>) -> Result<Sides> {

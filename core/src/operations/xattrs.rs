@@ -146,7 +146,7 @@ fn check_name(name: &[u8]) -> Result<()> {
     if name.len() > limits::XATTR_NAME_BYTES { Err(Error::BufferTooSmall) } else { Ok(()) }
 }
 
-fn find(record: &Record, name: &[u8]) -> Option<Arc<[u8]>> {
+pub(crate) fn find(record: &Record, name: &[u8]) -> Option<Arc<[u8]>> {
     let xattrs = &record.extra.as_ref()?.xattrs;
     let at = xattrs.binary_search_by(|(held, _)| (**held).cmp(name)).ok()?;
     Some(xattrs[at].1.clone())
@@ -176,7 +176,7 @@ fn store(record: &mut Record, name: &[u8], value: &[u8], mode: XattrMode) -> Res
     Ok(())
 }
 
-fn take(extra: &mut Extra, name: &[u8]) -> bool {
+pub(crate) fn take(extra: &mut Extra, name: &[u8]) -> bool {
     match name {
         ACCESS_ACL => extra.acl.take().is_some(),
         DEFAULT_ACL => extra.default_acl.take().is_some(),
@@ -203,7 +203,7 @@ fn set_access_acl(caller: &Caller<'_>, record: &mut Record, value: &[u8], mode: 
         return Ok(());
     }
     let new_mode = acl.apply_to_mode(record.mode.into());
-    record.mode = access::chmod_mode(caller, record.gid, new_mode) as u16;
+    record.mode = access::acl_mode(caller, record.gid, new_mode) as u16;
     let kept = acl.equivalent_mode().is_none().then(|| Arc::new(acl));
     record.change_extra(|extra| extra.acl = kept);
     Ok(())

@@ -96,9 +96,9 @@ impl View {
     ///
     /// Errors: [`Error::NoSuchRef`]; [`Error::Busy`] when 65,536 earlier attachments are still in use.
     pub fn switch(&self, shows: RefId) -> Result<()> {
+        self.drop_all_unused();
         let mut earlier = self.earlier.write();
         let old = self.current.load_full();
-        earlier.retain(|_, attachment| Arc::strong_count(attachment) > 1 || attachment.is_in_use());
         let generation = (1..=u16::MAX)
             .map(|step| old.generation.wrapping_add(step))
             .find(|generation| !earlier.contains_key(generation))
@@ -157,11 +157,24 @@ impl View {
     }
 
     fn drop_unused(&self, generation: u16) {
-        let unused = |attachment: &Arc<Attachment>| Arc::strong_count(attachment) == 1 && !attachment.is_in_use();
-        if self.earlier.read().get(&generation).is_some_and(unused) {
-            let gone = self.earlier.write().remove(&generation);
-            drop(gone);
+        if !self.earlier.read().get(&generation).is_some_and(is_unused) {
+            return;
         }
+        let mut earlier = self.earlier.write();
+        // Looked at again: somebody may have taken it up between the two locks.
+        let gone = if earlier.get(&generation).is_some_and(is_unused) { earlier.remove(&generation) } else { None };
+        drop(earlier);
+        drop(gone);
+    }
+
+    /// Lets go of what it showed before and nobody uses any more. An operation that was under way during a switch may have
+    /// been the last to use something, and does not look.
+    pub(super) fn drop_all_unused(&self) {
+        let mut earlier = self.earlier.write();
+        let gone: Vec<_> = earlier.extract_if(|_, attachment| is_unused(attachment)).collect();
+        drop(earlier);
+        // Without the lock: what ends with them may run code of a host.
+        drop(gone);
     }
 
     /// Makes a node under a name. `mode`: permission bits, before the caller's umask or the directory's default ACL. Counts one reference.
@@ -336,7 +349,7 @@ impl View {
         })
     }
 
-    /// Makes a file without a name (O_TMPFILE) and opens it. Counts one reference.
+    /// Makes a file without a name (O_TMPFILE) and opens it. With `options.exclusive` it can never be linked. Counts one reference.
     ///
     /// Errors: as [`View::make`].
     pub fn create_unnamed(
@@ -347,7 +360,7 @@ impl View {
         options: OpenOptions,
     ) -> Result<(Entry, HandleId)> {
         self.with(parent, |at| {
-            let attr = at.make_unnamed(caller, parent.inode(), mode)?;
+            let attr = at.make_unnamed(caller, parent.inode(), mode, !options.exclusive)?;
             at.count_handle();
             let handle = self.handles.insert(Handle::of_held(at.clone(), attr.inode, options))?;
             at.reference(attr.inode);
@@ -496,11 +509,13 @@ impl View {
         offset: u64,
         length: u64,
     ) -> Result<u64> {
+        let content =
+            self.opened(caller, source, source_handle, Mask::READ, |at, source| at.content(source.inode()))?;
+        // What lies past the end is not copied, and so overlaps nothing.
+        let length = length.min(content.size().saturating_sub(source_offset));
         if self.is_one_file(source, source_handle, node, handle)? {
             check_overlap(source_offset, offset, length)?;
         }
-        let content =
-            self.opened(caller, source, source_handle, Mask::READ, |at, source| at.content(source.inode()))?;
         self.opened(caller, node, handle, Mask::WRITE, |at, node| {
             at.copy_from(caller, &content, source_offset, node.inode(), offset, length)
         })
@@ -532,11 +547,7 @@ impl View {
     }
 
     /// As [`View::locking`], for a node that must be there: locks on what is gone would never go.
-    fn locking_known<R>(
-        &self,
-        node: NodeId,
-        with: impl FnOnce(&crate::history::head::Head) -> Result<R>,
-    ) -> Result<R> {
+    fn locking_known<R>(&self, node: NodeId, with: impl FnOnce(&crate::history::head::Head) -> Result<R>) -> Result<R> {
         self.locking(node, |head| {
             head.get(node.inode()).ok_or(Error::Stale)?;
             with(head)
@@ -629,12 +640,16 @@ impl Drop for View {
     }
 }
 
+fn is_unused(attachment: &Arc<Attachment>) -> bool {
+    Arc::strong_count(attachment) == 1 && !attachment.is_in_use()
+}
+
 fn known(at: &Attachment, inode: &Inode) -> Option<Entry> {
     at.reference(inode.id).then(|| Entry { node: at.node(inode.id), attr: inode.attr() })
 }
 
 /// Both nodes must be of one attachment: what was looked up before a switch is of another tree.
-fn same_attachment(view: &View, a: NodeId, b: NodeId) -> Result<()> {
+pub(super) fn same_attachment(view: &View, a: NodeId, b: NodeId) -> Result<()> {
     let generation = |node: NodeId| {
         if node == NodeId::ROOT { view.current.load().generation } else { node.generation() }
     };

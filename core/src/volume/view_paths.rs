@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::handles::Handle;
-use super::view::View;
+use super::view::{View, same_attachment};
 use crate::error::{Error, Result};
 use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
@@ -143,15 +143,17 @@ impl View {
 
     /// As [`View::link`]: gives what `path` leads to the name `new`.
     ///
-    /// Errors: as there, and of both paths.
+    /// Errors: as there, and of both paths; [`Error::CrossesVolumes`] when they begin at nodes of different switches.
     pub fn path_link(&self, caller: &Caller<'_>, path: PathAt<'_>, new: PathAt<'_>) -> Result<Attr> {
-        let id = self.at_path(caller, path, |_, id| Ok(id))?;
-        self.at_parent(caller, new, |at, parent| {
+        self.with(path.start, |at| {
+            same_attachment(self, path.start, new.start)?;
+            let id = at.resolve(caller, path.start.inode(), path.path, path.follow)?.id;
+            let parent = at.resolve_parent(caller, new.start.inode(), new.path)?;
             if parent.name.is_empty() {
                 return Err(Error::Exists);
             }
-            check_new_name(at, &parent, new)?;
-            at.link(caller, id, parent.id, parent.name)
+            gone_is_not_found(check_new_name(at, &parent, new))?;
+            gone_is_not_found(at.link(caller, id, parent.id, parent.name))
         })
     }
 
@@ -160,6 +162,7 @@ impl View {
     /// Errors: as there, and of both paths; [`Error::Busy`] for the root.
     pub fn path_rename(&self, caller: &Caller<'_>, from: PathAt<'_>, to: PathAt<'_>, mode: RenameMode) -> Result<()> {
         self.at_parent(caller, from, |at, old| {
+            same_attachment(self, from.start, to.start)?;
             let new = at.resolve_parent(caller, to.start.inode(), to.path)?;
             if old.name.is_empty() || new.name.is_empty() {
                 return Err(Error::Busy("the root, `.` and `..` cannot be renamed"));
@@ -361,12 +364,19 @@ impl View {
 
     /// Reads a whole file at a path. For programs and tests.
     ///
-    /// Errors: as [`View::path_open`] and [`View::read`].
+    /// Errors: as [`View::path_open`] and [`View::read`]; [`Error::FileTooLarge`] when memory has no room for it.
     pub fn path_read(&self, caller: &Caller<'_>, path: PathAt<'_>) -> Result<Vec<u8>> {
         let handle = self.path_open(caller, path, OpenOptions { read: true, ..OpenOptions::default() }, None)?;
         let size = self.handles.get(handle).and_then(|handle| handle.at.attr(handle.id)).map_or(0, |attr| attr.size);
-        let mut data = vec![0; usize::try_from(size).unwrap_or(0)];
-        let read = self.read(caller, NodeId::ROOT, Some(handle), 0, &mut data);
+        let mut data = Vec::new();
+        // Holes cost the file nothing, but would cost the reader.
+        let room = usize::try_from(size).is_ok_and(|size| data.try_reserve_exact(size).is_ok());
+        let read = if room {
+            data.resize(size as usize, 0);
+            self.read(caller, NodeId::ROOT, Some(handle), 0, &mut data)
+        } else {
+            Err(Error::FileTooLarge)
+        };
         self.release(handle)?;
         data.truncate(read?);
         Ok(data)

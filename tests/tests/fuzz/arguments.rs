@@ -28,8 +28,42 @@ pub(crate) struct Pick(pub(crate) u16);
 pub(crate) enum Node {
     Root,
     Known(u16),
+    Directory(u16),
+    File(u16),
     Raw(u64),
 }
+
+/// A node that is a directory, as a rule.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parent(pub(crate) Node);
+/// A node that is a file, as a rule.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Content(pub(crate) Node);
+
+impl From<Parent> for Node {
+    fn from(parent: Parent) -> Node {
+        parent.0
+    }
+}
+
+impl From<Content> for Node {
+    fn from(content: Content) -> Node {
+        content.0
+    }
+}
+
+/// A view, the first as a rule: handles are a view's own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View(pub(crate) u16);
+/// One of a few, counted from 1; more of them from 257 on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind(pub(crate) u32);
+/// Flags of a path.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PathFlags(pub(crate) u32);
+/// Flags and kinds of which there are two or three.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Few(pub(crate) u32);
 
 /// A handle: none, one that was opened once, or a number.
 #[derive(Debug, Clone, Copy)]
@@ -122,6 +156,21 @@ arbitrary! {
         12 => any::<u16>().prop_map(Node::Known),
         1 => any::<Big>().prop_map(|Big(raw)| Node::Raw(raw)),
     ];
+    Parent = prop_oneof![
+        8 => Just(Node::Root),
+        10 => any::<u16>().prop_map(Node::Directory),
+        1 => any::<Node>(),
+    ].prop_map(Parent);
+    Content = prop_oneof![12 => any::<u16>().prop_map(Node::File), 1 => any::<Node>()].prop_map(Content);
+    View = prop_oneof![5 => Just(0), 1 => any::<u16>()].prop_map(View);
+    Kind = prop_oneof![
+        20 => 1..4u32,
+        5 => 4..8u32,
+        8 => 257..260u32,
+        1 => any::<Flags>().prop_map(|flags| flags.0),
+    ].prop_map(Kind);
+    PathFlags = prop_oneof![30 => 0..2u32, 1 => any::<Flags>().prop_map(|flags| flags.0)].prop_map(PathFlags);
+    Few = prop_oneof![9 => Just(0), 20 => 0..3u32, 1 => any::<Flags>().prop_map(|flags| flags.0)].prop_map(Few);
     Handle = prop_oneof![
         6 => Just(Handle::None),
         6 => any::<u16>().prop_map(Handle::Known),
@@ -171,7 +220,7 @@ arbitrary! {
 const NAMES: &[&[u8]] = &[b"a", b"b", b"c", b"d", b"e", b"A", b"B", b"\xc3\x9f", b"\xff\xfe", b"link"];
 
 fn good_name() -> impl Strategy<Value = Vec<u8>> {
-    select(NAMES).prop_map(<[u8]>::to_vec)
+    prop_oneof![2 => select(&NAMES[..3]), 1 => select(NAMES)].prop_map(<[u8]>::to_vec)
 }
 
 /// Names that are none, as long as they can be or longer, and any bytes.
@@ -196,7 +245,11 @@ fn name() -> impl Strategy<Value = Vec<u8>> {
 fn path() -> impl Strategy<Value = Vec<u8>> {
     let component =
         prop_oneof![12 => good_name(), 1 => Just(b"..".to_vec()), 1 => Just(b".".to_vec()), 1 => Just(Vec::new())];
-    let joined = (any::<bool>(), vec(component, 1..4), prop_oneof![6 => Just(false), 1 => Just(true)]);
+    let joined = (
+        any::<bool>(),
+        prop_oneof![3 => vec(component.clone(), 1), 2 => vec(component, 2..4)],
+        prop_oneof![6 => Just(false), 1 => Just(true)],
+    );
     let joined = joined.prop_map(|(absolute, components, slash)| {
         let path = components.join(&b'/');
         [if absolute { &b"/"[..] } else { b"" }, &path, if slash { b"/" } else { b"" }].concat()
@@ -235,7 +288,8 @@ fn xattr_name() -> impl Strategy<Value = Vec<u8>> {
         b"com.example",
     ];
     let long = select(&[254usize, 255, 256][..]).prop_map(|length| [&b"user."[..], &vec![b'x'; length - 5]].concat());
-    prop_oneof![12 => select(known).prop_map(<[u8]>::to_vec), 1 => odd_name(), 1 => long]
+    let usual = prop_oneof![1 => Just(known[0]), 1 => select(known)].prop_map(<[u8]>::to_vec);
+    prop_oneof![12 => usual, 1 => odd_name(), 1 => long]
 }
 
 fn xattr_value() -> impl Strategy<Value = Vec<u8>> {
@@ -299,9 +353,9 @@ fn big() -> impl Strategy<Value = u64> {
 
 /// Where a path begins, and who asks: view, caller, start.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct At(pub(crate) Pick, pub(crate) Who, pub(crate) Node);
+pub(crate) struct At(pub(crate) View, pub(crate) Who, pub(crate) Node);
 
 arbitrary! {
-    At = (any::<Pick>(), any::<Who>(), prop_oneof![3 => Just(Node::Root), 1 => any::<Node>()])
+    At = (any::<View>(), any::<Who>(), prop_oneof![3 => Just(Node::Root), 1 => any::<Parent>().prop_map(Node::from)])
         .prop_map(|(view, who, start)| At(view, who, start));
 }

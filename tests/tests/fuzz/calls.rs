@@ -47,31 +47,31 @@ macro_rules! calls {
 pub(crate) use calls;
 
 macro_rules! groups {
-    ($($module:ident::$group:ident;)*) => {
+    ($($variant:ident = $module:ident::$group:ident;)*) => {
         /// Any call of the C API.
         #[derive(Clone)]
         pub(crate) enum Call {
-            $($group(crate::$module::$group),)*
+            $($variant(crate::$module::$group),)*
         }
 
         impl std::fmt::Debug for Call {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 match self {
-                    $(Call::$group(call) => call.fmt(f),)*
+                    $(Call::$variant(call) => call.fmt(f),)*
                 }
             }
         }
 
         $(impl From<crate::$module::$group> for Call {
             fn from(call: crate::$module::$group) -> Call {
-                Call::$group(call)
+                Call::$variant(call)
             }
         })*
 
         impl Call {
             pub(crate) fn any() -> BoxedStrategy<Call> {
                 Union::new_weighted(vec![$(
-                    (crate::$module::$group::WEIGHT, crate::$module::$group::any().prop_map(Call::$group).boxed()),
+                    (crate::$module::$group::WEIGHT, crate::$module::$group::any().prop_map(Call::$variant).boxed()),
                 )*]).boxed()
             }
 
@@ -82,7 +82,7 @@ macro_rules! groups {
             /// Runs it, and checks what holds for every result.
             pub(crate) fn run(&self, world: &mut World) -> u32 {
                 let result = match self {
-                    $(Call::$group(call) => call.run(world),)*
+                    $(Call::$variant(call) => call.run(world),)*
                 };
                 world.answered(self, result);
                 result
@@ -92,8 +92,8 @@ macro_rules! groups {
 }
 
 groups! {
-    volumes::VolumeCall;
-    nodes::NodeCall;
-    content::ContentCall;
-    paths::PathCall;
+    Whole = volumes::VolumeCall;
+    ByNode = nodes::NodeCall;
+    OfContent = content::ContentCall;
+    ByPath = paths::PathCall;
 }

@@ -11,7 +11,7 @@ use bough::ffi::refs::{fs_branch_create, fs_snapshot_create};
 use bough::ffi::results::*;
 use bough::ffi::types::{FS_NODE_ROOT, fs_attr, fs_ref};
 
-use crate::arguments::{Pick, Twist};
+use crate::arguments::{Twist, View};
 use crate::harness::{Verdict, check, step};
 use crate::messages::{HEADER_BYTES, Message};
 use crate::sanity;
@@ -24,7 +24,7 @@ const MOST_MESSAGES: usize = 24;
 fn furnished(ignores_case: bool) -> World {
     let world = World::new(ignores_case);
     let (view, who, mut attr, mut made): (_, _, fs_attr, _) =
-        (world.view(Pick(0)), superuser(), blank(Twist::Right), NO_REF);
+        (world.view(View(0)), superuser(), blank(Twist::Right), NO_REF);
     let main = fs_ref { id: 1, kind: 1, reserved: 0 };
     // SAFETY: all are alive, and as long as they say.
     unsafe {
@@ -54,7 +54,7 @@ fn one(world: &mut World, sent: &Message) -> Verdict {
     let before = state(world);
     let (place, length) = (message.bytes.0.as_mut_ptr().cast(), message.bytes.0.len());
     // SAFETY: all are alive, and as long as they say.
-    let result = unsafe { fs_control(world.view(Pick(0)), &superuser(), message.request, place, length) };
+    let result = unsafe { fs_control(world.view(View(0)), &superuser(), message.request, place, length) };
     let unchanged = before == state(world);
     match result {
         FS_OK => answered(&sent.bytes.0, &message.bytes.0, unchanged),

@@ -19,9 +19,8 @@ use crate::world::{World, blank, superuser, text};
 
 const CASES: u32 = 250;
 const SUPERUSER: Who = Who(0, Twist::Right);
-const FIRST: Pick = Pick(0);
+const FIRST: View = View(0);
 const RIGHT: Twist = Twist::Right;
-const READ: Flags = Flags(0);
 const MODE: Mode = Mode(0o755);
 const ROOM: Room = Room(512);
 
@@ -32,14 +31,14 @@ pub(crate) fn is_name(name: &[u8]) -> bool {
 
 /// Every call by node that takes a name of an entry or an extended attribute, or a text.
 fn by_node(bytes: &Bytes, set: &Bytes) -> Vec<Call> {
-    let (view, who, parent, name, out) = (FIRST, SUPERUSER, Node::Root, Name(bytes.clone()), RIGHT);
+    let (view, who, parent, name, out) = (FIRST, SUPERUSER, Parent(Node::Root), Name(bytes.clone()), RIGHT);
     let (other, target, value) = (Name(Bytes(b"a".to_vec())), Target(bytes.clone()), XattrValue(set.clone()));
-    let (xattr, node, how, room) = (XattrName(bytes.clone()), Node::Root, READ, ROOM);
+    let (xattr, node, how, room) = (XattrName(bytes.clone()), Node::Root, Few(0), ROOM);
     let options = Options(Flags(3), MODE, RIGHT);
     vec![
         NodeCall::fs_lookup { view, who, parent, name: name.clone(), out }.into(),
         NodeCall::fs_mkdir { view, who, parent, name: name.clone(), mode: MODE, out }.into(),
-        NodeCall::fs_mknod { view, who, parent, name: name.clone(), mode: MODE, kind: Flags(1), device: Big(0), out }
+        NodeCall::fs_mknod { view, who, parent, name: name.clone(), mode: MODE, kind: Kind(1), device: Big(0), out }
             .into(),
         NodeCall::fs_symlink { view, who, parent, name: name.clone(), target: target.clone(), out }.into(),
         NodeCall::fs_symlink { view, who, parent, name: other.clone(), target, out }.into(),
@@ -56,10 +55,10 @@ fn by_node(bytes: &Bytes, set: &Bytes) -> Vec<Call> {
     ]
 }
 
-fn by_path(bytes: &Bytes, set: &Bytes, attributes: Set, flags: Flags) -> Vec<Call> {
+fn by_path(bytes: &Bytes, set: &Bytes, attributes: Set, flags: PathFlags) -> Vec<Call> {
     let (at, path, out) = (At(FIRST, SUPERUSER, Node::Root), Path(bytes.clone()), RIGHT);
     let (other, target, value) = (Path(Bytes(b"a".to_vec())), Target(bytes.clone()), XattrValue(set.clone()));
-    let (name, how, room, new_start) = (XattrName(Bytes(b"user.a".to_vec())), READ, ROOM, Node::Root);
+    let (name, how, room, new_start) = (XattrName(Bytes(b"user.a".to_vec())), Few(0), ROOM, Parent(Node::Root));
     let options = Options(Flags(64 | 3), MODE, RIGHT);
     vec![
         PathCall::fs_path_mkdir { at, path: path.clone(), mode: MODE, out }.into(),
@@ -68,7 +67,7 @@ fn by_path(bytes: &Bytes, set: &Bytes, attributes: Set, flags: Flags) -> Vec<Cal
         PathCall::fs_path_lookup { at, path: path.clone(), flags, out }.into(),
         PathCall::fs_path_write { at, path: path.clone(), flags, room }.into(),
         PathCall::fs_path_read { at, path: path.clone(), flags, offset: Big(0), room }.into(),
-        PathCall::fs_path_mknod { at, path: path.clone(), mode: MODE, kind: Flags(1), device: Big(0), out }.into(),
+        PathCall::fs_path_mknod { at, path: path.clone(), mode: MODE, kind: Kind(1), device: Big(0), out }.into(),
         PathCall::fs_path_symlink { at, path: path.clone(), target, out }.into(),
         PathCall::fs_path_open { at, path: path.clone(), flags, options }.into(),
         PathCall::fs_path_link { at, path: path.clone(), flags, new_start, new_path: other.clone(), out }.into(),
@@ -76,7 +75,7 @@ fn by_path(bytes: &Bytes, set: &Bytes, attributes: Set, flags: Flags) -> Vec<Cal
         PathCall::fs_path_rename { at, path: path.clone(), new_start, new_path: other.clone(), how }.into(),
         PathCall::fs_path_rename { at, path: other, new_start, new_path: path.clone(), how }.into(),
         PathCall::fs_path_readlink { at, path: path.clone(), room }.into(),
-        PathCall::fs_path_access { at, path: path.clone(), flags, want: Flags(4) }.into(),
+        PathCall::fs_path_access { at, path: path.clone(), flags, want: Few(4) }.into(),
         PathCall::fs_path_xattr_set { at, path: path.clone(), flags, name: name.clone(), value, how }.into(),
         PathCall::fs_path_xattr_get { at, path: path.clone(), flags, name: name.clone(), room }.into(),
         PathCall::fs_path_xattr_list { at, path: path.clone(), flags, room }.into(),
@@ -94,7 +93,7 @@ fn of_refs(bytes: &Bytes) -> Vec<Call> {
         VolumeCall::fs_branch_create { name: name.clone(), from: main }.into(),
         VolumeCall::fs_ref_find { name: name.clone() }.into(),
         VolumeCall::fs_ref_rename { id: main, name: name.clone() }.into(),
-        VolumeCall::fs_view_open { shows: main, label: name, flags: READ }.into(),
+        VolumeCall::fs_view_open { shows: main, label: name, flags: Few(0) }.into(),
     ]
 }
 
@@ -126,7 +125,7 @@ fn one_entry(world: &World, name: &Bytes) -> Verdict {
     }
 }
 
-type Case = (bool, Bytes, Bytes, Set, Flags);
+type Case = (bool, Bytes, Bytes, Set, PathFlags);
 
 fn run((ignores_case, bytes, other, attributes, flags): Case) -> Verdict {
     let mut world = World::new(ignores_case);
@@ -153,7 +152,7 @@ fn bytes() -> impl Strategy<Value = Bytes> {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    (any::<bool>(), bytes(), bytes(), any::<Set>(), any::<Flags>())
+    (any::<bool>(), bytes(), bytes(), any::<Set>(), any::<PathFlags>())
 }
 
 /// A chain of so many links, the last of which leads to the root; and whether its first leads there.

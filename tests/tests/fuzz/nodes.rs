@@ -15,54 +15,54 @@ use crate::world::{Told, blank, text, twist_it, wait_ended};
 calls! {
     /// Calls by node.
     NodeCall {
-        10 names::fs_lookup(view: Pick, who: Who, parent: Node, name: Name, out: Twist) |world, call| {
+        10 names::fs_lookup(view: View, who: Who, parent: Parent, name: Name, out: Twist) |world, call| {
             let (view, mut entry) = (world.view(view), blank(out));
             let result = call(view, &world.caller(who), world.node(parent), text(&name.0), name.0.0.len(), &mut entry);
             world.know_entry(view, result, &entry)
         };
-        4 names::fs_forget(view: Pick, node: Node, count: Big) |world, call| {
+        4 names::fs_forget(view: View, node: Node, count: Big) |world, call| {
             let (view, node) = (world.view(view), world.node(node));
             world.let_go(view, node);
             call(view, node, count.0)
         };
-        8 names::fs_mknod(view: Pick, who: Who, parent: Node, name: Name, mode: Mode, kind: Flags, device: Big, out: Twist) |world, call| {
+        8 names::fs_mknod(view: View, who: Who, parent: Parent, name: Name, mode: Mode, kind: Kind, device: Big, out: Twist) |world, call| {
             let (view, who, mut entry) = (world.view(view), world.caller(who), blank(out));
             let result = call(view, &who, world.node(parent), text(&name.0), name.0.0.len(), mode.0, kind.0, device.0, &mut entry);
             world.know_entry(view, result, &entry)
         };
-        14 names::fs_mkdir(view: Pick, who: Who, parent: Node, name: Name, mode: Mode, out: Twist) |world, call| {
+        14 names::fs_mkdir(view: View, who: Who, parent: Parent, name: Name, mode: Mode, out: Twist) |world, call| {
             let (view, who, mut entry) = (world.view(view), world.caller(who), blank(out));
             let result = call(view, &who, world.node(parent), text(&name.0), name.0.0.len(), mode.0, &mut entry);
             world.know_entry(view, result, &entry)
         };
-        6 names::fs_symlink(view: Pick, who: Who, parent: Node, name: Name, target: Target, out: Twist) |world, call| {
+        6 names::fs_symlink(view: View, who: Who, parent: Parent, name: Name, target: Target, out: Twist) |world, call| {
             let (view, who, mut entry) = (world.view(view), world.caller(who), blank(out));
             let (name, target) = (name.0, target.0);
             let result = call(view, &who, world.node(parent), text(&name), name.0.len(), text(&target), target.0.len(), &mut entry);
             world.know_entry(view, result, &entry)
         };
-        6 names::fs_unlink(view: Pick, who: Who, parent: Node, name: Name) |world, call| {
+        6 names::fs_unlink(view: View, who: Who, parent: Parent, name: Name) |world, call| {
             call(world.view(view), &world.caller(who), world.node(parent), text(&name.0), name.0.0.len())
         };
-        4 names::fs_rmdir(view: Pick, who: Who, parent: Node, name: Name) |world, call| {
+        4 names::fs_rmdir(view: View, who: Who, parent: Parent, name: Name) |world, call| {
             call(world.view(view), &world.caller(who), world.node(parent), text(&name.0), name.0.0.len())
         };
-        8 names::fs_link(view: Pick, who: Who, node: Node, parent: Node, name: Name, out: Twist) |world, call| {
+        8 names::fs_link(view: View, who: Who, node: Node, parent: Parent, name: Name, out: Twist) |world, call| {
             let (view, who, mut entry) = (world.view(view), world.caller(who), blank(out));
             let result = call(view, &who, world.node(node), world.node(parent), text(&name.0), name.0.0.len(), &mut entry);
             world.know_entry(view, result, &entry)
         };
-        14 names::fs_rename(view: Pick, who: Who, parent: Node, name: Name, new_parent: Node, new_name: Name, how: Flags) |world, call| {
+        14 names::fs_rename(view: View, who: Who, parent: Parent, name: Name, new_parent: Parent, new_name: Name, how: Few) |world, call| {
             let (name, new_name) = (name.0, new_name.0);
             let (parent, new_parent) = (world.node(parent), world.node(new_parent));
             call(world.view(view), &world.caller(who), parent, text(&name), name.0.len(), new_parent, text(&new_name), new_name.0.len(), how.0)
         };
-        3 names::fs_readlink(view: Pick, node: Node, room: Room) |world, call| {
+        3 names::fs_readlink(view: View, node: Node, room: Room) |world, call| {
             let mut size = 0;
             let result = call(world.view(view), world.node(node), world.buffer.as_mut_ptr().cast(), room.0 as usize, &mut size);
             world.know_size(result, room, size)
         };
-        6 names::fs_readdir(view: Pick, who: Who, node: Node, handle: Handle, cookie: Big, flags: Flags, most: Flags, then: Flags) |world, call| {
+        6 names::fs_readdir(view: View, who: Who, node: Parent, handle: Handle, cookie: Big, flags: Few, most: Flags, then: Flags) |world, call| {
             let (view, node, handle) = (world.view(view), world.node(node), world.handle(handle));
             world.end_waits(view, |_| then.0 == FORGET);
             let mut listing = Listing::new(world, view, node, flags.0, most.0, then.0);
@@ -71,59 +71,59 @@ calls! {
             listing.tell(world);
             result
         };
-        5 attributes::fs_getattr(view: Pick, node: Node, out: Twist) |world, call| {
+        5 attributes::fs_getattr(view: View, node: Node, out: Twist) |world, call| {
             let mut attr: fs_attr = blank(out);
             let result = call(world.view(view), world.node(node), &mut attr);
             world.know_attr(result, &attr)
         };
-        8 attributes::fs_setattr(view: Pick, who: Who, node: Node, handle: Handle, set: Set, out: Twist) |world, call| {
+        8 attributes::fs_setattr(view: View, who: Who, node: Node, handle: Handle, set: Set, out: Twist) |world, call| {
             let (set, mut attr) = (set.structure(), blank(out));
             let result = call(world.view(view), &world.caller(who), world.node(node), world.handle(handle), &set, &mut attr);
             world.know_attr(result, &attr)
         };
-        3 attributes::fs_access(view: Pick, who: Who, node: Node, want: Flags) |world, call| {
+        3 attributes::fs_access(view: View, who: Who, node: Node, want: Few) |world, call| {
             call(world.view(view), &world.caller(who), world.node(node), want.0)
         };
-        1 attributes::fs_statfs(view: Pick, out: Twist) |world, call| {
+        1 attributes::fs_statfs(view: View, out: Twist) |world, call| {
             let mut space: fs_space = blank(out);
             let result = call(world.view(view), &mut space);
             world.demand(result != 0 || space.blocks_free <= space.blocks, "more blocks are free than there are");
             result
         };
-        6 xattrs::fs_xattr_set(view: Pick, who: Who, node: Node, name: XattrName, value: XattrValue, how: Flags) |world, call| {
+        6 xattrs::fs_xattr_set(view: View, who: Who, node: Node, name: XattrName, value: XattrValue, how: Few) |world, call| {
             let (name, value) = (name.0, value.0);
             call(world.view(view), &world.caller(who), world.node(node), text(&name), name.0.len(), value.0.as_ptr().cast(), value.0.len(), how.0)
         };
-        4 xattrs::fs_xattr_get(view: Pick, who: Who, node: Node, name: XattrName, room: Room) |world, call| {
+        4 xattrs::fs_xattr_get(view: View, who: Who, node: Node, name: XattrName, room: Room) |world, call| {
             let (view, who, node, into, mut size) = (world.view(view), world.caller(who), world.node(node), world.buffer.as_mut_ptr().cast(), 0);
             let result = call(view, &who, node, text(&name.0), name.0.0.len(), into, room.0 as usize, &mut size);
             world.know_size(result, room, size)
         };
-        2 xattrs::fs_xattr_list(view: Pick, who: Who, node: Node, room: Room) |world, call| {
+        2 xattrs::fs_xattr_list(view: View, who: Who, node: Node, room: Room) |world, call| {
             let (view, who, node, into, mut size) = (world.view(view), world.caller(who), world.node(node), world.buffer.as_mut_ptr().cast(), 0);
             let result = call(view, &who, node, into, room.0 as usize, &mut size);
             world.know_size(result, room, size)
         };
-        2 xattrs::fs_xattr_remove(view: Pick, who: Who, node: Node, name: XattrName) |world, call| {
+        2 xattrs::fs_xattr_remove(view: View, who: Who, node: Node, name: XattrName) |world, call| {
             call(world.view(view), &world.caller(who), world.node(node), text(&name.0), name.0.0.len())
         };
-        2 locks::fs_lock_test(view: Pick, node: Node, lock: Lock, out: Twist) |world, call| {
+        2 locks::fs_lock_test(view: View, node: Node, lock: Lock, out: Twist) |world, call| {
             let (lock, mut conflict) = (lock.structure(), blank(out));
             let result = call(world.view(view), world.node(node), &lock, &mut conflict);
             world.demand(result != 0 || conflict.kind <= 2, "a lock of no kind is in the way");
             result
         };
-        4 locks::fs_lock_set(view: Pick, node: Node, lock: Lock) |world, call| {
+        4 locks::fs_lock_set(view: View, node: Node, lock: Lock) |world, call| {
             call(world.view(view), world.node(node), &lock.structure())
         };
-        6 locks::fs_lock_wait(view: Pick, node: Node, lock: Lock, out: Twist) |world, call| {
+        6 locks::fs_lock_wait(view: View, node: Node, lock: Lock, out: Twist) |world, call| {
             let (view, lock, mut wait) = (world.view(view), lock.structure(), blank::<fs_wait>(out));
             let told = Box::new(Told { times: AtomicU32::new(0), volume: world.volume });
             let context = ptr::from_ref(&*told).cast_mut().cast();
             let result = call(view, world.node_to_wait_on(view, node), &lock, Some(wait_ended), context, &mut wait);
             world.know_wait(result, view, wait, told)
         };
-        2 locks::fs_lock_cancel(view: Pick, known: Pick, node: Node, number: Big, out: Twist) |world, call| {
+        2 locks::fs_lock_cancel(view: View, known: Pick, node: Node, number: Big, out: Twist) |world, call| {
             let mut wait: fs_wait = blank(Twist::Right);
             (wait.node, wait.number, wait.space) = (world.node(node), number.0, u32::from(known.0 % 4));
             if known.0 % 3 > 0 && !world.waits.is_empty() {
@@ -132,10 +132,10 @@ calls! {
             twist_it(&mut wait, out);
             call(world.view(view), &wait)
         };
-        3 locks::fs_lock_unlock(view: Pick, node: Node, space: Flags, owner: Flags, start: Big, end: Big) |world, call| {
+        3 locks::fs_lock_unlock(view: View, node: Node, space: Few, owner: Flags, start: Big, end: Big) |world, call| {
             call(world.view(view), world.node(node), space.0, owner.0.into(), start.0, end.0)
         };
-        2 locks::fs_lock_forget(view: Pick, node: Node, space: Flags, owner: Flags) |world, call| {
+        2 locks::fs_lock_forget(view: View, node: Node, space: Few, owner: Flags) |world, call| {
             call(world.view(view), world.node(node), space.0, owner.0.into())
         };
     }

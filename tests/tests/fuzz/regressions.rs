@@ -21,7 +21,7 @@ use crate::sequences;
 use crate::volumes::VolumeCall;
 use crate::world::{NO_REF, World, blank, ranges_of, superuser, wait_ended};
 
-const FIRST: Pick = Pick(0);
+const FIRST: View = View(0);
 const SUPERUSER: Who = Who(0, Twist::Right);
 const RIGHT: Twist = Twist::Right;
 
@@ -50,7 +50,7 @@ fn references_of_the_root_do_not_outlive_a_switch() {
         let path = Path(Bytes(b".".to_vec()));
         let at = At(FIRST, SUPERUSER, Node::Root);
         let calls = [
-            PathCall::fs_path_lookup { at, path, flags: Flags(0), out: RIGHT }.into(),
+            PathCall::fs_path_lookup { at, path, flags: PathFlags(0), out: RIGHT }.into(),
             VolumeCall::fs_branch_create { name: RefName(Bytes(b"r1".to_vec())), from: Ref::Known(0) }.into(),
             VolumeCall::fs_branch_switch { view: FIRST, to: Ref::Known(1) }.into(),
         ];
@@ -141,7 +141,7 @@ fn a_wait_from_before_a_switch_is_cancelled_by_its_node() {
             NodeCall::fs_mkdir {
                 view: FIRST,
                 who: SUPERUSER,
-                parent: Node::Root,
+                parent: Parent(Node::Root),
                 name: Name(Bytes(b"a".to_vec())),
                 mode: Mode(0o755),
                 out: RIGHT,

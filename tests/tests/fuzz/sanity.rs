@@ -214,13 +214,13 @@ fn empty(view: *const fs_view, node: u64) -> Verdict {
     for entry in list(view, node)? {
         clear_flags(view, entry.node);
         let (name, length, who) = (entry.name.as_ptr().cast(), entry.name.len(), superuser());
-        // SAFETY: all are alive.
         let result = match entry.kind {
             FS_KIND_DIRECTORY => {
                 empty(view, entry.node)?;
+                // SAFETY: all are alive, and as long as they say.
                 unsafe { fs_rmdir(view, &who, node, name, length) }
             }
-            // SAFETY: as above.
+            // SAFETY: all are alive, and as long as they say.
             _ => unsafe { fs_unlink(view, &who, node, name, length) },
         };
         if result != FS_OK {

@@ -105,7 +105,7 @@ calls! {
             let mut most = most.0;
             call(world.volume, Some(view_listed), ptr::from_mut(&mut most).cast())
         };
-        5 view::fs_view_open(shows: Ref, label: RefName, flags: Flags) |world, call| {
+        5 view::fs_view_open(shows: Ref, label: RefName, flags: Few) |world, call| {
             let (shows, mut view) = (world.shown(shows), ptr::null_mut());
             let result = call(world.volume, shows, text(&label.0), label.0.0.len(), flags.0, &mut view);
             world.know_view(result, view)
@@ -115,12 +115,12 @@ calls! {
             world.close_view(view);
             0
         };
-        1 view::fs_view_info(view: Pick, out: Twist) |world, call| {
+        1 view::fs_view_info(view: View, out: Twist) |world, call| {
             let mut record: fs_view_record = blank(out);
             let result = call(world.view(view), &mut record);
             world.know_ref(result, record.shows)
         };
-        1 view::fs_view_nodes(view: Pick) |world, call| {
+        1 view::fs_view_nodes(view: View) |world, call| {
             call(world.view(view), &mut 0)
         };
         2 refs::fs_ref_find(name: RefName) |world, call| {
@@ -155,7 +155,7 @@ calls! {
             let result = call(world.volume, text(&name.0), name.0.0.len(), world.shown(from), &mut grown);
             world.know_ref(result, grown)
         };
-        8 refs::fs_branch_switch(view: Pick, to: Ref) |world, call| {
+        8 refs::fs_branch_switch(view: View, to: Ref) |world, call| {
             call(world.view(view), world.shown(to))
         };
         3 refs::fs_ref_rename(id: Ref, name: RefName) |world, call| {
@@ -164,7 +164,7 @@ calls! {
         6 refs::fs_ref_delete(id: Ref) |world, call| {
             call(world.volume, world.shown(id))
         };
-        6 control::fs_control(view: Pick, who: Who, message: Message) |world, call| {
+        6 control::fs_control(view: View, who: Who, message: Message) |world, call| {
             let mut message = message;
             call(world.view(view), &world.caller(who), message.request, message.bytes.0.as_mut_ptr().cast(), message.bytes.0.len())
         };
@@ -199,7 +199,7 @@ calls! {
             }
             0
         };
-        2 events::fs_events_open(view: Pick, capacity: Big, flags: Flags) |world, call| {
+        2 events::fs_events_open(view: View, capacity: Big, flags: Few) |world, call| {
             let mut events = ptr::null_mut();
             let result = call(world.view(view), capacity.0 as usize, flags.0, &mut events);
             if result == FS_OK {

@@ -25,7 +25,7 @@ use crate::harness::{Verdict, last_panic, panics};
 const MEMORY_BYTES: u64 = 16 << 20;
 /// More than any case opens.
 const MOST_CONTROL_DIFFS: u64 = 200;
-const MOST_VIEWS: usize = 6;
+const MOST_VIEWS: usize = 4;
 const MOST_NUMBERS: usize = 96;
 pub(crate) const MOST_HELD: usize = 8;
 static GROUPS: [u32; 3] = [1000, 4, 27];
@@ -53,6 +53,8 @@ pub(crate) struct World {
     pub(crate) volume: *mut fs_volume,
     pub(crate) views: Vec<*mut fs_view>,
     nodes: Vec<u64>,
+    directories: Vec<u64>,
+    files: Vec<u64>,
     handles: Vec<u64>,
     refs: Vec<fs_ref>,
     gave: HashSet<(*mut fs_view, u64)>,
@@ -123,6 +125,8 @@ impl World {
             volume,
             views: vec![view],
             nodes: vec![FS_NODE_ROOT],
+            directories: vec![FS_NODE_ROOT],
+            files: vec![FS_NODE_ROOT],
             handles: vec![FS_HANDLE_NONE],
             refs: vec![fs_ref { id: 1, kind: 1, reserved: 0 }],
             gave: HashSet::new(),
@@ -137,13 +141,15 @@ impl World {
         }
     }
 
-    pub(crate) fn view(&self, pick: Pick) -> *mut fs_view {
+    pub(crate) fn view(&self, pick: View) -> *mut fs_view {
         self.views[pick.0 as usize % self.views.len()]
     }
 
-    pub(crate) fn node(&self, node: Node) -> u64 {
-        match node {
+    pub(crate) fn node(&self, node: impl Into<Node>) -> u64 {
+        match node.into() {
             Node::Root => FS_NODE_ROOT,
+            Node::Directory(pick) => self.directories[pick as usize % self.directories.len()],
+            Node::File(pick) => self.files[pick as usize % self.files.len()],
             Node::Known(pick) => self.nodes[pick as usize % self.nodes.len()],
             Node::Raw(node) => node,
         }
@@ -153,7 +159,8 @@ impl World {
     /// of what the view shows, and so cannot name a wait from before a switch.
     pub(crate) fn node_to_wait_on(&self, view: *mut fs_view, node: Node) -> u64 {
         let node = self.node(node);
-        if node != FS_NODE_ROOT && self.held.contains(&(view, node)) { node } else { 0 }
+        let may = |node: &u64| *node != FS_NODE_ROOT && self.held.contains(&(view, *node));
+        self.nodes.iter().copied().skip_while(|known| *known != node).find(may).unwrap_or(0)
     }
 
     /// From here on a node may be unknown to a view.
@@ -244,6 +251,11 @@ impl World {
             self.demand(entry.node & ((1 << 48) - 1) == entry.attr.inode, "a node is not of its inode");
             self.know_attr(result, &entry.attr);
             self.know_node(view, entry.node);
+            match entry.attr.kind {
+                FS_KIND_DIRECTORY => World::keep(&mut self.directories, entry.node),
+                FS_KIND_FILE => World::keep(&mut self.files, entry.node),
+                _ => {}
+            }
         }
         result
     }
@@ -284,7 +296,7 @@ impl World {
         if result == FS_OK {
             self.views.push(view);
             if self.views.len() > MOST_VIEWS {
-                self.close_view(Pick(0));
+                self.close_view(Pick(1));
             }
         }
         result

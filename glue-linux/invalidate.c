@@ -27,6 +27,7 @@ struct invalidator {
     struct fs_events *current; // what the thread follows
     struct fs_events *next;    // what it shall follow instead
     bool stopping;
+    bool ended;                // the thread has; whoever ends it knows
 };
 
 // ---- telling the kernel ------------------------------------------------------------------------------------------
@@ -163,6 +164,14 @@ static bool is_same(const struct fs_event *a, const struct fs_event *b)
     return a->kind == b->kind && a->inode == b->inode && (a->kind == FS_EVENT_CONTENT || a->kind == FS_EVENT_ATTRIBUTES);
 }
 
+static bool is_stopping(struct invalidator *invalidator)
+{
+    pthread_mutex_lock(&invalidator->mutex);
+    bool stopping = invalidator->stopping;
+    pthread_mutex_unlock(&invalidator->mutex);
+    return stopping;
+}
+
 // Many changes of one file in a row are told once, when the last has come.
 static void follow(struct invalidator *invalidator, struct fs_events *events)
 {
@@ -177,7 +186,7 @@ static void follow(struct invalidator *invalidator, struct fs_events *events)
         if (!holds && event.kind == FS_EVENT_TIMEOUT)
             forget_suspects(invalidator);
         held = event;
-        if (event.kind == FS_EVENT_CLOSED)
+        if (event.kind == FS_EVENT_CLOSED || is_stopping(invalidator))
             return;
     }
 }
@@ -236,9 +245,9 @@ struct invalidator *invalidator_start(struct mount *mount)
     return NULL;
 }
 
-void invalidator_stop(struct invalidator *invalidator)
+void invalidator_end(struct invalidator *invalidator)
 {
-    if (!invalidator)
+    if (!invalidator || invalidator->ended)
         return;
     pthread_mutex_lock(&invalidator->mutex);
     invalidator->stopping = true;
@@ -247,6 +256,14 @@ void invalidator_stop(struct invalidator *invalidator)
     pthread_cond_signal(&invalidator->changed);
     pthread_mutex_unlock(&invalidator->mutex);
     pthread_join(invalidator->thread, NULL);
+    invalidator->ended = true;
+}
+
+void invalidator_free(struct invalidator *invalidator)
+{
+    if (!invalidator)
+        return;
+    invalidator_end(invalidator);
     fs_events_close(invalidator->next);
     pthread_cond_destroy(&invalidator->changed);
     pthread_mutex_destroy(&invalidator->mutex);

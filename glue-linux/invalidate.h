@@ -10,8 +10,12 @@ struct mount;
 /// Starts the thread that follows the changes others make to what the mount shows. NULL: no memory or threads.
 struct invalidator *invalidator_start(struct mount *mount);
 
-/// Ends it. The kernel must still be answered meanwhile. NULL is fine.
-void invalidator_stop(struct invalidator *invalidator);
+/// Ends the thread. The kernel must still be answered meanwhile: it may first hand over what was written to pages that it is to
+/// forget, and nothing can interrupt who waits for that. NULL is fine.
+void invalidator_end(struct invalidator *invalidator);
+
+/// Ends the thread if it has not ended, and frees everything. NULL is fine.
+void invalidator_free(struct invalidator *invalidator);
 
 /// Names known to the kernel below the root, collected before a switch.
 struct old_names;

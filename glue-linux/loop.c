@@ -37,6 +37,7 @@ enum {
     MEMORY_PAUSE_NANOSECONDS = 10 * 1000 * 1000,
     DRAIN_NANOSECONDS = 1000 * 1000 * 1000,
     WRITE_WINDOW_NANOSECONDS = 1000 * 1000 * 1000,
+    FAREWELL_SECONDS = 5,     // in which requests that wait for others may still be answered when the loop is to stop
 };
 
 struct worker {
@@ -57,6 +58,7 @@ struct loop {
     struct worker *workers;
     unsigned threads, idle, blocked, barriers;
     bool led, stopping;
+    bool leaving;       // the loop is to stop: requests that wait for others are not begun any more
     uint64_t taken;     // requests so far; the number of the last
     uint64_t writes_now, writes_before; // WRITEs taken in this window of time, and in the one before
     int64_t window_start;
@@ -237,6 +239,9 @@ static void answered(struct loop *loop, struct worker *worker)
 static bool serve(struct loop *loop, struct worker *worker)
 {
     struct request request = request_look(&worker->buffer);
+    // The kernel answers it when the session is closed.
+    if (loop->leaving && request.waits)
+        return true;
     bool keeps_turn = serves_first(loop, &request);
     bool blocks = request.waits && loop->blocked < BLOCKING_THREADS;
     worker->serving = ++loop->taken;
@@ -263,10 +268,10 @@ static void be_leader(struct loop *loop, struct worker *worker)
         pthread_mutex_unlock(&loop->mutex);
         int size = take(loop, &worker->buffer);
         pthread_mutex_lock(&loop->mutex);
-        if (size > 0)
-            leads = serve(loop, worker);
-        else
+        if (size <= 0)
             stop(loop);
+        else if (!loop->stopping)
+            leads = serve(loop, worker);
     }
 }
 
@@ -359,9 +364,25 @@ bool loop_start(struct loop *loop)
     return started;
 }
 
+// Who makes the kernel forget pages waits until it has handed over what was written to them, and nothing can interrupt that: as
+// long as there is such a request, others must be served.
+static void finish_waiting(struct loop *loop)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += FAREWELL_SECONDS;
+    loop->leaving = true;
+    loop->barriers++;
+    while (loop->blocked > 0 && !loop->stopping)
+        if (pthread_cond_timedwait(&loop->answered, &loop->mutex, &until) == ETIMEDOUT)
+            break;
+    loop->barriers--;
+}
+
 void loop_stop(struct loop *loop)
 {
     pthread_mutex_lock(&loop->mutex);
+    finish_waiting(loop);
     if (!loop->stopping)
         stop(loop);
     while (loop->threads > 0)

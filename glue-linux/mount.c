@@ -1,4 +1,4 @@
-// One mount. Order of birth: view, session, kernel, loop, invalidator; of death: kernel, loop, invalidator, session, view.
+// One mount. Order of birth: view, session, kernel, loop, invalidator; of death: kernel, invalidator, loop, session, view.
 
 #include "mount.h"
 
@@ -153,14 +153,20 @@ void mount_detach(struct mount *mount)
         mountpoint_detach(mount->path, true);
 }
 
+void mount_stop(struct mount *mount)
+{
+    invalidator_end(mount->invalidator);
+    if (mount->loop)
+        loop_stop(mount->loop);
+}
+
 void mount_free(struct mount *mount)
 {
     if (!mount)
         return;
-    if (mount->loop)
-        loop_stop(mount->loop);
+    mount_stop(mount);
     ops_end_waits(mount);
-    invalidator_stop(mount->invalidator);
+    invalidator_free(mount->invalidator);
     loop_free(mount->loop);
     if (mount->session)
         fuse_session_destroy(mount->session);

@@ -67,6 +67,9 @@ void mount_ready(struct mount *mount);
 /// Unmounts, if that has not happened; what is still open there breaks.
 void mount_detach(struct mount *mount);
 
+/// Ends the threads.
+void mount_stop(struct mount *mount);
+
 /// Ends the threads and frees everything. NULL is fine.
 void mount_free(struct mount *mount);
 

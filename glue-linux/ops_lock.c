@@ -94,8 +94,12 @@ static void wait_ended(void *context, fs_result result)
     struct waiting *waiting = context;
     // From here on libfuse does not call `interrupt` any more.
     fuse_req_interrupt_func(waiting->request, NULL, NULL);
+    pthread_mutex_lock(&mutex);
+    bool interrupted = waiting->interrupted;
+    pthread_mutex_unlock(&mutex);
+    // The kernel takes EINTR for a signal that has come; without one the program would see a number that no errno has.
     if (result == FS_CANCELLED)
-        fuse_reply_err(waiting->request, EINTR);
+        fuse_reply_err(waiting->request, interrupted ? EINTR : ENOLCK);
     else
         answer_result(waiting->request, result);
     pthread_mutex_lock(&mutex);

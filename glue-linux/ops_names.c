@@ -70,7 +70,12 @@ void op_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
     struct fs_entry entry = { .size = sizeof entry };
     fs_result result = fs_mknod(view_of(request), maker_of(request, &asker, mode), parent, name, strlen(name), mode & ALLPERMS,
                                 kind_of(mode), device, &entry);
-    answer_entry(request, parent, result, &entry);
+    // Another mount was first. By O_CREAT alone that is no error, but the kernel tells us nothing of O_EXCL: this makes it look at
+    // the name anew, find the file, and decide itself.
+    if (result == FS_EXISTS && kind_of(mode) == FS_KIND_FILE)
+        fuse_reply_err(request, ESTALE);
+    else
+        answer_entry(request, parent, result, &entry);
 }
 
 void op_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)

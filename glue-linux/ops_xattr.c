@@ -14,9 +14,11 @@ enum { SMALL_BYTES = 4096 };
 void op_setxattr(fuse_req_t request, fuse_ino_t node, const char *name, const char *value, size_t size, int flags)
 {
     uint32_t how = flags & XATTR_CREATE ? FS_XATTR_CREATE : flags & XATTR_REPLACE ? FS_XATTR_REPLACE : FS_XATTR_SET;
-    // A new access ACL takes set-group-ID from a file unless its owner is in the group.
+    // A new access ACL takes set-group-ID from a file unless the caller is in its group.
     struct asker asker;
-    answer_result(request, fs_xattr_set(view_of(request), asker_of(request, &asker), node, name, strlen(name), value, size, how));
+    bool is_list = strcmp(name, "system.posix_acl_access") == 0;
+    const struct fs_caller *caller = is_list ? asker_with_groups(request, &asker) : asker_of(request, &asker);
+    answer_result(request, fs_xattr_set(view_of(request), caller, node, name, strlen(name), value, size, how));
 }
 
 // Asks with the buffer that the answer needs: none when only the size is wanted.

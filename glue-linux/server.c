@@ -22,7 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 64, BACKLOG = 64, IDLE_SECONDS = 60, SLOW_SECONDS = 5, MOST_DESCRIPTORS = 4 };
+enum { CONNECTIONS = 64, BACKLOG = 64, IDLE_SECONDS = 60, SLOW_SECONDS = 5, MOST_DESCRIPTORS = 4, NO_ROOM_PAUSE_MS = 100 };
 
 struct server {
     struct volume *volume;
@@ -265,6 +265,8 @@ static void *listen_on(void *context)
         int socket = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
         if (socket != -1)
             welcome(server, socket);
+        else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+            poll(files + 1, 1, NO_ROOM_PAUSE_MS);
     }
 }
 

@@ -115,9 +115,11 @@ static enum exits begin(struct volume *volume, struct mount *mount)
     if (mount_start(mount) && mount_wait_ready(mount))
         return EXIT_DONE;
     log_error("%s: the kernel and this daemon do not agree on how to speak", mount->path);
-    take_out(volume, mount);
+    // Somebody may have borrowed it meanwhile: it is freed with those that have ended.
     mount_detach(mount);
-    mount_free(mount);
+    mount_stop(mount);
+    volume_mount_ended(volume, mount);
+    volume_return_mount(volume, mount);
     return EXIT_OTHER;
 }
 
@@ -238,7 +240,7 @@ struct mount *volume_borrow_mount(struct volume *volume)
     pthread_mutex_lock(&volume->mutex);
     struct mount *first = NULL;
     for (struct mount *mount = volume->mounts; mount; mount = mount->next)
-        if (!mount->over)
+        if (!mount->over && atomic_load(&mount->agreed))
             first = mount; // the list begins with the last
     if (first)
         first->borrowers++;
@@ -330,7 +332,7 @@ void volume_close(struct volume *volume)
         mount_detach(mount);
     // None is freed before all have stopped: a request of one may be waiting for those of another.
     for (struct mount *mount = volume->mounts; mount; mount = mount->next)
-        loop_stop(mount->loop);
+        mount_stop(mount);
     while (volume->mounts) {
         struct mount *mount = volume->mounts;
         take_out(volume, mount);

@@ -24,6 +24,8 @@ have setfattr || need attr
 have sqlite3 || need sqlite3
 have valgrind || need valgrind
 have curl || have cargo || need curl
+# What rustup and cargo know servers by; curl only recommends it.
+[ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ] || need ca-certificates
 
 install_packages() {
     if ! have apt-get; then
@@ -51,6 +53,8 @@ fi
 if ! have cargo; then
     say "installing Rust for this user with rustup (https://rustup.rs)"
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal --default-toolchain stable
+    # A download that failed is an empty script to sh, which is content with that.
+    [ -x "$HOME/.cargo/bin/cargo" ] || { say "Rust was not installed: see above, or install it by hand"; exit 1; }
 fi
 
 [ -e /dev/fuse ] || say "note: there is no /dev/fuse here; mounts need it (modprobe fuse)"

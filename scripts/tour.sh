@@ -13,7 +13,7 @@ run() { printf '%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
 shell() { printf '%s$ %s%s\n' "$bold" "$1" "$plain"; sh -c "$1"; }
 
 mkdir -p "$mnt" "$shot"
-scripts/stop.sh "$mnt" "$shot" >/dev/null 2>&1 || true
+scripts/stop.sh "$mnt" "$shot" || true
 mkdir -p "$mnt" "$shot"
 
 say "A volume, empty, at $mnt"

@@ -95,7 +95,7 @@ pub enum Error {
     /// A branch or snapshot of that name exists already.
     #[error("a branch or snapshot of that name exists already")]
     RefExists,
-    /// A branch or snapshot name that breaks the rules in [`crate::history`]'s documentation.
+    /// A branch or snapshot name that breaks the rules of [`crate::check_ref_name`].
     #[error("bad branch or snapshot name: {0}")]
     BadRefName(&'static str),
     /// The branch or snapshot is in use; the text says by what.

@@ -82,7 +82,7 @@ struct Registry {
     snapshots: usize,
 }
 
-/// The registry. Its lock is taken before any gate and never held while a change waits.
+/// The registry. Its lock is taken before any gate, and kept while a snapshot waits for the gate to close.
 pub(crate) struct Refs {
     registry: Mutex<Registry>,
 }

@@ -34,12 +34,12 @@ impl Attachment {
             kind if options.directory && kind != FileKind::Directory => return Err(Error::NotADirectory),
             _ => {}
         }
-        if writes && self.is_read_only() {
-            return Err(Error::ReadOnly);
-        }
         let read = if options.read { Mask::READ } else { Mask::default() };
         let write = if writes { Mask::WRITE } else { Mask::default() };
         self.permit(caller, &record, read.with(write))?;
+        if writes && self.is_read_only() {
+            return Err(Error::ReadOnly);
+        }
         if !writes {
             return Ok(());
         }

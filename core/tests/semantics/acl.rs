@@ -1,6 +1,6 @@
 //! POSIX ACLs as Linux keeps them, through their extended attributes.
 
-use bough::{Error, Mask, NewNode, XattrMode};
+use bough::{Error, Mask, NewNode, Privileges, XattrMode};
 
 use crate::support::*;
 
@@ -165,4 +165,22 @@ fn a_snapshot_keeps_the_list_it_was_taken_with() {
     fs.chmod("file", 0o700);
     fs.path_remove_xattr(&ROOT, at("file"), ACCESS).unwrap();
     assert_eq!(frozen.path_get_xattr(&ROOT, at("file"), ACCESS).unwrap().to_vec(), rich(7));
+}
+
+#[test]
+fn an_access_list_takes_setgid_from_a_file_of_a_group_that_the_caller_is_not_in() {
+    let fs = with_file();
+    let list = stored(&[(OWNER, 6, 0), (OWNING_GROUP, 5, 0), (OTHER, 0, 0)]);
+    let table = [
+        (user(1, 1), 0o650),
+        (user(1, 10), 0o2650),
+        (privileged(1, 1, Privileges::CHECKED), 0o650),
+        (privileged(1, 10, Privileges::CHECKED), 0o2650),
+        (ROOT, 0o2650),
+    ];
+    for (caller, mode) in table {
+        fs.chmod("file", 0o2640);
+        assert_eq!(fs.path_set_xattr(&caller, at("file"), ACCESS, &list, XattrMode::Set), Ok(()));
+        assert_eq!(fs.stat("file").mode, mode, "{caller:?}");
+    }
 }

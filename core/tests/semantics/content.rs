@@ -243,6 +243,9 @@ fn ranges_of_one_file_are_copied_unless_they_overlap() {
     assert_eq!(fs.read_text("file"), "0123401234");
     assert!(matches!(copy(&fs, ("file", 0), ("file", 4), 5), Err(Error::Invalid(_))));
     assert!(matches!(copy(&fs, ("file", 4), ("file", 0), 5), Err(Error::Invalid(_))));
+    assert_eq!(copy(&fs, ("file", 8), ("file", 10), 100), Ok(2), "past the end there is nothing to overlap");
+    assert_eq!(fs.read_text("file"), "012340123434");
+    fs.truncate("file", 10);
     let (other, node) = (fs.open("other", READ), fs.node("file"));
     let copy =
         |source, target_node| fs.copy_range(&ROOT, NodeId::ROOT, Some(source), 0, target_node, Some(handle), 0, 3);
@@ -305,4 +308,12 @@ fn a_small_write_into_a_large_shared_file_copies_one_chunk() {
     let after = fs.volume.stats();
     assert_eq!(after.chunks_allocated - before.chunks_allocated, 1);
     assert_eq!(after.chunks_copied - before.chunks_copied, 1);
+}
+
+#[test]
+fn a_file_that_memory_has_no_room_for_is_not_read_at_once() {
+    let fs = Fs::new();
+    fs.write_file("file", "");
+    fs.truncate("file", FILE_BYTES);
+    assert_eq!(fs.path_read(&ROOT, at("file")), Err(Error::FileTooLarge));
 }

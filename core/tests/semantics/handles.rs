@@ -1,6 +1,6 @@
 //! Handles, and inodes that live as long as somebody holds them.
 
-use bough::{Error, HandleId, NodeId, RefId, SetAttr, WriteAt};
+use bough::{Error, HandleId, NodeId, OpenOptions, RefId, SetAttr, WriteAt, flags};
 
 use crate::support::*;
 
@@ -176,6 +176,17 @@ fn making_a_file_without_a_name_needs_permission_on_the_directory() {
     fs.write_file("file", "");
     let in_a_file = fs.create_unnamed(&ROOT, fs.node("file"), 0o600, BOTH);
     assert_eq!(in_a_file.err(), Some(Error::NotADirectory));
+    fs.set_flags("/", flags::IMMUTABLE);
+    let made = fs.create_unnamed(&ROOT, NodeId::ROOT, 0o600, BOTH);
+    assert_eq!(made.err(), Some(Error::NotPermitted));
+}
+
+#[test]
+fn a_file_made_without_a_name_exclusively_never_gets_one() {
+    let fs = Fs::new();
+    let options = OpenOptions { exclusive: true, ..BOTH };
+    let (entry, _handle) = fs.create_unnamed(&ROOT, NodeId::ROOT, 0o600, options).unwrap();
+    assert_eq!(fs.link(&ROOT, entry.node, NodeId::ROOT, b"name").err(), Some(Error::NotFound));
 }
 
 #[test]

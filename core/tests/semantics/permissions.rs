@@ -407,6 +407,24 @@ fn an_append_only_file_only_grows() {
 }
 
 #[test]
+fn an_append_only_file_takes_whole_pages_written_back_if_they_only_append() {
+    let fs = Fs::new();
+    fs.write_file("file", "one");
+    fs.set_flags("file", flags::APPEND);
+    let node = fs.node("file");
+    let kernel = privileged(1, 1, Privileges::CHECKED.with(Privileges::KEEP_TIMES));
+    let write = |offset, page: &[u8]| fs.write(&kernel, node, None, WriteAt::Offset(offset), page);
+    assert_eq!((write(0, b"one two"), write(4, b"two")), (Ok(7), Ok(3)));
+    assert_eq!(fs.read_text("file"), "one two");
+    let denied = Err(Error::NotPermitted);
+    assert_eq!((write(0, b"ONE two three"), write(0, b"x"), write(4, b"to")), (denied.clone(), denied.clone(), denied));
+    assert_eq!(fs.read_text("file"), "one two");
+    let time = Time::new(9, 0);
+    let of_an_append = SetAttr { modified: Some(SetTime::At(time)), changed: Some(time), ..NONE };
+    assert_eq!(fs.set_attr(&kernel, node, None, &of_an_append).map(|attr| attr.modified), Ok(time));
+}
+
+#[test]
 fn an_append_only_directory_only_gains_entries() {
     let fs = Fs::new();
     fs.mkdir_p("dir");

@@ -1,6 +1,6 @@
 //! Switching a view: what was found before goes on, what is found after is new.
 
-use bough::{Error, NodeId, RefId, RenameMode};
+use bough::{Error, ListOptions, NodeId, PathAt, RefId, RenameMode};
 
 use crate::support::*;
 
@@ -87,6 +87,36 @@ fn renames_and_links_between_before_and_after_are_refused() {
     assert_eq!(rename(dir, NodeId::ROOT), crosses);
     assert_eq!(fs.link(&ROOT, file, NodeId::ROOT, b"x").map(drop), crosses);
     assert_eq!(fs.link(&ROOT, file, dir, b"x").map(drop), Ok(()), "both from before");
+}
+
+#[test]
+fn renames_and_links_by_paths_from_before_and_after_are_refused() {
+    let (fs, other) = two();
+    let dir = fs.node("dir");
+    fs.switch(other).unwrap();
+    let below = |path| PathAt { start: dir, ..at(path) };
+    let crosses = Error::CrossesVolumes;
+    assert_eq!(fs.path_link(&ROOT, at("file"), below("x")).err(), Some(crosses.clone()));
+    assert_eq!(fs.path_link(&ROOT, below("../file"), at("x")).err(), Some(crosses.clone()));
+    let rename = |from, to| fs.path_rename(&ROOT, from, to, RenameMode::Replace);
+    assert_eq!(rename(at("file"), below("x")), Err(crosses.clone()));
+    assert_eq!(rename(below("/file"), at("x")), Err(crosses));
+    assert_eq!(rename(below("/file"), below("x")), Ok(()), "both from before");
+    assert_eq!((fs.read_text("file"), fs.view_of(fs.main()).read_text("dir/x")), ("other".into(), "main".into()));
+}
+
+#[test]
+fn what_an_operation_alone_used_during_a_switch_can_be_deleted_after_it() {
+    let (fs, other) = two();
+    let mut switched = None;
+    let options = ListOptions { dots: true, attributes: false };
+    fs.list(&ROOT, NodeId::ROOT, None, 0, options, &mut |_| {
+        switched = Some(fs.switch(other));
+        false
+    })
+    .unwrap();
+    assert_eq!(switched, Some(Ok(())));
+    assert_eq!(fs.volume.delete_ref(fs.main()), Ok(()));
 }
 
 #[test]

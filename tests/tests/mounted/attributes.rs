@@ -159,6 +159,36 @@ fn flags_of_chattr_hold() {
 }
 
 #[test]
+fn an_append_only_file_keeps_what_is_appended() {
+    let Some(mount) = Mount::new() else { return };
+    if !installed("chattr") || !sys::is_root() {
+        return;
+    }
+    shell(mount.point(), "echo one > f && chattr +a f && echo two >> f && sync f && echo three >> f && sync f");
+    assert_eq!(fs::read(mount.at("f")).unwrap(), b"one\ntwo\nthree\n");
+    let over = fs::File::options().write(true).open(mount.at("f")).unwrap();
+    let overwritten = std::io::Write::write_all(&mut &over, b"X").and_then(|()| over.sync_all());
+    assert_eq!(overwritten.unwrap_err().raw_os_error(), Some(libc::EPERM));
+    shell(mount.point(), "chattr -a f");
+}
+
+#[test]
+fn an_access_list_gives_nobody_the_rights_of_a_group_that_he_is_not_in() {
+    let Some(mount) = Mount::new() else { return };
+    if !installed("setfacl") || !sys::is_root() {
+        return;
+    }
+    fs::write(mount.at("f"), "x").unwrap();
+    chown(mount.at("f"), Some(1234), Some(4321)).unwrap();
+    for (groups, expected) in [("--clear-groups", 0o650), ("--groups=4321", 0o2650)] {
+        set_mode(&mount, "f", 0o2640);
+        let owner = format!("setpriv --reuid=1234 --regid=1234 {groups}");
+        shell(mount.point(), &format!("{owner} setfacl -m u:1:r,g::rx,m::rx f"));
+        assert_eq!(mode(&mount, "f"), expected, "{groups}");
+    }
+}
+
+#[test]
 fn without_default_permissions_core_checks_them() {
     let Some(mount) = Mount::with("rw") else { return };
     fs::write(mount.at("f"), "x").unwrap();

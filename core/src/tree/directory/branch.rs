@@ -3,7 +3,7 @@
 //! Invariants: a branch has between 2 and [`FANOUT`] children, no fewer than [`MINIMUM`] unless it is the root; all
 //! leaves are equally deep. `fence` of a child is not above any key below it, and above all keys left of it; a
 //! branch's first fence is its own fence in its parent, 0 at the root. A node that is shared by two trees has the same fence
-//! in both, because whatever moves a fence writes the node behind it anew; [`super::diff`] relies on it.
+//! in both, because whatever moves a fence writes the node behind it anew.
 
 use std::sync::Arc;
 

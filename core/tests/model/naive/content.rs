@@ -154,13 +154,13 @@ impl Model {
         to: (Held, usize),
         length: usize,
     ) -> Result<usize> {
-        let overlaps = from.1 < to.1 + length && to.1 < from.1 + length;
-        if from.0.node == to.0.node && overlaps {
-            return Err(Error::Invalid(""));
-        }
         let source = self.read(from.0)?;
         let begin = from.1.min(source.len());
         let piece = &source[begin..source.len().min(begin + length)];
+        let overlaps = from.1 < to.1 + piece.len() && to.1 < from.1 + piece.len();
+        if from.0.node == to.0.node && overlaps {
+            return Err(Error::Invalid(""));
+        }
         if piece.is_empty() {
             let node = self.node(to.0.node);
             node.file()?;

@@ -9,8 +9,8 @@ CARGO ?= cargo
 OUT := target/release
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
-# rustup installs here; a shell that was open before `make setup` does not know yet.
-export PATH := $(PATH):$(HOME)/.cargo/bin
+# rustup installs here; a shell that was open before `make setup` does not know yet. First, for a system's own cargo may be too old.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .PHONY: help setup build run stop test test-long lint header docs bench install uninstall clean
 

@@ -2,6 +2,7 @@
 # Installs what building, running and testing Bough need and this machine lacks. Says what it does; changes nothing
 # that is there already. Usage: scripts/setup.sh
 set -eu
+cd "$(dirname "$0")/.."
 
 say() { printf 'setup: %s\n' "$*"; }
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -23,7 +24,7 @@ have setfacl || need acl
 have setfattr || need attr
 have sqlite3 || need sqlite3
 have valgrind || need valgrind
-have curl || have cargo || need curl
+have curl || need curl
 # What rustup and cargo know servers by; curl only recommends it.
 [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ] || need ca-certificates
 
@@ -47,15 +48,21 @@ install_packages() {
 
 [ -z "$packages" ] || install_packages
 
-if ! have cargo && [ -x "$HOME/.cargo/bin/cargo" ]; then
-    PATH=$HOME/.cargo/bin:$PATH
-fi
-if ! have cargo; then
-    say "installing Rust for this user with rustup (https://rustup.rs)"
+PATH=$HOME/.cargo/bin:$PATH
+needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+# Whether the first of two versions is not older than the second.
+not_older() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
+recent_rust() { have cargo && not_older "$(cargo --version | cut -d ' ' -f 2)" "$needed"; }
+
+if ! recent_rust && have rustup; then
+    say "updating Rust: $needed or newer is needed"
+    rustup update stable
+elif ! recent_rust; then
+    say "installing Rust for this user with rustup (https://rustup.rs): $needed or newer is needed"
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal --default-toolchain stable
-    # A download that failed is an empty script to sh, which is content with that.
-    [ -x "$HOME/.cargo/bin/cargo" ] || { say "Rust was not installed: see above, or install it by hand"; exit 1; }
 fi
+# A download that failed is an empty script to sh, which is content with that.
+recent_rust || { say "Rust $needed or newer is not here: see above, or install it by hand"; exit 1; }
 
 [ -e /dev/fuse ] || say "note: there is no /dev/fuse here; mounts need it (modprobe fuse)"
 say "everything needed is here"

@@ -81,7 +81,9 @@ static bool line_matches(char *line, const char *absolute, struct mountpoint_fac
     if (strcmp(point, absolute) != 0)
         return false;
     facts->device = makedev(number, minor_number);
-    facts->checked = strstr(after, "default_permissions") != NULL;
+    // The last field holds the options; the source before it may be called anything.
+    const char *options = strrchr(after, ' ');
+    facts->checked = options && strstr(options, "default_permissions") != NULL;
     return true;
 }
 

@@ -6,6 +6,14 @@
 #include "loop.h"
 #include "volume.h"
 
+#include <string.h>
+
+// As core sees it; asked before anything is done for a stranger.
+static bool may_control(const struct mount *mount, const struct fs_caller *caller)
+{
+    return caller->uid == mount->volume->owner || (caller->privileges & FS_PRIVILEGE_ADMIN);
+}
+
 static bool freezes(uint32_t request)
 {
     switch (request) {
@@ -31,12 +39,20 @@ static fs_result switch_view(struct mount *mount, const struct fs_caller *caller
 {
     struct old_names *names = invalidate_collect(mount);
     fs_result result = fs_control(mount->view, caller, FS_CONTROL_SWITCH, message, bytes);
-    invalidate_after_switch(mount, names);
+    struct fs_control_header header;
+    if (result == FS_OK)
+        memcpy(&header, message, sizeof header);
+    if (result == FS_OK && header.result == FS_OK)
+        invalidate_after_switch(mount, names);
+    else
+        invalidate_drop(names);
     return result;
 }
 
 fs_result control_answer(struct mount *mount, const struct fs_caller *caller, uint32_t request, void *message, size_t bytes)
 {
+    if (!may_control(mount, caller))
+        return FS_NOT_PERMITTED;
     if (freezes(request))
         finish_earlier(mount);
     if (request == FS_CONTROL_SWITCH)

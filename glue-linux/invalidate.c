@@ -351,6 +351,13 @@ static void forget_everything(struct mount *mount, struct old_names *names)
     free(all->bytes);
 }
 
+void invalidate_drop(struct old_names *names)
+{
+    if (names)
+        free(names->bytes);
+    free(names);
+}
+
 void invalidate_after_switch(struct mount *mount, struct old_names *names)
 {
     // First, so that no change falls between.

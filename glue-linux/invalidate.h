@@ -27,4 +27,7 @@ struct old_names *invalidate_collect(struct mount *mount);
 /// the changes of the new branch from now on. Frees `names`.
 void invalidate_after_switch(struct mount *mount, struct old_names *names);
 
+/// There was no switch: frees `names`. NULL is fine.
+void invalidate_drop(struct old_names *names);
+
 #endif

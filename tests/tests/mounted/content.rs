@@ -4,7 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 
-use crate::fixture::{Mount, eventually};
+use bough::control::message;
+use bough::control::messages::fs_control_stats;
+
+use crate::fixture::{Mount, eventually, shell};
 use crate::sys::{self, Mapping};
 
 /// The ways of mounting that treat content differently.
@@ -209,4 +212,47 @@ fn content_beyond_memory_goes_to_the_spill_folder_and_comes_back() {
 
 fn spilling() -> String {
     format!("default_permissions,memory=16M,spill_dir={}", std::env::temp_dir().display())
+}
+
+#[test]
+fn a_file_that_is_being_written_is_copied_whole() {
+    for way in WAYS {
+        let Some(mount) = Mount::with(way) else { return };
+        let bytes = pattern(1 << 20);
+        for name in ["a", "b", "c"] {
+            // Neither closed nor synced: the kernel may be the only one to know the content.
+            let writer = read_write(&mount, name);
+            writer.write_all_at(&bytes, 0).unwrap();
+            let mut second = File::open(mount.at(name)).unwrap();
+            assert_eq!(sys::seek(&second, 0, libc::SEEK_DATA).unwrap(), 0, "{way}");
+            let mut read = Vec::new();
+            second.read_to_end(&mut read).unwrap();
+            assert!(read == bytes, "{way}");
+            // The same by another process, that begins with what is new.
+            writer.write_all_at(&bytes, 1 << 20).unwrap();
+            shell(mount.point(), &format!("cp {name} copy-{name}"));
+            let copied = fs::read(mount.at(&format!("copy-{name}"))).unwrap();
+            assert!(copied == [&bytes[..], &bytes[..]].concat(), "{way}: {} bytes", copied.len());
+        }
+        mount.end();
+    }
+}
+
+#[test]
+fn the_space_of_a_file_without_a_name_is_free_once_it_is_closed() {
+    for way in WAYS {
+        let Some(mount) = Mount::with(way) else { return };
+        let used = || sys::control(mount.point(), message::<fs_control_stats>()).unwrap().used_bytes;
+        let before = used();
+        for _ in 0..3 {
+            let unnamed = OpenOptions::new().read(true).write(true).custom_flags(libc::O_TMPFILE).open(mount.point());
+            let unnamed = unnamed.unwrap();
+            unnamed.write_all_at(&pattern(4 << 20), 0).unwrap();
+            unnamed.sync_all().unwrap();
+            assert!(used() >= before + (4 << 20), "{way}");
+            drop(unnamed);
+            eventually("its space is free", || used() <= before);
+        }
+        mount.end();
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -164,6 +164,33 @@ fn sigterm_ends_it_even_while_files_are_open() {
     assert!(file.write_all(b"y").and_then(|()| file.sync_all()).is_err());
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
+}
+
+#[test]
+fn sigterm_ends_it_soon_while_two_mounts_write_one_file() {
+    for options in ["default_permissions,allow_other", "default_permissions,allow_other,no_writeback"] {
+        let Some(mount) = Mount::with(options) else { return };
+        let other = mount.attach("", "other");
+        fs::write(mount.at("f"), "x").unwrap();
+        eventually("it is there", || other.join("f").exists());
+        let paths = [mount.at("f"), other.join("f")];
+        std::thread::scope(|scope| {
+            for path in &paths {
+                scope.spawn(move || {
+                    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+                    // Until it breaks. What only the kernel takes says nothing of the daemon.
+                    let round = || (0..64).try_for_each(|block| file.write_all_at(&[1; 1 << 16], block << 16));
+                    while round().and_then(|()| file.sync_data()).is_ok() {}
+                });
+            }
+            std::thread::sleep(Duration::from_millis(300));
+            let begun = Instant::now();
+            sys::kill(mount.pid(), libc::SIGTERM);
+            mount.is_gone();
+            assert!(begun.elapsed() < Duration::from_secs(5), "{options}: {:?}", begun.elapsed());
+        });
+        assert!(sys::mounts_below(mount.scratch().path()).is_empty());
+    }
 }
 
 #[test]

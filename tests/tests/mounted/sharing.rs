@@ -1,7 +1,7 @@
 //! Several mounts of one branch: what is done through one is seen through the others.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
@@ -130,4 +130,28 @@ fn both_mounts_can_change_one_folder_at_once() {
         }
     });
     eventually("both show the same", || names(&here) == ["0-moved", "1-moved"] && names(&other) == names(&here));
+}
+
+#[test]
+fn a_name_known_to_be_absent_is_opened_once_the_other_mount_has_made_it() {
+    for options in BOTH {
+        let Some((mount, other)) = pair(options) else { return };
+        for i in 0..100 {
+            let (here, there) = (mount.at(&format!("f{i}")), other.join(format!("f{i}")));
+            assert!(!there.exists());
+            File::create_new(&here).unwrap();
+            // At once: the kernel may not have been told yet.
+            let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&there);
+            let opened = opened.unwrap_or_else(|error| panic!("{options}: name {i}: {error}"));
+            assert_eq!(opened.metadata().unwrap().ino(), fs::metadata(&here).unwrap().ino(), "{options}: name {i}");
+        }
+        for i in 100..200 {
+            let there = other.join(format!("f{i}"));
+            assert!(!there.exists());
+            File::create_new(mount.at(&format!("f{i}"))).unwrap();
+            let refused = File::create_new(&there).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::AlreadyExists, "{options}: name {i}");
+        }
+        mount.end_with(&[&other]);
+    }
 }

@@ -209,7 +209,7 @@ impl View {
     /// Errors: [`Error::Exists`], [`Error::NotPermitted`] for a directory, [`Error::TooManyLinks`], [`Error::CrossesVolumes`] when the two are of different switches.
     pub fn link(&self, caller: &Caller<'_>, node: NodeId, parent: NodeId, name: &[u8]) -> Result<Entry> {
         self.with(parent, |at| {
-            same_attachment(self, node, parent)?;
+            same_attachment(self, at, parent, node)?;
             let attr = at.link(caller, node.inode(), parent.inode(), name)?;
             at.reference(attr.inode);
             Ok(Entry { node: at.node(attr.inode), attr })
@@ -229,7 +229,7 @@ impl View {
         mode: RenameMode,
     ) -> Result<()> {
         self.with(parent, |at| {
-            same_attachment(self, parent, new_parent)?;
+            same_attachment(self, at, parent, new_parent)?;
             let from = Place { parent: parent.inode(), name };
             let to = Place { parent: new_parent.inode(), name: new_name };
             at.rename(caller, from, to, mode)
@@ -648,10 +648,13 @@ fn known(at: &Attachment, inode: &Inode) -> Option<Entry> {
     at.reference(inode.id).then(|| Entry { node: at.node(inode.id), attr: inode.attr() })
 }
 
-/// Both nodes must be of one attachment: what was looked up before a switch is of another tree.
-pub(super) fn same_attachment(view: &View, a: NodeId, b: NodeId) -> Result<()> {
-    let generation = |node: NodeId| {
-        if node == NodeId::ROOT { view.current.load().generation } else { node.generation() }
+/// Both nodes must be of one attachment: what was looked up before a switch is of another tree. `at` is the attachment that `node`
+/// was found to belong to; a switch meanwhile changes nothing about that.
+pub(super) fn same_attachment(view: &View, at: &Attachment, node: NodeId, other: NodeId) -> Result<()> {
+    let same = match (node, other) {
+        (NodeId::ROOT, NodeId::ROOT) => true,
+        (_, NodeId::ROOT) => at.generation == view.current.load().generation,
+        _ => at.generation == other.generation(),
     };
-    if generation(a) == generation(b) { Ok(()) } else { Err(Error::CrossesVolumes) }
+    if same { Ok(()) } else { Err(Error::CrossesVolumes) }
 }

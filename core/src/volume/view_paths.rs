@@ -146,7 +146,7 @@ impl View {
     /// Errors: as there, and of both paths; [`Error::CrossesVolumes`] when they begin at nodes of different switches.
     pub fn path_link(&self, caller: &Caller<'_>, path: PathAt<'_>, new: PathAt<'_>) -> Result<Attr> {
         self.with(path.start, |at| {
-            same_attachment(self, path.start, new.start)?;
+            same_attachment(self, at, path.start, new.start)?;
             let id = at.resolve(caller, path.start.inode(), path.path, path.follow)?.id;
             let parent = at.resolve_parent(caller, new.start.inode(), new.path)?;
             if parent.name.is_empty() {
@@ -162,7 +162,7 @@ impl View {
     /// Errors: as there, and of both paths; [`Error::Busy`] for the root.
     pub fn path_rename(&self, caller: &Caller<'_>, from: PathAt<'_>, to: PathAt<'_>, mode: RenameMode) -> Result<()> {
         self.at_parent(caller, from, |at, old| {
-            same_attachment(self, from.start, to.start)?;
+            same_attachment(self, at, from.start, to.start)?;
             let new = at.resolve_parent(caller, to.start.inode(), to.path)?;
             if old.name.is_empty() || new.name.is_empty() {
                 return Err(Error::Busy("the root, `.` and `..` cannot be renamed"));

@@ -5,6 +5,8 @@
 
 pub(crate) mod chunk;
 pub(crate) mod stream;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::chunk::{CHUNK_BYTES, ChunkStore, StoreConfig};
 pub use self::stream::Pin;

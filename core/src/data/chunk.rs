@@ -1,23 +1,34 @@
 //! Chunks: the unit in which bytes are shared, copied and given up.
 //!
-//! A [`Chunk`] is a counted reference to a frame, a piece of a mapped region. Invariant: a frame's bytes change only
-//! through the one reference that it has. Whoever reads holds a reference too (by borrowing the chunk, or a clone of
-//! it as a pin), so nobody sees bytes change under him.
+//! A [`Chunk`] is a handle on a cell, and the cell's bytes are in memory, in the spill device, or in both. Invariants:
+//! a cell's bytes change only through its one handle; while they are read, written or pinned they stay in memory.
+//! How many handles a cell has is counted in the cell itself, as the evictor refers to cells too.
 //!
-//! Reads and writes answer `Result` so that a chunk may one day be elsewhere than in memory; callers must not rely on
-//! their never failing.
+//! Reading bytes that are in memory takes the cell's own lock, shared, and nothing else. Reads and writes may have to
+//! read the device, and wait for memory: callers must be ready for [`Error`](crate::error::Error).
 
+mod ahead;
+mod cell;
+mod depot;
+mod device;
+mod evictor;
 mod pool;
 mod region;
+mod spill;
 mod store;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::ops::{Deref, Range};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
 
+use self::cell::{BytesRead, BytesWrite, Cell};
+use self::depot::{Depot, Need};
 use self::region::Frame;
 pub(crate) use self::store::{ChunkStore, StoreConfig};
+#[cfg(test)]
+pub(crate) use self::{device::SpillDevice, spill::SpillConfig};
 use crate::error::Result;
 
 /// Size of a chunk.
@@ -30,24 +41,25 @@ const POPULATE_BYTES: usize = CHUNK_BYTES / 4;
 pub(crate) type ChunkBytes = [u8; CHUNK_BYTES];
 
 /// 64 KiB of bytes that may be shared. A clone shares them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Chunk {
-    frame: Arc<Frame>,
+    cell: Arc<Cell>,
 }
 
 impl Chunk {
-    /// A new chunk. All of it is zero but `unfilled`, which holds anything and must be overwritten before anyone else
+    /// A new chunk. All of it is zero but `unfilled`, which holds anything and must be written before anyone else
     /// sees the chunk.
     pub(crate) fn allocate(store: &ChunkStore, unfilled: Range<usize>) -> Result<Self> {
-        let (mut frame, zero) = store.take_frame()?;
-        if !zero {
-            let bytes = frame.bytes_mut();
-            bytes[..unfilled.start].fill(0);
-            bytes[unfilled.end..].fill(0);
-        } else if unfilled.len() >= POPULATE_BYTES {
-            frame.populate();
-        }
-        Ok(Self { frame: Arc::new(frame) })
+        Self::filled(store.depot(), |frame, zero| {
+            if !zero {
+                let bytes = frame.bytes_mut();
+                bytes[..unfilled.start].fill(0);
+                bytes[unfilled.end..].fill(0);
+            } else if unfilled.len() >= POPULATE_BYTES {
+                frame.populate();
+            }
+            Ok(())
+        })
     }
 
     /// A new chunk of zeros.
@@ -57,67 +69,160 @@ impl Chunk {
 
     /// The bytes, to be read.
     pub(crate) fn read(&self) -> Result<ChunkRead<'_>> {
-        Ok(ChunkRead { bytes: self.frame.bytes() })
+        Ok(ChunkRead { bytes: self.cell.read()? })
     }
 
     /// The bytes, to be changed. If anyone else holds the chunk, this one becomes a copy first.
-    pub(crate) fn write(&mut self, store: &ChunkStore) -> Result<&mut ChunkBytes> {
-        if Arc::get_mut(&mut self.frame).is_none() {
-            let mut copy = Self::allocate(store, 0..CHUNK_BYTES)?;
-            let bytes = Arc::get_mut(&mut copy.frame).expect("invariant: a new chunk is not shared");
-            bytes.bytes_mut().copy_from_slice(self.frame.bytes());
-            store.count_copy();
-            *self = copy;
+    pub(crate) fn write(&mut self, store: &ChunkStore) -> Result<ChunkWrite<'_>> {
+        self.unshare(store)?;
+        Ok(ChunkWrite { bytes: self.cell.write()? })
+    }
+
+    /// Makes this a copy if anyone else holds the chunk.
+    pub(crate) fn unshare(&mut self, store: &ChunkStore) -> Result<()> {
+        if self.cell.has_one_handle() {
+            return Ok(());
         }
-        Ok(self.own_bytes())
+        let source = &self.cell;
+        let copy = Self::filled(store.depot(), |frame, _| source.copy_to(frame.bytes_mut()))?;
+        store.depot().counters.copies.add(1);
+        *self = copy;
+        Ok(())
     }
 
     /// The bytes, all of which the caller overwrites: what was in them is neither kept nor zeroed.
-    pub(crate) fn overwrite(&mut self, store: &ChunkStore) -> Result<&mut ChunkBytes> {
-        if Arc::get_mut(&mut self.frame).is_none() {
+    pub(crate) fn overwrite(&mut self, store: &ChunkStore) -> Result<ChunkWrite<'_>> {
+        if !self.cell.has_one_handle() {
             *self = Self::allocate(store, 0..CHUNK_BYTES)?;
         }
-        Ok(self.own_bytes())
+        Ok(ChunkWrite { bytes: self.cell.overwrite()? })
     }
 
-    /// Whether both are the same bytes in memory.
+    /// Whether both are the same bytes.
     pub(crate) fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.frame, &other.frame)
+        Arc::ptr_eq(&self.cell, &other.cell)
     }
 
     /// Keeps the bytes where and as they are until the pin goes: writers that come later write to a copy.
     pub(crate) fn pin(&self) -> Result<ChunkPin> {
-        Ok(ChunkPin { chunk: self.clone() })
+        let frame = self.cell.read()?.frame().share();
+        Ok(ChunkPin { frame, _chunk: self.clone(), _end: PinEnd(Arc::clone(self.cell.depot())) })
     }
 
-    fn own_bytes(&mut self) -> &mut ChunkBytes {
-        Arc::get_mut(&mut self.frame).expect("invariant: just made the only reference").bytes_mut()
+    /// Whether the bytes were read lately, so that reading them is not worth looking ahead. A guess.
+    #[inline]
+    pub(crate) fn is_warm(&self) -> bool {
+        self.cell.is_warm()
+    }
+
+    /// Whether the bytes are in memory now.
+    pub(crate) fn is_resident(&self) -> bool {
+        self.cell.is_resident()
+    }
+
+    /// Whether the bytes were read ahead of their reader, who has not come yet.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.cell.is_ahead()
+    }
+
+    /// Reads this chunk back, and in the same breath as many of `next` as lie behind it in the device. Only a hint:
+    /// what fails here fails again, and is reported, when the chunk is read.
+    pub(crate) fn fetch<'a>(&'a self, next: impl Iterator<Item = &'a Chunk>) {
+        let next = next.map(|chunk| &chunk.cell);
+        // What was not fetched is read one by one.
+        let _ = self.cell.depot().fetch(&self.cell, next, Need::Read);
+    }
+
+    /// Has `chunks` read back by a thread of the store's own, if it has time.
+    pub(crate) fn fetch_later<'a>(chunks: impl Iterator<Item = &'a Chunk>) {
+        let mut chunks = chunks.peekable();
+        if let Some(first) = chunks.peek() {
+            let depot = Arc::clone(first.cell.depot());
+            depot.fetch_later(chunks.map(|chunk| Arc::downgrade(&chunk.cell)).collect());
+        }
+    }
+
+    fn filled(depot: &Arc<Depot>, fill: impl FnOnce(&mut Frame, bool) -> Result<()>) -> Result<Self> {
+        depot.claim_frame(Need::Fresh)?;
+        let chunk = Self { cell: Cell::new(depot) };
+        let (mut frame, zero) = depot.claimed_frame(&chunk.cell)?;
+        fill(&mut frame, zero)?;
+        chunk.cell.install(frame);
+        Ok(chunk)
+    }
+}
+
+impl Clone for Chunk {
+    fn clone(&self) -> Self {
+        self.cell.add_handle();
+        Self { cell: Arc::clone(&self.cell) }
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        self.cell.drop_handle();
     }
 }
 
 /// A chunk's bytes while they are read.
 pub(crate) struct ChunkRead<'a> {
-    bytes: &'a ChunkBytes,
+    bytes: BytesRead<'a>,
 }
 
 impl Deref for ChunkRead<'_> {
     type Target = ChunkBytes;
 
+    #[inline]
     fn deref(&self) -> &ChunkBytes {
-        self.bytes
+        self.bytes.frame().bytes()
+    }
+}
+
+/// A chunk's bytes while they are changed.
+pub(crate) struct ChunkWrite<'a> {
+    bytes: BytesWrite<'a>,
+}
+
+impl Deref for ChunkWrite<'_> {
+    type Target = ChunkBytes;
+
+    #[inline]
+    fn deref(&self) -> &ChunkBytes {
+        self.bytes.frame().bytes()
+    }
+}
+
+impl DerefMut for ChunkWrite<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut ChunkBytes {
+        self.bytes.frame_mut().bytes_mut()
     }
 }
 
 /// A chunk's bytes while they are lent out.
 #[derive(Debug, Clone)]
 pub(crate) struct ChunkPin {
-    chunk: Chunk,
+    // In the order in which they must go: who finds himself the only one to hold the chunk may change the frame.
+    frame: Frame,
+    _chunk: Chunk,
+    _end: PinEnd,
+}
+
+/// Tells the depot that a pin is gone.
+#[derive(Debug, Clone)]
+struct PinEnd(Arc<Depot>);
+
+impl Drop for PinEnd {
+    fn drop(&mut self) {
+        self.0.unpinned();
+    }
 }
 
 impl Deref for ChunkPin {
     type Target = ChunkBytes;
 
     fn deref(&self) -> &ChunkBytes {
-        self.chunk.frame.bytes()
+        self.frame.bytes()
     }
 }

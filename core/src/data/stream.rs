@@ -9,6 +9,7 @@
 //!
 //! Locking, times and permissions are left to whoever holds the stream.
 
+mod ahead;
 mod change;
 mod compare;
 mod copy;
@@ -116,11 +117,17 @@ impl Stream {
 
 fn read_chunks(chunks: &Radix<Chunk>, offset: u64, into: &mut [u8]) -> Result<()> {
     let mut rest = into;
+    let end = (offset + rest.len() as u64).div_ceil(CHUNK);
     for (index, within) in pieces(offset, rest.len() as u64) {
         let (piece, after) = rest.split_at_mut(within.len());
         rest = after;
         match chunks.get(index) {
-            Some(chunk) => piece.copy_from_slice(&chunk.read()?[within]),
+            Some(chunk) => {
+                if !chunk.is_warm() {
+                    ahead::look(chunks, chunk, index, end);
+                }
+                piece.copy_from_slice(&chunk.read()?[within]);
+            }
             None => piece.fill(0),
         }
     }

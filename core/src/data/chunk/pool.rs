@@ -1,32 +1,36 @@
-//! Pools: which frames of which regions are free.
+//! Pools: which frames of which regions are free, and whose the others are.
 //!
-//! A pool is what one lock guards; the store has several. Frames that became free lately are kept warm, as their
+//! A pool is what one lock guards; the depot has several. Frames that became free lately are kept warm, as their
 //! memory is there already, up to a reserve; the rest is cold: given back to the system, and zero where the region says
-//! so. Invariants: a frame is held by one [`Frame`], or in `warm`, or cold, never two of these. At most one region of a
+//! so. Invariants: a frame is held by a [`Frame`], or in `warm`, or cold, never two of these. At most one region of a
 //! pool is all cold; others are unmapped when they become so.
+//!
+//! The owners are what the evictor finds its victims by: it visits frames, not chunks, so that what is spilled
+//! already costs it nothing.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
+use super::cell::Cell;
 use super::region::{Frame, Place, REGION_FRAMES, Region};
-use super::store::ChunkStore;
 use crate::error::Result;
 
 const WORDS: usize = REGION_FRAMES / 64;
 
 #[derive(Debug)]
-struct Slot {
+struct Bay {
     region: Arc<Region>,
     /// Bit set: the frame is cold.
     cold: [u64; WORDS],
     cold_count: usize,
+    /// Whose each held frame is.
+    owners: Box<[Weak<Cell>]>,
 }
 
-impl Slot {
+impl Bay {
     fn new(region: Arc<Region>) -> Self {
-        let mut slot = Self { cold: [0; WORDS], cold_count: 0, region };
-        (0..slot.region.frames()).for_each(|index| slot.set_cold(index));
-        slot
+        let owners = (0..REGION_FRAMES).map(|_| Weak::new()).collect();
+        Self { region, cold: [u64::MAX; WORDS], cold_count: REGION_FRAMES, owners }
     }
 
     fn set_cold(&mut self, index: usize) {
@@ -44,96 +48,142 @@ impl Slot {
     }
 }
 
+/// What became of frames that were not kept warm. To be dropped where no lock is held: unmapping is slow.
+#[derive(Debug, Default)]
+pub(super) struct Cooled {
+    pub(super) frames: u64,
+    _regions: Vec<Arc<Region>>,
+}
+
+/// Where the evictor stands in a pool.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Position {
+    region: usize,
+    index: usize,
+}
+
 #[derive(Debug)]
 pub(super) struct Pool {
     number: u16,
-    store: Weak<ChunkStore>,
-    /// How many free frames may stay warm.
-    reserve: usize,
     warm: Vec<Place>,
-    slots: Vec<Option<Slot>>,
+    bays: Vec<Option<Bay>>,
     /// Regions with a cold frame. The lowest is used first, so that the others can become empty.
     open: BTreeSet<u32>,
 }
 
 impl Pool {
-    pub(super) fn new(number: u16, reserve: usize, store: Weak<ChunkStore>) -> Self {
-        Self { number, store, reserve, warm: Vec::new(), slots: Vec::new(), open: BTreeSet::new() }
+    pub(super) fn new(number: u16) -> Self {
+        Self { number, warm: Vec::new(), bays: Vec::new(), open: BTreeSet::new() }
     }
 
-    /// A free frame, and whether it is zero. Maps a region by `map` if there is none.
-    pub(super) fn take(&mut self, map: impl FnOnce() -> Result<Region>) -> Result<(Frame, bool)> {
-        if let Some(place) = self.warm.pop() {
-            return Ok((self.frame(place), false));
-        }
+    /// A free frame whose memory is there.
+    pub(super) fn take_warm(&mut self, owner: &Arc<Cell>) -> Option<Frame> {
+        let place = self.warm.pop()?;
+        Some(self.frame(place, owner))
+    }
+
+    /// A free frame whose memory is not there yet. Maps a region by `map` if there is none.
+    pub(super) fn take_cold(&mut self, owner: &Arc<Cell>, map: impl FnOnce() -> Result<Region>) -> Result<Frame> {
         let region = match self.open.first() {
             Some(&region) => region,
             None => self.add(map()?),
         };
-        let slot = self.slots[region as usize].as_mut();
-        let slot = slot.expect("invariant: an open region is there");
-        let index = slot.take_cold() as u32;
-        if slot.cold_count == 0 {
+        let bay = self.bays[region as usize].as_mut();
+        let bay = bay.expect("invariant: an open region is there");
+        let index = bay.take_cold() as u16;
+        if bay.cold_count == 0 {
             self.open.remove(&region);
         }
-        let frame = self.frame(Place { pool: self.number, region, index });
-        let zero = frame.region().discarded_is_zero();
-        Ok((frame, zero))
+        Ok(self.frame(Place { pool: self.number, region, index }, owner))
     }
 
-    /// Takes a frame back. Returns the regions that are to be unmapped, which needs no lock.
-    pub(super) fn put(&mut self, place: Place) -> Vec<Arc<Region>> {
+    /// Takes a frame back. At most `reserve` free ones stay warm.
+    pub(super) fn put(&mut self, place: Place, reserve: usize) -> Cooled {
+        let bay = self.bays[place.region as usize].as_mut();
+        let bay = bay.expect("invariant: a held frame has its region");
+        bay.owners[place.index as usize] = Weak::new();
         self.warm.push(place);
-        if self.warm.len() <= self.reserve {
-            return Vec::new();
+        if self.warm.len() <= reserve {
+            return Cooled::default();
         }
         // The older half: what was used last is likeliest in the processor's caches.
-        let keep = self.reserve / 2;
-        let mut cooled: Vec<Place> = self.warm.drain(..self.warm.len() - keep).collect();
-        cooled.sort_unstable();
-        cooled
-            .chunk_by(|a, b| (a.region, a.index + 1) == (b.region, b.index))
-            .filter_map(|run| self.cool(run))
-            .collect()
+        self.cool_oldest(self.warm.len() - reserve / 2)
+    }
+
+    /// Gives every warm frame back to the system.
+    pub(super) fn cool_all(&mut self) -> Cooled {
+        self.cool_oldest(self.warm.len())
+    }
+
+    /// Gives the oldest warm frame back to the system, if there is any.
+    pub(super) fn cool_one(&mut self) -> Cooled {
+        self.cool_oldest(self.warm.len().min(1))
     }
 
     /// Regions mapped.
     pub(super) fn regions(&self) -> usize {
-        self.slots.iter().flatten().count()
+        self.bays.iter().flatten().count()
+    }
+
+    /// The owners of held frames from `position` on, of one region and at most `visits` frames. Moves the position;
+    /// `None` at the end of the pool.
+    pub(super) fn owners_from(&self, position: &mut Position, visits: usize) -> Option<Vec<Arc<Cell>>> {
+        while position.region < self.bays.len() {
+            if let (Some(bay), true) = (&self.bays[position.region], position.index < REGION_FRAMES) {
+                let end = REGION_FRAMES.min(position.index + visits);
+                let owners = bay.owners[position.index..end].iter().filter_map(Weak::upgrade).collect();
+                position.index = end;
+                return Some(owners);
+            }
+            *position = Position { region: position.region + 1, index: 0 };
+        }
+        *position = Position::default();
+        None
     }
 
     /// Makes a free frame held.
-    fn frame(&self, place: Place) -> Frame {
-        let slot = self.slots[place.region as usize].as_ref();
-        let slot = slot.expect("invariant: a free frame has its region");
-        Frame::hold(&slot.region, Weak::clone(&self.store), place)
+    fn frame(&mut self, place: Place, owner: &Arc<Cell>) -> Frame {
+        let bay = self.bays[place.region as usize].as_mut();
+        let bay = bay.expect("invariant: a free frame has its region");
+        bay.owners[place.index as usize] = Arc::downgrade(owner);
+        Frame::hold(&bay.region, place)
     }
 
     fn add(&mut self, region: Region) -> u32 {
-        let free = self.slots.iter().position(Option::is_none);
+        let free = self.bays.iter().position(Option::is_none);
         let number = free.unwrap_or_else(|| {
-            self.slots.push(None);
-            self.slots.len() - 1
+            self.bays.push(None);
+            self.bays.len() - 1
         });
-        self.slots[number] = Some(Slot::new(Arc::new(region)));
+        self.bays[number] = Some(Bay::new(Arc::new(region)));
         self.open.insert(number as u32);
         number as u32
+    }
+
+    fn cool_oldest(&mut self, count: usize) -> Cooled {
+        let mut cooled: Vec<Place> = self.warm.drain(..count).collect();
+        cooled.sort_unstable();
+        let _regions = cooled
+            .chunk_by(|a, b| (a.region, a.index + 1) == (b.region, b.index))
+            .filter_map(|run| self.cool(run))
+            .collect();
+        Cooled { frames: count as u64, _regions }
     }
 
     /// Gives neighbouring frames back to the system; returns their region if it is to go.
     fn cool(&mut self, run: &[Place]) -> Option<Arc<Region>> {
         let region = run[0].region;
-        let place = &mut self.slots[region as usize];
-        let slot = place.as_mut().expect("invariant: a warm frame has its region");
+        let place = &mut self.bays[region as usize];
+        let bay = place.as_mut().expect("invariant: a warm frame has its region");
         let first = run[0].index as usize;
-        slot.region.discard(first..first + run.len());
-        (first..first + run.len()).for_each(|index| slot.set_cold(index));
+        bay.region.discard(first..first + run.len());
+        (first..first + run.len()).for_each(|index| bay.set_cold(index));
         self.open.insert(region);
         // One empty region stays, or a single frame that comes and goes would map and unmap each time.
-        if slot.cold_count < slot.region.frames() || self.open.len() == 1 {
+        if bay.cold_count < REGION_FRAMES || self.open.len() == 1 {
             return None;
         }
         self.open.remove(&region);
-        place.take().map(|slot| slot.region)
+        place.take().map(|bay| bay.region)
     }
 }

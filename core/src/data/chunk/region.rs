@@ -1,26 +1,22 @@
-//! Regions: the memory that frames are pieces of, mapped in one go, from the system or from the spill file.
+//! Regions: the memory that frames are pieces of, mapped in one go.
 //!
-//! The only module of the data layer with `unsafe`. Its safety rests on nothing outside: a region knows which of its
-//! frames are held, holds none twice, and discards none that is held; a frame keeps its region mapped. Which frame
-//! to take is for the pools.
+//! The only module of the data layer with `unsafe`. Its safety rests on nothing outside: a region counts the holders
+//! of each of its frames, lets bytes change only through the one holder there is, gives no frame out twice, and
+//! discards none that is held; a frame keeps its region mapped. Which frame to take is for the pools.
 
 #![allow(unsafe_code)]
 
-use std::fs::File;
-use std::io;
 use std::ops::Range;
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::store::ChunkStore;
+use super::depot::Depot;
 use super::{CHUNK_BYTES, ChunkBytes};
 use crate::error::{Error, Result};
-use crate::sync::Mutex;
 
-/// Frames of a region, but for those at the end of a full disk.
+/// Frames of a region.
 pub(super) const REGION_FRAMES: usize = 512;
 
 /// Whether memory given back to the system is zero when it is touched next.
@@ -29,16 +25,15 @@ const DISCARDED_IS_ZERO: bool = cfg!(target_os = "linux");
 #[derive(Debug)]
 pub(super) struct Region {
     map: MmapRaw,
-    frames: usize,
-    /// Bit set: a [`Frame`] of that index exists.
-    held: [AtomicU64; REGION_FRAMES / 64],
-    /// The part of the spill file that the region maps; given back when the region goes.
-    spilled: Option<SpillRange>,
+    /// How many [`Frame`]s there are of each index.
+    holders: Box<[AtomicU32]>,
+    /// Who wants to know when a frame is free.
+    home: Weak<Depot>,
 }
 
 impl Region {
     /// A region of memory. `huge` asks the system for huge pages.
-    pub(super) fn in_memory(huge: bool) -> Result<Self> {
+    pub(super) fn map(huge: bool, home: Weak<Depot>) -> Result<Self> {
         let map = MmapOptions::new()
             .len(REGION_FRAMES * CHUNK_BYTES)
             .no_reserve_swap()
@@ -51,63 +46,28 @@ impl Region {
         }
         #[cfg(not(target_os = "linux"))]
         let _ = huge;
-        Ok(Self { map: map.into(), frames: REGION_FRAMES, held: Default::default(), spilled: None })
-    }
-
-    /// A region of the spill file: as large as the disk has room for.
-    pub(super) fn in_file(file: &Arc<SpillFile>) -> Result<Self> {
-        let spilled = file.claim()?;
-        let bytes = (spilled.range.end - spilled.range.start) as usize;
-        let map = MmapOptions::new()
-            .offset(spilled.range.start)
-            .len(bytes)
-            .map_raw(&file.file)
-            .map_err(|error| Error::Io(error.to_string()))?;
-        Ok(Self { map, frames: bytes / CHUNK_BYTES, held: Default::default(), spilled: Some(spilled) })
-    }
-
-    pub(super) fn frames(&self) -> usize {
-        self.frames
-    }
-
-    pub(super) fn is_spilled(&self) -> bool {
-        self.spilled.is_some()
+        let holders = (0..REGION_FRAMES).map(|_| AtomicU32::new(0)).collect();
+        Ok(Self { map: map.into(), holders, home })
     }
 
     /// Whether frames that were discarded, or never used, are zero.
-    pub(super) fn discarded_is_zero(&self) -> bool {
-        DISCARDED_IS_ZERO && !self.is_spilled()
+    pub(super) fn discarded_is_zero() -> bool {
+        DISCARDED_IS_ZERO
     }
 
-    /// Gives the memory of these frames, which nobody holds, back to the system. Frames of a spill file stay
-    /// allocated on its disk: a disk that has become full since must not take them away.
+    /// Gives the memory of these frames, which nobody holds, back to the system.
     pub(super) fn discard(&self, frames: Range<usize>) {
-        assert!(frames.end <= self.frames, "frames within the region");
-        for index in frames.clone() {
-            let word = self.held[index / 64].load(Ordering::Acquire);
-            assert!(word & bit(index) == 0, "a held frame is not discarded");
-        }
-        if self.is_spilled() {
-            return;
+        for holders in &self.holders[frames.clone()] {
+            assert!(holders.load(Ordering::Acquire) == 0, "a held frame is not discarded");
         }
         #[cfg(target_os = "linux")]
         {
             let (start, len) = (frames.start * CHUNK_BYTES, frames.len() * CHUNK_BYTES);
-            // SAFETY: the range lies within the map, and no reference to its bytes exists, as no frame of it is held.
+            // SAFETY: the range lies within the map, as its indices have holders, and no reference to its bytes
+            // exists, as no frame of it is held.
             let done = unsafe { self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, len) };
             done.expect("invariant: mapped memory can be discarded");
         }
-    }
-
-    /// Makes the frame held. This is what keeps frames apart, so it is checked always.
-    fn hold(&self, index: usize) {
-        assert!(index < self.frames, "a frame of the region");
-        let before = self.held[index / 64].fetch_or(bit(index), Ordering::AcqRel);
-        assert!(before & bit(index) == 0, "no frame is held twice");
-    }
-
-    fn let_go(&self, index: usize) {
-        self.held[index / 64].fetch_and(!bit(index), Ordering::AcqRel);
     }
 
     fn start_of(&self, index: usize) -> *mut u8 {
@@ -115,41 +75,47 @@ impl Region {
     }
 }
 
-fn bit(index: usize) -> u64 {
-    1 << (index % 64)
-}
-
 /// Where a frame lies: the pool, the region's number in it, and the frame's in that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) pool: u16,
     pub(super) region: u32,
-    pub(super) index: u32,
+    pub(super) index: u16,
 }
 
-/// A frame that its holder alone may use. Goes back to its pool when dropped.
+/// A counted reference to a piece of a region. Goes back to its pool with the last one.
 #[derive(Debug)]
 pub(super) struct Frame {
     region: Arc<Region>,
-    store: Weak<ChunkStore>,
     place: Place,
 }
 
 impl Frame {
-    /// Holds the frame of `region` at `place`, which nobody holds.
-    pub(super) fn hold(region: &Arc<Region>, store: Weak<ChunkStore>, place: Place) -> Self {
-        region.hold(place.index as usize);
-        Self { region: Arc::clone(region), store, place }
+    /// The first reference to the frame of `region` at `place`, which nobody holds. This is what keeps frames apart,
+    /// so it is checked always.
+    pub(super) fn hold(region: &Arc<Region>, place: Place) -> Self {
+        let holders = &region.holders[place.index as usize];
+        let before = holders.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
+        assert!(before.is_ok(), "no frame is given out twice");
+        Self { region: Arc::clone(region), place }
     }
 
-    pub(super) fn region(&self) -> &Region {
-        &self.region
+    /// One more reference. While there is more than one the bytes do not change.
+    pub(super) fn share(&self) -> Self {
+        let before = self.holders().fetch_add(1, Ordering::Relaxed);
+        assert!(before < u32::MAX / 2, "a frame has fewer than 2^31 holders");
+        Self { region: Arc::clone(&self.region), place: self.place }
+    }
+
+    /// Whether there are more references than this one.
+    pub(super) fn is_shared(&self) -> bool {
+        self.holders().load(Ordering::Acquire) != 1
     }
 
     /// Asks the system for the frame's memory in one go, which costs a fraction of a page fault for each page.
     pub(super) fn populate(&self) {
         #[cfg(target_os = "linux")]
-        if !self.region.is_spilled() {
+        {
             let start = self.place.index as usize * CHUNK_BYTES;
             let advice = memmap2::Advice::PopulateWrite;
             // A hint: kernels before 5.14 refuse it, and the pages come one by one as they are touched.
@@ -159,145 +125,42 @@ impl Frame {
 
     pub(super) fn bytes(&self) -> &ChunkBytes {
         let start = self.region.start_of(self.place.index as usize);
-        // SAFETY: `hold` checked that `start` is the first of CHUNK_BYTES bytes of the map, which stays while `region`
-        // does. Mapped memory is initialised, and bytes have no alignment. Only this frame gives out references to
-        // these bytes, as no frame is held twice, and `&self` excludes `bytes_mut`.
+        // SAFETY: `hold` found the index among the region's, so `start` is the first of CHUNK_BYTES bytes of the map,
+        // which stays while `region` does. Mapped memory is initialised, and bytes have no alignment. Only frames of
+        // this index give out references to these bytes; `&self` excludes `bytes_mut` of this one, and that of
+        // another finds more than one holder.
         unsafe { &*start.cast::<ChunkBytes>() }
     }
 
+    /// The bytes, to be changed. There must be no other reference.
     pub(super) fn bytes_mut(&mut self) -> &mut ChunkBytes {
+        assert!(!self.is_shared(), "a shared frame is not changed");
         let start = self.region.start_of(self.place.index as usize);
-        // SAFETY: as in `bytes`; `&mut self` excludes every other reference.
+        // SAFETY: as in `bytes`. This is the only frame of its index: its holders are one, which `hold` lets nobody
+        // add to, and only `share` of this one could, which `&mut self` excludes. Whoever held the frame before has
+        // stopped: he counted himself out with Release, after his last access, and we read that with Acquire.
         unsafe { &mut *start.cast::<ChunkBytes>() }
+    }
+
+    fn holders(&self) -> &AtomicU32 {
+        &self.region.holders[self.place.index as usize]
+    }
+}
+
+impl Clone for Frame {
+    fn clone(&self) -> Self {
+        self.share()
     }
 }
 
 impl Drop for Frame {
     fn drop(&mut self) {
-        self.region.let_go(self.place.index as usize);
-        // Without a store nobody allocates any more, and the region goes with its last frame.
-        if let Some(store) = self.store.upgrade() {
-            store.put_frame(self.place, self.region.is_spilled());
+        if self.holders().fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
         }
-    }
-}
-
-/// The file without a name that spilled regions are mapped from.
-#[derive(Debug)]
-pub(super) struct SpillFile {
-    file: File,
-    space: Mutex<SpillSpace>,
-}
-
-#[derive(Debug, Default)]
-struct SpillSpace {
-    end: u64,
-    /// Ranges of full regions that were given back.
-    free: Vec<Range<u64>>,
-}
-
-/// A range of the spill file that is allocated on its disk.
-#[derive(Debug)]
-struct SpillRange {
-    file: Arc<SpillFile>,
-    range: Range<u64>,
-}
-
-impl SpillFile {
-    pub(super) fn create_in(folder: &Path) -> Result<Arc<Self>> {
-        let file = tempfile::tempfile_in(folder).map_err(|error| Error::Io(error.to_string()))?;
-        Ok(Arc::new(Self { file, space: Mutex::default() }))
-    }
-
-    /// Room left on its disk, in bytes; 0 where that cannot be asked.
-    pub(super) fn room_bytes(&self) -> u64 {
-        #[cfg(unix)]
-        let room = rustix::fs::fstatvfs(&self.file).map_or(0, |stats| stats.f_bavail * stats.f_frsize);
-        #[cfg(not(unix))]
-        let room = 0;
-        room
-    }
-
-    /// A range that the disk has really set aside, so that touching it cannot fail for want of space.
-    fn claim(self: &Arc<Self>) -> Result<SpillRange> {
-        let mut space = self.space.lock();
-        let (mut frames, start) = match space.free.last() {
-            Some(range) => (REGION_FRAMES, range.start),
-            None => (REGION_FRAMES, space.end),
-        };
-        while let Err(error) = self.set_aside(start, (frames * CHUNK_BYTES) as u64) {
-            if !is_full(&error) {
-                return Err(Error::Io(error.to_string()));
-            }
-            self.give_back(start..start + (frames * CHUNK_BYTES) as u64);
-            frames /= 2;
-            if frames == 0 {
-                return Err(Error::NoSpace);
-            }
-        }
-        let range = start..start + (frames * CHUNK_BYTES) as u64;
-        if start == space.end {
-            space.end = range.end;
-        } else {
-            space.free.pop();
-        }
-        Ok(SpillRange { file: Arc::clone(self), range })
-    }
-
-    #[cfg(target_os = "linux")]
-    fn set_aside(&self, start: u64, len: u64) -> io::Result<()> {
-        use std::os::fd::AsRawFd;
-        loop {
-            // SAFETY: a plain system call on a descriptor that `self` keeps open; it touches no memory of ours.
-            let code = unsafe { libc::posix_fallocate(self.file.as_raw_fd(), start as i64, len as i64) };
-            match code {
-                0 => return Ok(()),
-                libc::EINTR => {}
-                code => return Err(io::Error::from_raw_os_error(code)),
-            }
-        }
-    }
-
-    /// Where the system has no such call, written zeros are space set aside.
-    #[cfg(not(target_os = "linux"))]
-    fn set_aside(&self, start: u64, len: u64) -> io::Result<()> {
-        use std::io::{Seek, SeekFrom, Write};
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(start))?;
-        (0..len / CHUNK_BYTES as u64).try_for_each(|_| file.write_all(&[0; CHUNK_BYTES]))
-    }
-
-    /// Frees the disk space of a range that nobody maps.
-    fn give_back(&self, range: Range<u64>) {
-        #[cfg(target_os = "linux")]
-        {
-            use std::os::fd::AsRawFd;
-            let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-            let (start, len) = (range.start as i64, (range.end - range.start) as i64);
-            // SAFETY: a plain system call on a descriptor that `self` keeps open; it touches no memory of ours. A
-            // file system that cannot punch keeps the space until the file is closed, which harms nobody.
-            unsafe { libc::fallocate(self.file.as_raw_fd(), mode, start, len) };
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = range;
-    }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
-}
-
-impl Drop for SpillRange {
-    fn drop(&mut self) {
-        let range = self.range.clone();
-        let mut space = self.file.space.lock();
-        self.file.give_back(range.clone());
-        let whole = range.end - range.start == (REGION_FRAMES * CHUNK_BYTES) as u64;
-        if range.end == space.end {
-            space.end = range.start;
-        } else if whole {
-            space.free.push(range);
+        // Without a depot nobody allocates any more, and the region goes with its last frame.
+        if let Some(home) = self.region.home.upgrade() {
+            home.put_frame(self.place);
         }
     }
 }

@@ -1,29 +1,22 @@
-//! The store: all the chunk memory of one volume, and its limit.
+//! The store: all the chunk memory of one volume, its limit, and what it spills to.
 //!
-//! Frames come from pools of memory, one per stripe of threads, until the limit is reached, and from then on from one
-//! pool of the spill file, if there is one. The limit counts frames in memory and the small buffers of short streams;
-//! the warm reserves of the pools come on top, at most 1/64 of it.
+//! The face of the depot towards streams and volumes, and the owner of its threads, which end with it. The limit
+//! counts frames in memory, the small buffers of short streams, other memory that callers reserve, and what spilled
+//! chunks still take.
 //!
 //! What a full limit means for an operation is for the callers: here it is [`Error::NoSpace`], and nothing has changed.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 
-use super::CHUNK_BYTES;
-use super::pool::Pool;
-use super::region::{Frame, Place, REGION_FRAMES, Region, SpillFile};
+use super::cell::CELL_BYTES;
+use super::depot::{CHUNK, Depot};
+use super::device::{SpillDevice, SpillFile};
+use super::spill::{Spill, SpillConfig};
 use crate::error::{Error, Result};
-use crate::sync::Mutex;
-
-/// Pools of memory: threads beyond this many share them.
-const STRIPES: usize = 8;
-/// The most free frames that a pool keeps warm.
-const WARM_FRAMES: u64 = 64;
-/// From this limit on huge pages are worth what they round up.
-const HUGE_FROM_BYTES: u64 = 64 * (REGION_FRAMES * CHUNK_BYTES) as u64;
 
 /// How a store is made.
 #[derive(Debug, Clone)]
@@ -39,12 +32,16 @@ pub(crate) struct StoreConfig {
 pub(crate) struct StoreUsage {
     /// Chunks, wherever they are.
     pub(crate) frames: u64,
-    /// Those of them in the spill file.
+    /// Those of them that are only in the spill device.
     pub(crate) spilled_frames: u64,
     /// Bytes in small buffers.
     pub(crate) small_bytes: u64,
-    /// Bytes that count against the limit, and the limit.
+    /// Bytes that callers have reserved.
+    pub(crate) reserved_bytes: u64,
+    /// Bytes that are in use and count against the limit.
     pub(crate) memory_bytes: u64,
+    /// Those, and frames that are kept for the next to come.
+    pub(crate) resident_bytes: u64,
     /// The limit.
     pub(crate) memory_limit_bytes: u64,
     /// Regions mapped.
@@ -53,164 +50,140 @@ pub(crate) struct StoreUsage {
     pub(crate) allocations: u64,
     /// Chunks ever copied because somebody else held them too.
     pub(crate) copies: u64,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    /// Bytes of frames in memory and of small buffers: never above the limit.
-    memory_bytes: CachePadded<AtomicU64>,
-    small_bytes: CachePadded<AtomicU64>,
-    spilled_frames: AtomicU64,
-    allocations: CachePadded<AtomicU64>,
-    copies: CachePadded<AtomicU64>,
-}
-
-#[derive(Debug)]
-struct Spill {
-    file: Arc<SpillFile>,
-    pool: Mutex<Pool>,
+    /// How often somebody waited for memory.
+    pub(crate) stalls: u64,
+    /// Chunks moved out of memory.
+    pub(crate) evictions: u64,
+    /// Reads back that somebody waited for.
+    pub(crate) faults: u64,
+    /// Chunks that were there when they were asked for, as they had been read ahead.
+    pub(crate) ahead_hits: u64,
+    /// Bytes read from the device.
+    pub(crate) read_bytes: u64,
+    /// Bytes written to it.
+    pub(crate) written_bytes: u64,
 }
 
 /// The chunk memory of one volume.
 #[derive(Debug)]
 pub(crate) struct ChunkStore {
-    memory_limit_bytes: u64,
-    pools: Vec<CachePadded<Mutex<Pool>>>,
-    spill: Option<Spill>,
-    counters: Counters,
+    depot: Arc<Depot>,
+    small_bytes: CachePadded<AtomicU64>,
+    reserved_bytes: CachePadded<AtomicU64>,
 }
 
 impl ChunkStore {
     /// An empty store. Fails only if the spill file cannot be made.
     pub(crate) fn new(config: StoreConfig) -> Result<Arc<Self>> {
-        let file = match &config.spill_dir {
-            Some(folder) => Some(SpillFile::create_in(folder)?),
+        let spill = match &config.spill_dir {
+            Some(folder) => {
+                let file = SpillFile::create_in(folder).map_err(|error| Error::Io(error.to_string()))?;
+                Some(Spill::new(Box::new(file), SpillConfig::default()))
+            }
             None => None,
         };
-        let stripe_bytes = config.memory_bytes / STRIPES as u64;
-        let reserve = (stripe_bytes / 64 / CHUNK_BYTES as u64).min(WARM_FRAMES) as usize;
-        Ok(Arc::new_cyclic(|store: &Weak<Self>| Self {
-            memory_limit_bytes: config.memory_bytes,
-            pools: (0..STRIPES as u16)
-                .map(|number| Pool::new(number, reserve, Weak::clone(store)))
-                .map(|pool| CachePadded::new(Mutex::new(pool)))
-                .collect(),
-            spill: file.map(|file| Spill { file, pool: Mutex::new(Pool::new(STRIPES as u16, 0, Weak::clone(store))) }),
-            counters: Counters::default(),
-        }))
+        Ok(Self::over(Depot::new(config.memory_bytes, spill)))
+    }
+
+    /// An empty store that spills to this device, and takes no more of it than that.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for limits on spilling, which no volume sets yet"))]
+    pub(crate) fn with_device(memory_bytes: u64, device: Box<dyn SpillDevice>, config: SpillConfig) -> Arc<Self> {
+        Self::over(Depot::new(memory_bytes, Some(Spill::new(device, config))))
+    }
+
+    fn over(depot: Arc<Depot>) -> Arc<Self> {
+        Arc::new(Self { depot, small_bytes: CachePadded::default(), reserved_bytes: CachePadded::default() })
     }
 
     /// What the store holds. Other threads may change it meanwhile.
     pub(crate) fn usage(&self) -> StoreUsage {
-        let counters = &self.counters;
-        let small_bytes = counters.small_bytes.load(Relaxed);
-        let memory_bytes = counters.memory_bytes.load(Relaxed);
-        let spilled_frames = counters.spilled_frames.load(Relaxed);
-        let in_memory = memory_bytes.saturating_sub(small_bytes) / CHUNK_BYTES as u64;
-        let spill_regions = self.spill.as_ref().map_or(0, |spill| spill.pool.lock().regions());
-        let regions: usize = self.pools.iter().map(|pool| pool.lock().regions()).sum();
+        let (depot, counters) = (&self.depot, &self.depot.counters);
+        let small_bytes = self.small_bytes.load(Relaxed);
+        let reserved_bytes = self.reserved_bytes.load(Relaxed);
+        let spilled_frames = depot.away();
+        let memory_bytes = depot.used();
+        let other = small_bytes + reserved_bytes + spilled_frames * CELL_BYTES;
         StoreUsage {
-            frames: in_memory + spilled_frames,
+            frames: memory_bytes.saturating_sub(other) / CHUNK + spilled_frames,
             spilled_frames,
             small_bytes,
+            reserved_bytes,
             memory_bytes,
-            memory_limit_bytes: self.memory_limit_bytes,
-            regions: (regions + spill_regions) as u64,
-            allocations: counters.allocations.load(Relaxed),
-            copies: counters.copies.load(Relaxed),
+            resident_bytes: depot.charged(),
+            memory_limit_bytes: depot.marks.limit,
+            regions: depot.pools.iter().map(|pool| pool.lock().regions() as u64).sum(),
+            allocations: counters.allocations.get(),
+            copies: counters.copies.get(),
+            stalls: counters.stalls.get(),
+            evictions: counters.evictions.get(),
+            faults: counters.faults.get(),
+            ahead_hits: counters.ahead_hits.get(),
+            read_bytes: counters.read_bytes.get(),
+            written_bytes: counters.written_bytes.get(),
         }
     }
 
     /// Room left where spilling goes, in bytes.
     pub(crate) fn spill_room_bytes(&self) -> u64 {
-        self.spill.as_ref().map_or(0, |spill| spill.file.room_bytes())
+        self.depot.spill.as_ref().map_or(0, Spill::room_bytes)
     }
 
     /// Whether so many more chunks are worth trying. Says yes where only trying can tell.
     pub(crate) fn may_hold(&self, chunks: u64) -> bool {
-        let free = self.memory_limit_bytes - self.counters.memory_bytes.load(Relaxed);
-        self.spill.is_some() || chunks <= free / CHUNK_BYTES as u64
+        let free = self.depot.marks.limit.saturating_sub(self.depot.used());
+        chunks <= free / CHUNK || chunks <= (free.saturating_add(self.spill_room_bytes())) / CHUNK
     }
 
     /// Counts bytes of a small buffer against the limit.
     pub(crate) fn reserve_small(&self, bytes: usize) -> Result<()> {
-        self.reserve(bytes as u64)?;
-        self.counters.small_bytes.fetch_add(bytes as u64, Relaxed);
+        self.depot.reserve(bytes as u64)?;
+        self.small_bytes.fetch_add(bytes as u64, Relaxed);
         Ok(())
     }
 
     /// Takes back what [`ChunkStore::reserve_small`] counted.
     pub(crate) fn release_small(&self, bytes: usize) {
-        self.counters.small_bytes.fetch_sub(bytes as u64, Relaxed);
-        self.counters.memory_bytes.fetch_sub(bytes as u64, Relaxed);
+        self.small_bytes.fetch_sub(bytes as u64, Relaxed);
+        self.depot.release(bytes as u64);
     }
 
-    pub(super) fn count_copy(&self) {
-        self.counters.copies.fetch_add(1, Relaxed);
+    /// Counts memory that the caller is about to take for something else against the limit. May wait for chunks to be
+    /// spilled. [`Error::NoSpace`] if that does not help.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for metadata, which is not counted yet"))]
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<()> {
+        self.depot.reserve(bytes)?;
+        self.reserved_bytes.fetch_add(bytes, Relaxed);
+        Ok(())
     }
 
-    /// A free frame, and whether it is zero.
-    pub(super) fn take_frame(&self) -> Result<(Frame, bool)> {
-        let taken = match (self.reserve(CHUNK_BYTES as u64), &self.spill) {
-            (Ok(()), _) => self.take_from_memory()?,
-            (Err(_), Some(spill)) => self.take_from_file(spill)?,
-            (Err(full), None) => return Err(full),
-        };
-        self.counters.allocations.fetch_add(1, Relaxed);
-        Ok(taken)
+    /// Takes back what [`ChunkStore::reserve`] counted.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for metadata, which is not counted yet"))]
+    pub(crate) fn release(&self, bytes: u64) {
+        self.reserved_bytes.fetch_sub(bytes, Relaxed);
+        self.depot.release(bytes);
     }
 
-    /// Called when a frame goes.
-    pub(super) fn put_frame(&self, place: Place, spilled: bool) {
-        // The guard must be gone before the regions are: unmapping is slow.
-        let emptied = self.pool(place.pool).lock().put(place);
-        drop(emptied);
-        if spilled {
-            self.counters.spilled_frames.fetch_sub(1, Relaxed);
-        } else {
-            self.counters.memory_bytes.fetch_sub(CHUNK_BYTES as u64, Relaxed);
+    /// Gives memory back to the system though the limit does not ask for it: frames that nobody uses, and then chunks
+    /// that are spilled for it. Takes as long as that takes. Returns how many bytes it was.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for memory pressure, which nobody watches yet"))]
+    pub(crate) fn give_back(&self, bytes: u64) -> u64 {
+        let before = self.depot.charged();
+        let given = self.depot.cool_all();
+        if given < bytes {
+            self.depot.sweep(self.depot.used().saturating_sub(bytes - given));
+            self.depot.cool_all();
         }
+        before.saturating_sub(self.depot.charged())
     }
 
-    fn pool(&self, number: u16) -> &Mutex<Pool> {
-        match (self.pools.get(number as usize), &self.spill) {
-            (Some(pool), _) => pool,
-            (None, Some(spill)) => &spill.pool,
-            (None, None) => unreachable!("a frame's pool is one of its store's"),
-        }
-    }
-
-    fn take_from_memory(&self) -> Result<(Frame, bool)> {
-        let huge = self.memory_limit_bytes >= HUGE_FROM_BYTES;
-        let taken = self.pools[stripe()].lock().take(|| Region::in_memory(huge));
-        if taken.is_err() {
-            self.counters.memory_bytes.fetch_sub(CHUNK_BYTES as u64, Relaxed);
-        }
-        taken
-    }
-
-    fn take_from_file(&self, spill: &Spill) -> Result<(Frame, bool)> {
-        let taken = spill.pool.lock().take(|| Region::in_file(&spill.file))?;
-        self.counters.spilled_frames.fetch_add(1, Relaxed);
-        Ok(taken)
-    }
-
-    fn reserve(&self, bytes: u64) -> Result<()> {
-        let limit = self.memory_limit_bytes;
-        let fits = |held: u64| held.checked_add(bytes).filter(|&sum| sum <= limit);
-        match self.counters.memory_bytes.fetch_update(Relaxed, Relaxed, fits) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::NoSpace),
-        }
+    pub(super) fn depot(&self) -> &Arc<Depot> {
+        &self.depot
     }
 }
 
-/// The pool that this thread allocates from.
-fn stripe() -> usize {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static STRIPE: usize = THREADS.fetch_add(1, Relaxed) % STRIPES;
+impl Drop for ChunkStore {
+    fn drop(&mut self) {
+        self.depot.read_ahead.stop();
+        self.depot.evictor.stop();
     }
-    // A thread that is ending has lost its own; any will do.
-    STRIPE.try_with(|stripe| *stripe).unwrap_or(0)
 }

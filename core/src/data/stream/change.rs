@@ -1,7 +1,7 @@
 //! What changes a stream: write, truncate, allocate, punch, zero.
 //!
-//! Each first does what can fail for want of space (copies what is shared, adds zero chunks), none of which can be
-//! read, and then what cannot fail.
+//! Each first does what can fail (copies what is shared, adds zero chunks, brings to memory what is changed in part),
+//! none of which can be read, and then what cannot fail.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -91,14 +91,7 @@ impl Stream {
         match &mut self.body {
             Body::Hole => {}
             Body::Small(small) => zero_small(small, store, offset, end)?,
-            Body::Chunks(chunks) => {
-                for (index, _) in pieces(offset, len) {
-                    own(chunks, store, index)?;
-                }
-                for (index, within) in pieces(offset, len) {
-                    zero_within(chunks, store, index, within)?;
-                }
-            }
+            Body::Chunks(chunks) => zero_chunks(chunks, store, offset, end)?,
         }
         if !keep_size {
             self.size = self.size.max(end);
@@ -173,7 +166,7 @@ impl Stream {
             Body::Small(small) => {
                 let bytes = small.bytes();
                 let mut chunk = Chunk::allocate(store, 0..bytes.len())?;
-                chunk.overwrite(store)?[..bytes.len()].copy_from_slice(bytes);
+                chunk.write(store)?[..bytes.len()].copy_from_slice(bytes);
                 moved.insert(0, chunk);
                 self.body = Body::Chunks(moved);
             }
@@ -257,48 +250,109 @@ fn write_piece(
         Some(chunk) => chunk.write(store)?[within].copy_from_slice(piece),
         None => {
             let mut chunk = Chunk::allocate(store, within.clone())?;
-            chunk.overwrite(store)?[within].copy_from_slice(piece);
+            chunk.write(store)?[within].copy_from_slice(piece);
             chunks.insert(index, chunk);
         }
     }
     Ok(())
 }
 
-/// Makes a chunk, if there is one, ours alone. Nothing that can be read changes.
-fn own(chunks: &mut Radix<Chunk>, store: &ChunkStore, index: u64) -> Result<()> {
-    if let Some(chunk) = chunks.get_mut(index) {
-        chunk.write(store)?;
-    }
-    Ok(())
-}
-
-/// Zeroes a part of a chunk, if there is one. Fails only if the chunk is shared.
+/// Zeroes a part of a chunk, if there is one.
 fn zero_within(chunks: &mut Radix<Chunk>, store: &ChunkStore, index: u64, within: Range<usize>) -> Result<()> {
+    if within.is_empty() {
+        return Ok(());
+    }
     if let Some(chunk) = chunks.get_mut(index) {
         chunk.write(store)?[within].fill(0);
     }
     Ok(())
 }
 
+/// A range of bytes as whole chunks, and parts of those before and after them.
+struct Split {
+    head: (u64, Range<usize>),
+    whole: Range<u64>,
+    tail: (u64, Range<usize>),
+}
+
+impl Split {
+    /// `None` if the range lies within one chunk, and is not all of it.
+    fn of(offset: u64, end: u64) -> Option<Split> {
+        let (first, last) = (offset.div_ceil(CHUNK), end / CHUNK);
+        let head = match (offset % CHUNK) as usize {
+            0 => (first, 0..0),
+            start => (first - 1, start..CHUNK_BYTES),
+        };
+        (first <= last).then_some(Split { head, whole: first..last, tail: (last, 0..(end % CHUNK) as usize) })
+    }
+}
+
 fn punch_chunks(chunks: &mut Radix<Chunk>, store: &ChunkStore, offset: u64, end: u64) -> Result<()> {
-    let (first, last) = (offset.div_ceil(CHUNK), end / CHUNK);
-    if first > last {
-        // Within one chunk.
-        let start = (last * CHUNK, (offset % CHUNK) as usize);
-        return zero_within(chunks, store, last, start.1..(end - start.0) as usize);
+    let Some(split) = Split::of(offset, end) else {
+        return zero_within(chunks, store, end / CHUNK, part_of(offset, end));
+    };
+    zero_edges(chunks, store, split.head, split.tail)?;
+    chunks.remove_range(split.whole.start, split.whole.end);
+    Ok(())
+}
+
+/// Zeroes chunks and keeps them.
+fn zero_chunks(chunks: &mut Radix<Chunk>, store: &ChunkStore, offset: u64, end: u64) -> Result<()> {
+    let Some(split) = Split::of(offset, end) else {
+        return zero_within(chunks, store, end / CHUNK, part_of(offset, end));
+    };
+    for index in split.whole.clone() {
+        if let Some(chunk) = chunks.get_mut(index) {
+            chunk.unshare(store)?;
+        }
     }
-    let head = (offset % CHUNK) as usize;
-    let tail = (end % CHUNK) as usize;
-    if head > 0 {
-        own(chunks, store, first - 1)?;
+    zero_edges(chunks, store, split.head, split.tail)?;
+    for index in split.whole {
+        let zeroed = chunks.get_mut(index).map(|chunk| chunk.overwrite(store).map(|mut bytes| bytes.fill(0)));
+        if let Some(Err(_)) = zeroed {
+            // Spilled, and the device fails or memory is all pinned. A hole is zero too, and costs only the promise
+            // of space; to stop half way would cost what the bytes were.
+            chunks.remove(index);
+        }
     }
-    if tail > 0 {
-        zero_within(chunks, store, last, 0..tail)?;
+    Ok(())
+}
+
+/// Where a range within one chunk lies in it.
+fn part_of(offset: u64, end: u64) -> Range<usize> {
+    let start = (offset % CHUNK) as usize;
+    start..start + (end - offset) as usize
+}
+
+/// Zeroes parts of two chunks, of each that is there, both or neither.
+fn zero_edges(
+    chunks: &mut Radix<Chunk>,
+    store: &ChunkStore,
+    head: (u64, Range<usize>),
+    tail: (u64, Range<usize>),
+) -> Result<()> {
+    if head.1.is_empty() || tail.1.is_empty() {
+        zero_within(chunks, store, head.0, head.1)?;
+        return zero_within(chunks, store, tail.0, tail.1);
     }
-    if head > 0 {
-        zero_within(chunks, store, first - 1, head..CHUNK_BYTES)?;
+    // Taken out, as both must be in memory, and stay there, before one of them changes.
+    let mut edges = [head.0, tail.0].map(|index| chunks.remove(index));
+    let done = zero_both(&mut edges, store, [head.1, tail.1]);
+    for (index, edge) in [head.0, tail.0].into_iter().zip(edges) {
+        edge.and_then(|chunk| chunks.insert(index, chunk));
     }
-    chunks.remove_range(first, last);
+    done
+}
+
+fn zero_both(edges: &mut [Option<Chunk>; 2], store: &ChunkStore, within: [Range<usize>; 2]) -> Result<()> {
+    // Copies first: while nothing is held yet, memory for one can be had at the expense of the other.
+    edges.iter_mut().flatten().try_for_each(|chunk| chunk.unshare(store))?;
+    let [head, tail] = edges.each_mut().map(|edge| edge.as_mut().map(|chunk| chunk.write(store)).transpose());
+    for (bytes, within) in [head?, tail?].into_iter().zip(within) {
+        if let Some(mut bytes) = bytes {
+            bytes[within].fill(0);
+        }
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::small::Small;
-use super::{Body, CHUNK, Stream, pieces};
+use super::{Body, CHUNK, Stream, ahead, pieces};
 use crate::data::chunk::{CHUNK_BYTES, ChunkBytes, ChunkPin};
 use crate::error::Result;
 use crate::limits::PIN_BYTES;
@@ -75,6 +75,7 @@ impl Stream {
     pub(crate) fn pin(&self, offset: u64, len: usize) -> Result<Pin> {
         let len = self.clip(offset, len).min(PIN_BYTES);
         let mut pin = Pin::default();
+        let end = (offset + len as u64).div_ceil(CHUNK);
         for (index, within) in pieces(offset, len as u64) {
             match &self.body {
                 Body::Small(small) if index == 0 => {
@@ -83,7 +84,12 @@ impl Stream {
                     pin.push(Lent::Zeros, stored..within.end);
                 }
                 Body::Chunks(chunks) => match chunks.get(index) {
-                    Some(chunk) => pin.push(Lent::Chunk(chunk.pin()?), within),
+                    Some(chunk) => {
+                        if !chunk.is_warm() {
+                            ahead::look(chunks, chunk, index, end);
+                        }
+                        pin.push(Lent::Chunk(chunk.pin()?), within);
+                    }
                     None => pin.push(Lent::Zeros, within),
                 },
                 Body::Hole | Body::Small(_) => pin.push(Lent::Zeros, within),

@@ -35,6 +35,15 @@ fn content(stream: &Stream) -> Vec<u8> {
     all
 }
 
+/// The store's threads may be looking at what has just gone.
+fn assert_empties(store: &ChunkStore) {
+    let begun = std::time::Instant::now();
+    while (store.usage().frames, store.usage().memory_bytes) != (0, 0) {
+        assert!(begun.elapsed().as_secs() < 10, "{:?}", store.usage());
+        std::thread::yield_now();
+    }
+}
+
 fn chunks_of(stream: &Stream) -> u64 {
     match &stream.body {
         Body::Chunks(chunks) => chunks.len(),
@@ -310,11 +319,11 @@ fn a_full_memory_spills_to_a_file_without_a_name() {
         ChunkStore::new(StoreConfig { memory_bytes: 1 << 20, spill_dir: Some(folder.path().to_owned()) }).unwrap();
     let all = bytes(16 << 20, 9);
     let mut stream = written(&store, &all);
-    let small = written(&store, b"small ones go to chunks then");
-    assert_eq!(store.usage().memory_bytes, 1 << 20);
-    assert_eq!(store.usage().spilled_frames, 240 + 1);
+    let small = written(&store, b"small ones wait for room");
+    assert!(store.usage().resident_bytes <= 1 << 20);
+    assert!(store.usage().spilled_frames >= 240);
     assert!(content(&stream) == all);
-    assert_eq!(content(&small), b"small ones go to chunks then");
+    assert_eq!(content(&small), b"small ones wait for room");
     stream.punch(&store, 1 << 20, 8 << 20).unwrap();
     stream.write(&store, 3 << 20, b"x").unwrap();
     let mut expected = all;
@@ -323,7 +332,7 @@ fn a_full_memory_spills_to_a_file_without_a_name() {
     assert!(content(&stream) == expected);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     drop((stream, small));
-    assert_eq!((store.usage().frames, store.usage().memory_bytes), (0, 0));
+    assert_empties(&store);
 }
 
 #[derive(Debug, Clone)]

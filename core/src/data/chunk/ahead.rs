@@ -1,0 +1,161 @@
+//! Reading back: faults, several chunks in one read, and the threads that read before they are asked.
+//!
+//! A cell is read under its own lock and no other. Cells that lie behind each other in the device are read together:
+//! the first is waited for, the others are taken if nobody has them. A failure here concerns the first alone.
+//!
+//! The threads begin with the first hint and end with the store. Hints that they have no time for are forgotten.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+use std::thread::{Builder, JoinHandle};
+
+use super::cell::Cell;
+use super::depot::{CHUNK, Depot, Need};
+use super::region::Frame;
+use crate::error::Result;
+use crate::sync::{Condvar, Mutex, MutexGuard, RecursiveRwLockWriteGuard};
+
+/// The most hints that wait.
+const HINTS: usize = 16;
+/// Threads: disks like to be asked for more than one thing at a time.
+const READERS: usize = 2;
+
+#[derive(Debug, Default)]
+struct Queue {
+    hints: VecDeque<Vec<Weak<Cell>>>,
+    stopped: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ReadAhead {
+    queue: Mutex<Queue>,
+    work: Condvar,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl ReadAhead {
+    /// Ends the threads.
+    pub(super) fn stop(&self) {
+        self.queue.lock().stopped = true;
+        self.work.notify_all();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            // A thread that has panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A cell that is being read, and where to.
+struct Reading<'a> {
+    cell: &'a Arc<Cell>,
+    lock: RecursiveRwLockWriteGuard<'a, Option<Frame>>,
+    frame: Frame,
+}
+
+impl Depot {
+    /// Reads the bytes of a cell whose lock the caller holds.
+    pub(super) fn fault(&self, cell: &Arc<Cell>, into: &mut Option<Frame>, need: Need) -> Result<()> {
+        let slot = cell.slot().expect("invariant: a cell without frame has a slot");
+        let mut frame = self.frame_to_fill(cell, need)?;
+        self.read_slots(slot, &mut [frame.bytes_mut()])?;
+        *into = Some(frame);
+        self.counters.faults.add(1);
+        self.count_back();
+        Ok(())
+    }
+
+    /// Reads neighbouring slots.
+    pub(super) fn read_slots(&self, first: u32, into: &mut [&mut super::ChunkBytes]) -> Result<()> {
+        let spill = self.spill.as_ref().expect("invariant: who has a slot has a device");
+        let mut parts: Vec<&mut [u8]> = into.iter_mut().map(|part| &mut part[..]).collect();
+        spill.read(first, &mut parts)?;
+        self.counters.read_bytes.add(parts.len() as u64 * CHUNK);
+        Ok(())
+    }
+
+    /// Reads a cell back, with as many of `next` as lie behind it. Does nothing if the first is there already.
+    /// Returns how many it read.
+    pub(super) fn fetch<'a>(
+        &self,
+        first: &'a Arc<Cell>,
+        next: impl Iterator<Item = &'a Arc<Cell>>,
+        need: Need,
+    ) -> Result<usize> {
+        let locked = if need == Need::Ahead { first.try_lock_spilled() } else { first.lock_spilled() };
+        let Some((lock, slot)) = locked else { return Ok(0) };
+        let mut run = vec![Reading { cell: first, lock, frame: self.frame_to_fill(first, need)? }];
+        for cell in next {
+            match self.join_run(cell, slot + run.len() as u32) {
+                Some(reading) => run.push(reading),
+                None => break,
+            }
+        }
+        let mut frames: Vec<_> = run.iter_mut().map(|reading| reading.frame.bytes_mut()).collect();
+        self.read_slots(slot, &mut frames)?;
+        let count = run.len();
+        self.counters.faults.add(u64::from(need != Need::Ahead));
+        for (at, mut reading) in run.into_iter().enumerate() {
+            *reading.lock = Some(reading.frame);
+            if at > 0 || need == Need::Ahead {
+                reading.cell.mark_ahead();
+            }
+            self.count_back();
+        }
+        Ok(count)
+    }
+
+    /// Leaves cells to the threads.
+    pub(super) fn fetch_later(self: &Arc<Self>, cells: Vec<Weak<Cell>>) {
+        let mut queue = self.read_ahead.queue.lock();
+        if queue.stopped || queue.hints.len() >= HINTS {
+            return;
+        }
+        queue.hints.push_back(cells);
+        drop(queue);
+        self.read_ahead.work.notify_one();
+        let mut threads = self.read_ahead.threads.lock();
+        if threads.is_empty() && !self.read_ahead.queue.lock().stopped {
+            // Without threads everything is read when it is asked for.
+            threads.extend((0..READERS).filter_map(|_| self.start_reader().ok()));
+        }
+    }
+
+    fn start_reader(self: &Arc<Self>) -> std::io::Result<JoinHandle<()>> {
+        let depot = Arc::clone(self);
+        Builder::new().name("bough-reader".into()).spawn(move || depot.read_hints())
+    }
+
+    fn join_run<'a>(&self, cell: &'a Arc<Cell>, slot: u32) -> Option<Reading<'a>> {
+        let (lock, _) = cell.try_lock_spilled().filter(|&(_, found)| found == slot)?;
+        let frame = self.frame_to_fill(cell, Need::Ahead).ok()?;
+        Some(Reading { cell, lock, frame })
+    }
+
+    fn frame_to_fill(&self, cell: &Arc<Cell>, need: Need) -> Result<Frame> {
+        self.claim_frame(need)?;
+        Ok(self.claimed_frame(cell)?.0)
+    }
+
+    fn read_hints(&self) {
+        let mut queue = self.read_ahead.queue.lock();
+        while !queue.stopped {
+            match queue.hints.pop_front() {
+                Some(cells) => MutexGuard::unlocked(&mut queue, || self.fetch_all(&cells)),
+                None => self.read_ahead.work.wait(&mut queue),
+            }
+        }
+    }
+
+    fn fetch_all(&self, cells: &[Weak<Cell>]) {
+        let cells: Vec<Arc<Cell>> = cells.iter().filter_map(Weak::upgrade).collect();
+        let mut rest = &cells[..];
+        while let Some((first, next)) = rest.split_first() {
+            match self.fetch(first, next.iter(), Need::Ahead) {
+                Ok(read) => rest = &rest[read.max(1)..],
+                // Memory is short, or the device fails: whoever needs the bytes will hear of it.
+                Err(_) => return,
+            }
+        }
+    }
+}

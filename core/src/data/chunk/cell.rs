@@ -1,0 +1,305 @@
+//! Cells: one chunk's bytes, wherever they are.
+//!
+//! A cell has a frame, or a slot of the spill device, or both. Invariants, all kept by the lock on the frame:
+//! * without a frame there is a slot, and it holds the bytes;
+//! * `dirty` is false only if the slot holds the same bytes as the frame;
+//! * the frame comes and goes, and its bytes change, only under the exclusive lock; slot and `dirty` change under it,
+//!   or, by the one evictor that there is at a time, under a shared one.
+//!
+//! A dirty cell keeps its old slot: so that what came from the device can go back to it even when its disk is full.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+use super::ChunkBytes;
+use super::depot::{Depot, Need};
+use super::region::Frame;
+use crate::error::Result;
+use crate::sync::{RecursiveRwLock, RecursiveRwLockReadGuard, RecursiveRwLockWriteGuard};
+
+/// Read or written since the evictor last came by.
+const USED: u8 = 1;
+/// Read ahead, and not asked for yet.
+const AHEAD: u8 = 2;
+
+const NO_SLOT: u32 = u32::MAX;
+
+/// What a spilled chunk still takes of memory: its cell with the allocator's share, and its place in a tree.
+pub(super) const CELL_BYTES: u64 = (size_of::<Cell>() + 48) as u64;
+
+#[derive(Debug)]
+pub(super) struct Cell {
+    frame: RecursiveRwLock<Option<Frame>>,
+    handles: AtomicUsize,
+    slot: AtomicU32,
+    dirty: AtomicBool,
+    flags: AtomicU8,
+    /// Grows from cell to cell, so that what was allocated in order can be spilled in order.
+    stamp: u64,
+    depot: Arc<Depot>,
+}
+
+/// What the evictor may do with a cell.
+pub(super) enum Standing {
+    /// Nothing now: it is in use, or was lately.
+    Busy,
+    /// Nothing: it is lent out, or has no frame.
+    Pinned,
+    /// Drop its frame.
+    Clean,
+    /// Write it to the device first.
+    Dirty,
+}
+
+impl Cell {
+    /// A cell with one handle, and no bytes yet.
+    pub(super) fn new(depot: &Arc<Depot>) -> Arc<Self> {
+        Arc::new(Self {
+            frame: RecursiveRwLock::new(None),
+            handles: AtomicUsize::new(1),
+            slot: AtomicU32::new(NO_SLOT),
+            dirty: AtomicBool::new(true),
+            flags: AtomicU8::new(USED),
+            stamp: depot.counters.allocations.next(),
+            depot: Arc::clone(depot),
+        })
+    }
+
+    /// Gives a new cell its bytes.
+    pub(super) fn install(&self, frame: Frame) {
+        *self.frame.write() = Some(frame);
+    }
+
+    pub(super) fn depot(&self) -> &Arc<Depot> {
+        &self.depot
+    }
+
+    pub(super) fn stamp(&self) -> u64 {
+        self.stamp
+    }
+
+    /// Whether a caller who holds a handle exclusively is alone with the cell, but for the evictor.
+    #[inline]
+    pub(super) fn has_one_handle(&self) -> bool {
+        // With Acquire, as handles are dropped with Release: what their holders did with the frame is done.
+        self.handles.load(Acquire) == 1
+    }
+
+    pub(super) fn add_handle(&self) {
+        self.handles.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn drop_handle(&self) {
+        self.handles.fetch_sub(1, Release);
+    }
+
+    #[inline]
+    pub(super) fn is_warm(&self) -> bool {
+        self.flags.load(Relaxed) == USED
+    }
+
+    pub(super) fn is_ahead(&self) -> bool {
+        self.flags.load(Relaxed) & AHEAD != 0
+    }
+
+    /// Whether the bytes are in memory. While somebody brings them there, they are as good as.
+    pub(super) fn is_resident(&self) -> bool {
+        self.frame.try_read().is_none_or(|frame| frame.is_some())
+    }
+
+    /// The bytes, shared. Reads them back if need be.
+    #[inline]
+    pub(super) fn read(self: &Arc<Self>) -> Result<BytesRead<'_>> {
+        // A recursive lock, as a reader who holds one chunk twice must not wait for a writer who waits for him.
+        let frame = self.frame.read();
+        self.mark_used();
+        if frame.is_some() {
+            return Ok(BytesRead { frame });
+        }
+        drop(frame);
+        self.read_back()
+    }
+
+    /// The bytes, exclusively; they become dirty. For the one handle.
+    #[inline]
+    pub(super) fn write(self: &Arc<Self>) -> Result<BytesWrite<'_>> {
+        let mut frame = self.frame.write();
+        self.mark_used();
+        if frame.is_none() {
+            self.depot.fault(self, &mut frame, Need::Write)?;
+        }
+        self.dirty.store(true, Relaxed);
+        Ok(BytesWrite { frame })
+    }
+
+    /// As [`Cell::write`], but whatever the bytes were is not read back.
+    pub(super) fn overwrite(self: &Arc<Self>) -> Result<BytesWrite<'_>> {
+        let mut frame = self.frame.write();
+        self.mark_used();
+        if frame.is_none() {
+            self.depot.claim_frame(Need::Write)?;
+            let (fresh, _) = self.depot.claimed_frame(self)?;
+            self.depot.count_back();
+            *frame = Some(fresh);
+        }
+        self.dirty.store(true, Relaxed);
+        Ok(BytesWrite { frame })
+    }
+
+    /// Copies the bytes from wherever they are. Needs no memory.
+    pub(super) fn copy_to(&self, into: &mut ChunkBytes) -> Result<()> {
+        let frame = self.frame.read();
+        match (&*frame, self.slot()) {
+            (Some(frame), _) => into.copy_from_slice(frame.bytes()),
+            (None, Some(slot)) => self.depot.read_slots(slot, &mut [into])?,
+            (None, None) => unreachable!("a cell without frame has a slot"),
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn read_back(self: &Arc<Self>) -> Result<BytesRead<'_>> {
+        // Others who want the same bytes wait here, and find them.
+        let mut frame = self.frame.write();
+        if frame.is_none() {
+            self.depot.fault(self, &mut frame, Need::Read)?;
+        }
+        Ok(BytesRead { frame: RecursiveRwLockWriteGuard::downgrade(frame) })
+    }
+
+    #[inline]
+    fn mark_used(&self) {
+        if self.flags.load(Relaxed) != USED {
+            self.mark_used_first();
+        }
+    }
+
+    #[cold]
+    fn mark_used_first(&self) {
+        if self.flags.swap(USED, Relaxed) & AHEAD != 0 {
+            self.depot.counters.ahead_hits.add(1);
+        }
+    }
+
+    /// For who reads cells back together: the lock on a cell that is still to be read, and its slot. Does not wait.
+    pub(super) fn try_lock_spilled(&self) -> Option<(RecursiveRwLockWriteGuard<'_, Option<Frame>>, u32)> {
+        let frame = self.frame.try_write()?;
+        if frame.is_some() {
+            return None;
+        }
+        Some((frame, self.slot()?))
+    }
+
+    /// As [`Cell::try_lock_spilled`], but waits.
+    pub(super) fn lock_spilled(&self) -> Option<(RecursiveRwLockWriteGuard<'_, Option<Frame>>, u32)> {
+        let frame = self.frame.write();
+        if frame.is_some() {
+            return None;
+        }
+        Some((frame, self.slot()?))
+    }
+
+    /// Marks bytes that were read before anyone asked for them.
+    pub(super) fn mark_ahead(&self) {
+        self.flags.store(USED | AHEAD, Relaxed);
+    }
+
+    /// Where the device has the bytes, or an older state of them.
+    pub(super) fn slot(&self) -> Option<u32> {
+        let slot = self.slot.load(Relaxed);
+        (slot != NO_SLOT).then_some(slot)
+    }
+}
+
+/// For the evictor, of which there is one at a time.
+impl Cell {
+    /// What can be done with the cell. Whoever was used since the last look has a second chance.
+    pub(super) fn standing(&self) -> Standing {
+        let used = self.flags.load(Relaxed) & USED != 0;
+        if used {
+            self.flags.fetch_and(!USED, Relaxed);
+        }
+        // Without handles it is about to go, and is only held up by our looking.
+        if used || self.handles.load(Relaxed) == 0 {
+            return Standing::Busy;
+        }
+        match self.frame.try_read().as_deref() {
+            None => Standing::Busy,
+            Some(None) => Standing::Pinned,
+            Some(Some(frame)) if frame.is_shared() => Standing::Pinned,
+            Some(Some(_)) if self.dirty.load(Relaxed) => Standing::Dirty,
+            Some(Some(_)) => Standing::Clean,
+        }
+    }
+
+    /// The bytes, if they are in memory, must be written, and nobody changes them now.
+    pub(super) fn dirty_bytes(&self) -> Option<BytesRead<'_>> {
+        let frame = self.frame.try_read()?;
+        (frame.is_some() && self.dirty.load(Relaxed)).then_some(BytesRead { frame })
+    }
+
+    /// Notes that `slot` holds these bytes now. Returns the slot that held others.
+    pub(super) fn set_clean(&self, _bytes: &BytesRead<'_>, slot: u32) -> Option<u32> {
+        let old = self.slot.swap(slot, Relaxed);
+        self.dirty.store(false, Relaxed);
+        (old != NO_SLOT && old != slot).then_some(old)
+    }
+
+    /// Drops the frame, if the device has its bytes and nobody uses or used it. Says whether it did.
+    pub(super) fn drop_clean_frame(&self) -> bool {
+        let Some(mut frame) = self.frame.try_write() else { return false };
+        let keep = self.dirty.load(Relaxed) || self.flags.load(Relaxed) & USED != 0;
+        if keep || frame.as_ref().is_none_or(Frame::is_shared) {
+            return false;
+        }
+        self.flags.store(0, Relaxed);
+        // Both before the lock goes: who faults the cell next counts it back.
+        *frame = None;
+        self.depot.count_away();
+        true
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot() {
+            if self.frame.get_mut().is_none() {
+                self.depot.count_back();
+            }
+            self.depot.free_slot(slot);
+        }
+    }
+}
+
+/// A cell's bytes while they are read.
+pub(super) struct BytesRead<'a> {
+    frame: RecursiveRwLockReadGuard<'a, Option<Frame>>,
+}
+
+impl BytesRead<'_> {
+    #[inline]
+    pub(super) fn frame(&self) -> &Frame {
+        self.frame.deref().as_ref().expect("invariant: bytes being read are in memory")
+    }
+}
+
+/// A cell's bytes while they are changed.
+pub(super) struct BytesWrite<'a> {
+    frame: RecursiveRwLockWriteGuard<'a, Option<Frame>>,
+}
+
+impl BytesWrite<'_> {
+    #[inline]
+    pub(super) fn frame(&self) -> &Frame {
+        self.frame.as_ref().expect("invariant: bytes being changed are in memory")
+    }
+
+    #[inline]
+    pub(super) fn frame_mut(&mut self) -> &mut Frame {
+        self.frame.as_mut().expect("invariant: bytes being changed are in memory")
+    }
+}

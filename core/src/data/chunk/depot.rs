@@ -1,0 +1,356 @@
+//! The depot: the memory of a store, what of it is in use, and the marks that decide who gets more.
+//!
+//! Cells keep the depot, so that chunks outlive their store. Two counts:
+//! * `used`: what somebody holds: frames, small buffers, other memory, and what spilled cells still take;
+//! * `charged`: the same with warm frames, which nobody holds. Never above the limit but for what `used` is.
+//!
+//! With a device, fresh chunks stop at the hard mark, below the limit, and the rest is for reading back: frames filled
+//! there are clean, or have a slot to go to, so that what is stored can be read though nothing more can be spilled.
+//! Past the soft mark the evictor is at work.
+
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
+use std::sync::{Arc, Weak};
+
+use crossbeam_utils::CachePadded;
+
+use super::CHUNK_BYTES;
+use super::ahead::ReadAhead;
+use super::cell::{CELL_BYTES, Cell};
+use super::evictor::{Evictor, Patience};
+use super::pool::{Cooled, Pool};
+use super::region::{Frame, Place, REGION_FRAMES, Region};
+use super::spill::Spill;
+use crate::error::{Error, Result};
+use crate::sync::Mutex;
+
+pub(super) const CHUNK: u64 = CHUNK_BYTES as u64;
+/// Pools of memory: threads beyond this many share them.
+pub(super) const STRIPES: usize = 8;
+/// The most free frames that a pool keeps warm.
+const WARM_FRAMES: u64 = 64;
+/// The most frames that only reading back may take.
+const FAULT_FRAMES: u64 = 16;
+/// The most frames between the marks: as many as writers may run ahead of the evictor.
+const AHEAD_FRAMES: u64 = 1024;
+/// How often a thread that may have a frame looks through all pools for it.
+const STEAL_ROUNDS: usize = 4;
+/// Before an operation fails.
+const PATIENCE: Patience = Patience { fruitless: 1, outrun: 500 };
+/// Before a read goes beyond the limit. A device that failed once may not fail twice.
+const READ_PATIENCE: Patience = Patience { fruitless: 2, outrun: 20 };
+/// From this limit on huge pages are worth what they round up.
+const HUGE_FROM_BYTES: u64 = 64 * (REGION_FRAMES * CHUNK_BYTES) as u64;
+
+/// What memory is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Bytes that exist nowhere else.
+    Fresh,
+    /// Reading back, to be changed.
+    Write,
+    /// Reading back, to be read. Always granted: if all memory is in use, above the limit.
+    Read,
+    /// Reading back what nobody has asked for. Does not wait.
+    Ahead,
+}
+
+/// Where the store changes its behaviour, in bytes of `used`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marks {
+    /// The evictor stops.
+    pub(super) low: u64,
+    /// The evictor starts.
+    pub(super) soft: u64,
+    /// Nothing fresh beyond.
+    pub(super) hard: u64,
+    /// Nothing beyond.
+    pub(super) limit: u64,
+}
+
+impl Marks {
+    fn new(limit: u64, spills: bool) -> Self {
+        let frames = limit / CHUNK;
+        if !spills || frames < 2 {
+            return Self { low: limit, soft: limit, hard: limit, limit };
+        }
+        let hard = limit - (frames / 64).clamp(1, FAULT_FRAMES) * CHUNK;
+        let ahead = (frames / 8).clamp(1, AHEAD_FRAMES);
+        let soft = hard.saturating_sub(ahead * CHUNK);
+        Self { low: soft.saturating_sub(ahead / 4 * CHUNK), soft, hard, limit }
+    }
+
+    pub(super) fn of(&self, need: Need) -> u64 {
+        match need {
+            Need::Fresh | Need::Ahead => self.hard,
+            Need::Write | Need::Read => self.limit,
+        }
+    }
+}
+
+/// A count that many threads add to.
+#[derive(Debug, Default)]
+pub(super) struct Count(CachePadded<AtomicU64>);
+
+impl Count {
+    pub(super) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Relaxed);
+    }
+
+    /// The count before this one.
+    pub(super) fn next(&self) -> u64 {
+        self.0.fetch_add(1, Relaxed)
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// What the store did.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) allocations: Count,
+    pub(super) copies: Count,
+    pub(super) stalls: Count,
+    pub(super) evictions: Count,
+    pub(super) faults: Count,
+    pub(super) ahead_hits: Count,
+    pub(super) read_bytes: Count,
+    pub(super) written_bytes: Count,
+}
+
+#[derive(Debug)]
+pub(super) struct Depot {
+    pub(super) marks: Marks,
+    /// How many free frames a pool keeps warm.
+    reserve: usize,
+    pub(super) pools: Vec<CachePadded<Mutex<Pool>>>,
+    pub(super) spill: Option<Spill>,
+    pub(super) evictor: Evictor,
+    pub(super) read_ahead: ReadAhead,
+    pub(super) counters: Counters,
+    used: CachePadded<AtomicU64>,
+    charged: CachePadded<AtomicU64>,
+    /// Cells whose bytes are only in the device.
+    away: CachePadded<AtomicU64>,
+    pub(super) me: Weak<Depot>,
+}
+
+impl Depot {
+    pub(super) fn new(memory_bytes: u64, spill: Option<Spill>) -> Arc<Self> {
+        let stripe_bytes = memory_bytes / STRIPES as u64;
+        let pool = |number| CachePadded::new(Mutex::new(Pool::new(number)));
+        Arc::new_cyclic(|me| Self {
+            marks: Marks::new(memory_bytes, spill.is_some()),
+            reserve: (stripe_bytes / 64 / CHUNK).min(WARM_FRAMES) as usize,
+            pools: (0..STRIPES as u16).map(pool).collect(),
+            spill,
+            evictor: Evictor::default(),
+            read_ahead: ReadAhead::default(),
+            counters: Counters::default(),
+            used: CachePadded::default(),
+            charged: CachePadded::default(),
+            away: CachePadded::default(),
+            me: Weak::clone(me),
+        })
+    }
+
+    pub(super) fn used(&self) -> u64 {
+        self.used.load(Relaxed)
+    }
+
+    /// As [`Depot::used`], with what the store keeps for itself.
+    pub(super) fn charged(&self) -> u64 {
+        self.charged.load(Relaxed)
+    }
+
+    /// Cells whose bytes are only in the device.
+    pub(super) fn away(&self) -> u64 {
+        self.away.load(Relaxed)
+    }
+
+    /// Counts a frame as used. Waits for the evictor if it must.
+    pub(super) fn claim_frame(&self, need: Need) -> Result<()> {
+        self.claim(CHUNK, need)
+    }
+
+    /// Counts memory that is not frames as used and charged.
+    pub(super) fn reserve(&self, bytes: u64) -> Result<()> {
+        self.claim(bytes, Need::Fresh)?;
+        self.charge(bytes);
+        Ok(())
+    }
+
+    /// Takes back what [`Depot::reserve`] counted.
+    pub(super) fn release(&self, bytes: u64) {
+        self.charged.fetch_sub(bytes, Relaxed);
+        self.unclaim(bytes);
+    }
+
+    /// A free frame for `owner`, and whether it is zero. To be claimed before, and unclaimed here if there is none.
+    pub(super) fn claimed_frame(&self, owner: &Arc<Cell>) -> Result<(Frame, bool)> {
+        let taken = self.take_frame(owner);
+        if taken.is_err() {
+            self.unclaim(CHUNK);
+        }
+        taken
+    }
+
+    /// Called when a frame goes.
+    pub(super) fn put_frame(&self, place: Place) {
+        // The guard must be gone before the regions are: unmapping is slow.
+        let cooled = self.pools[place.pool as usize].lock().put(place, self.warm_reserve());
+        self.discharge(&cooled);
+        drop(cooled);
+        self.unclaim(CHUNK);
+    }
+
+    /// Gives the warm frames of all pools back to the system. Returns how many bytes that were.
+    pub(super) fn cool_all(&self) -> u64 {
+        let cool = |pool: &CachePadded<Mutex<Pool>>| {
+            let cooled = pool.lock().cool_all();
+            self.discharge(&cooled);
+            cooled.frames * CHUNK
+        };
+        self.pools.iter().map(cool).sum()
+    }
+
+    /// A cell's frame went, and the cell stays. That is little, and not asked for.
+    pub(super) fn count_away(&self) {
+        self.away.fetch_add(1, Relaxed);
+        self.used.fetch_add(CELL_BYTES, Relaxed);
+        self.charge(CELL_BYTES);
+    }
+
+    /// A cell that was away is back, or gone.
+    pub(super) fn count_back(&self) {
+        self.away.fetch_sub(1, Relaxed);
+        self.release(CELL_BYTES);
+    }
+
+    pub(super) fn free_slot(&self, slot: u32) {
+        let Some(spill) = &self.spill else { return };
+        if spill.free(slot..slot + 1) {
+            self.kick();
+        }
+    }
+
+    pub(super) fn try_claim(&self, bytes: u64, mark: u64) -> bool {
+        let fits = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= mark);
+        match self.used.fetch_update(Relaxed, Relaxed, fits) {
+            Ok(before) => {
+                if before + bytes > self.marks.soft {
+                    self.kick();
+                }
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// As [`Depot::try_claim`], for who has called the evictor already.
+    pub(super) fn try_claim_quietly(&self, bytes: u64, mark: u64) -> bool {
+        let fits = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= mark);
+        // In one order with the waiting: who gives back and sees nobody wait is seen to have given back.
+        self.used.fetch_update(SeqCst, SeqCst, fits).is_ok()
+    }
+
+    fn claim(&self, bytes: u64, need: Need) -> Result<()> {
+        let mark = self.marks.of(need);
+        if self.try_claim(bytes, mark) {
+            return Ok(());
+        }
+        if need == Need::Ahead || self.spill.is_none() || bytes > mark {
+            return Err(Error::NoSpace);
+        }
+        self.counters.stalls.add(1);
+        if need != Need::Read {
+            return self.wait_for_room(bytes, mark, PATIENCE);
+        }
+        if self.wait_for_room(bytes, mark, READ_PATIENCE).is_err() {
+            self.used.fetch_add(bytes, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// While the evictor is at work, what it frees is what is taken next.
+    fn warm_reserve(&self) -> usize {
+        let Marks { low, soft, .. } = self.marks;
+        let freed_at_once = soft - low;
+        let works = freed_at_once > 0 && self.used() > low - freed_at_once.min(low);
+        if works { self.reserve.max((freed_at_once / CHUNK) as usize) } else { self.reserve }
+    }
+
+    fn unclaim(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, SeqCst);
+        if self.evictor.waiting.load(SeqCst) > 0 {
+            self.evictor.tell_waiting();
+        }
+    }
+
+    fn discharge(&self, cooled: &Cooled) {
+        self.charged.fetch_sub(cooled.frames * CHUNK, Relaxed);
+    }
+
+    /// Counts memory that is not frames as charged; warm frames make way for it.
+    fn charge(&self, bytes: u64) {
+        let crowded = || self.charged() + bytes > self.marks.limit;
+        for pool in self.pools.iter().filter(|_| crowded()) {
+            let mut pool = pool.lock();
+            while crowded() {
+                let cooled = pool.cool_one();
+                self.discharge(&cooled);
+                if cooled.frames == 0 {
+                    break;
+                }
+            }
+        }
+        self.charged.fetch_add(bytes, Relaxed);
+    }
+
+    fn charge_frame(&self) -> bool {
+        let fits = |charged: u64| charged.checked_add(CHUNK).filter(|&sum| sum <= self.marks.limit);
+        self.charged.fetch_update(Relaxed, Relaxed, fits).is_ok()
+    }
+
+    /// What is charged and not used is warm somewhere, unless others are just taking it.
+    fn take_warm_elsewhere(&self, own: usize, owner: &Arc<Cell>) -> Option<Frame> {
+        let mut others = (1..STEAL_ROUNDS * STRIPES).map(|step| &self.pools[(own + step) % STRIPES]);
+        others.find_map(|pool| pool.lock().take_warm(owner))
+    }
+
+    fn take_frame(&self, owner: &Arc<Cell>) -> Result<(Frame, bool)> {
+        let own = stripe();
+        let mut pool = self.pools[own].lock();
+        if let Some(frame) = pool.take_warm(owner) {
+            return Ok((frame, false));
+        }
+        if !self.charge_frame() {
+            drop(pool);
+            if let Some(frame) = self.take_warm_elsewhere(own, owner) {
+                return Ok((frame, false));
+            }
+            self.charged.fetch_add(CHUNK, Relaxed);
+            pool = self.pools[own].lock();
+        }
+        let huge = self.marks.limit >= HUGE_FROM_BYTES;
+        let taken = pool.take_cold(owner, || Region::map(huge, Weak::clone(&self.me)));
+        if taken.is_err() {
+            self.charged.fetch_sub(CHUNK, Relaxed);
+        }
+        Ok((taken?, Region::discarded_is_zero()))
+    }
+}
+
+/// The pool that this thread allocates from.
+fn stripe() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static STRIPE: usize = THREADS.fetch_add(1, Relaxed) % STRIPES;
+    }
+    // A thread that is ending has lost its own; any will do.
+    STRIPE.try_with(|stripe| *stripe).unwrap_or(0)
+}

@@ -1,0 +1,255 @@
+//! Where chunks go when memory is full.
+//!
+//! The trait is all that the store knows of a disk; [`SpillFile`] is the one on a real one, tests bring their own.
+//! A device keeps no books: which ranges hold what is for [`super::spill`].
+
+use std::fmt::Debug;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// A place for bytes. Offsets and lengths are whole chunks, buffers are aligned as pages are.
+pub(crate) trait SpillDevice: Debug + Send + Sync {
+    /// Fills the buffers, one after the other, from `offset` on. All of them or an error.
+    fn read_at(&self, offset: u64, into: &mut [&mut [u8]]) -> io::Result<()>;
+
+    /// Writes the buffers, one after the other, from `offset` on. All of them or an error; after an error the range
+    /// holds anything.
+    fn write_at(&self, offset: u64, from: &[&[u8]]) -> io::Result<()>;
+
+    /// Frees what the range takes. Its bytes are lost.
+    fn punch(&self, range: Range<u64>) -> io::Result<()>;
+
+    /// Makes the device reach to the range's end, and sets space aside for the range where it can.
+    fn allocate(&self, range: Range<u64>) -> io::Result<()>;
+
+    /// Bytes that others and we may still take.
+    fn room(&self) -> io::Result<u64>;
+}
+
+/// A file without a name: it is gone whatever way the process ends. Written and read past the system's page cache,
+/// which would hold everything a second time.
+#[derive(Debug)]
+pub(super) struct SpillFile {
+    file: File,
+    direct: AtomicBool,
+}
+
+impl SpillFile {
+    pub(super) fn create_in(folder: &Path) -> io::Result<Self> {
+        let file = tempfile::tempfile_in(folder)?;
+        let direct = AtomicBool::new(os::set_direct(&file, true));
+        Ok(Self { file, direct })
+    }
+
+    /// Runs a transfer. File systems that take the wish for direct transfers but not the transfers get others.
+    fn transfer(&self, mut run: impl FnMut(&File) -> io::Result<()>) -> io::Result<()> {
+        match run(&self.file) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput && self.direct.load(Relaxed) => {
+                os::set_direct(&self.file, false);
+                self.direct.store(false, Relaxed);
+                run(&self.file)
+            }
+            done => done,
+        }
+    }
+}
+
+/// How far behind the last write the page cache is told to forget: it can only forget what it has written.
+const FORGET_BEHIND_BYTES: u64 = 32 << 20;
+
+impl SpillDevice for SpillFile {
+    fn read_at(&self, offset: u64, into: &mut [&mut [u8]]) -> io::Result<()> {
+        self.transfer(|file| os::read_at(file, offset, into))?;
+        if !self.direct.load(Relaxed) {
+            let len = into.iter().map(|part| part.len() as u64).sum::<u64>();
+            os::forget(&self.file, offset..offset + len);
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, from: &[&[u8]]) -> io::Result<()> {
+        self.transfer(|file| os::write_at(file, offset, from))?;
+        if !self.direct.load(Relaxed) {
+            let len = from.iter().map(|part| part.len() as u64).sum::<u64>();
+            os::forget(&self.file, offset.saturating_sub(FORGET_BEHIND_BYTES)..offset + len);
+        }
+        Ok(())
+    }
+
+    fn punch(&self, range: Range<u64>) -> io::Result<()> {
+        os::punch(&self.file, range)
+    }
+
+    fn allocate(&self, range: Range<u64>) -> io::Result<()> {
+        os::allocate(&self.file, range)
+    }
+
+    fn room(&self) -> io::Result<u64> {
+        os::room(&self.file)
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod os {
+    use std::fs::File;
+    use std::io::{self, IoSlice, IoSliceMut};
+    use std::ops::Range;
+
+    use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate, fcntl_getfl, fcntl_setfl, fstatvfs};
+    use rustix::io::{Errno, preadv, pwritev};
+
+    pub(super) fn set_direct(file: &File, on: bool) -> bool {
+        let set = fcntl_getfl(file).and_then(|mut flags| {
+            flags.set(OFlags::DIRECT, on);
+            fcntl_setfl(file, flags)
+        });
+        set.is_ok() && on
+    }
+
+    pub(super) fn read_at(file: &File, mut offset: u64, into: &mut [&mut [u8]]) -> io::Result<()> {
+        let mut parts: Vec<IoSliceMut<'_>> = into.iter_mut().map(|part| IoSliceMut::new(part)).collect();
+        let mut rest = &mut parts[..];
+        while !rest.is_empty() {
+            match preadv(file, rest, offset) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(done) => {
+                    offset += done as u64;
+                    IoSliceMut::advance_slices(&mut rest, done);
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_at(file: &File, mut offset: u64, from: &[&[u8]]) -> io::Result<()> {
+        let mut parts: Vec<IoSlice<'_>> = from.iter().map(|part| IoSlice::new(part)).collect();
+        let mut rest = &mut parts[..];
+        while !rest.is_empty() {
+            match pwritev(file, rest, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(done) => {
+                    offset += done as u64;
+                    IoSlice::advance_slices(&mut rest, done);
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn punch(file: &File, range: Range<u64>) -> io::Result<()> {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        Ok(fallocate(file, flags, range.start, range.end - range.start)?)
+    }
+
+    pub(super) fn allocate(file: &File, range: Range<u64>) -> io::Result<()> {
+        match fallocate(file, FallocateFlags::empty(), range.start, range.end - range.start) {
+            // Space is then found, or not, when it is written.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(range.end),
+            done => Ok(done?),
+        }
+    }
+
+    pub(super) fn room(file: &File) -> io::Result<u64> {
+        let stats = fstatvfs(file)?;
+        Ok(stats.f_bavail * stats.f_frsize)
+    }
+
+    pub(super) fn forget(file: &File, range: Range<u64>) {
+        // A hint.
+        let len = std::num::NonZero::new(range.end - range.start);
+        let _ = fadvise(file, range.start, len, Advice::DontNeed);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod os {
+    use std::fs::File;
+    use std::io;
+    use std::ops::Range;
+
+    pub(super) fn set_direct(_: &File, _: bool) -> bool {
+        false
+    }
+
+    pub(super) fn read_at(file: &File, mut offset: u64, into: &mut [&mut [u8]]) -> io::Result<()> {
+        for part in into {
+            let mut rest = &mut part[..];
+            while !rest.is_empty() {
+                let done = read_some(file, rest, offset)?;
+                if done == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                offset += done as u64;
+                rest = &mut rest[done..];
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_at(file: &File, mut offset: u64, from: &[&[u8]]) -> io::Result<()> {
+        for part in from {
+            let mut rest = &part[..];
+            while !rest.is_empty() {
+                let done = write_some(file, rest, offset)?;
+                offset += done as u64;
+                rest = &rest[done..];
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    use std::os::unix::fs::FileExt;
+    #[cfg(windows)]
+    use std::os::windows::fs::FileExt;
+
+    #[cfg(unix)]
+    fn read_some(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        file.read_at(into, offset)
+    }
+
+    #[cfg(unix)]
+    fn write_some(file: &File, from: &[u8], offset: u64) -> io::Result<usize> {
+        file.write_at(from, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_some(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        file.seek_read(into, offset)
+    }
+
+    #[cfg(windows)]
+    fn write_some(file: &File, from: &[u8], offset: u64) -> io::Result<usize> {
+        file.seek_write(from, offset)
+    }
+
+    /// The range is written over in time; until then it keeps its space, which harms nobody.
+    pub(super) fn punch(_: &File, _: Range<u64>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn allocate(file: &File, range: Range<u64>) -> io::Result<()> {
+        file.set_len(range.end)
+    }
+
+    #[cfg(unix)]
+    pub(super) fn room(file: &File) -> io::Result<u64> {
+        let stats = rustix::fs::fstatvfs(file)?;
+        Ok(stats.f_bavail * stats.f_frsize)
+    }
+
+    /// Unknown: a full disk says so when it is written to.
+    #[cfg(not(unix))]
+    pub(super) fn room(_: &File) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
+    pub(super) fn forget(_: &File, _: Range<u64>) {}
+}

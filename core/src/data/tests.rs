@@ -1,0 +1,53 @@
+//! Streams over stores that spill: what is stored stays, whatever the device does.
+
+#![allow(clippy::unwrap_used)]
+
+mod device;
+mod faults;
+mod limits;
+mod model;
+mod threads;
+
+use std::sync::Arc;
+
+use self::device::Disk;
+use super::chunk::{CHUNK_BYTES, ChunkStore, SpillConfig};
+use super::stream::Stream;
+
+const CHUNK: u64 = CHUNK_BYTES as u64;
+
+/// Everything freed is punched at once, and nothing of the disk is left to others.
+fn eager() -> SpillConfig {
+    SpillConfig { limit_bytes: u64::MAX, disk_reserve_bytes: 0, spare_bytes: 0 }
+}
+
+fn store_on(disk: &Disk, frames: u64) -> Arc<ChunkStore> {
+    ChunkStore::with_device(frames * CHUNK, Box::new(disk.clone()), eager())
+}
+
+/// Bytes that differ from place to place and from seed to seed.
+fn bytes(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut made = Vec::with_capacity(len + 8);
+    while made.len() < len {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        made.extend_from_slice(&(state ^ (state >> 29)).to_le_bytes());
+    }
+    made.truncate(len);
+    made
+}
+
+fn content(stream: &Stream) -> Vec<u8> {
+    let mut all = vec![0xAA; stream.size() as usize];
+    assert_eq!(stream.read(0, &mut all), Ok(all.len()));
+    all
+}
+
+/// The store's threads may be looking at what has just gone.
+fn assert_empties(store: &ChunkStore) {
+    let begun = std::time::Instant::now();
+    while (store.usage().frames, store.usage().memory_bytes) != (0, 0) {
+        assert!(begun.elapsed().as_secs() < 10, "{:?}", store.usage());
+        std::thread::yield_now();
+    }
+}

@@ -1222,6 +1222,60 @@ typedef struct fs_control_attach {
 // A text that must be UTF-8 is not. (Names of files and paths need not be.)
 #define FS_BAD_UTF8 37
 
+// A component before the last does not exist. Only opens that Windows' rules govern tell it from `FS_NOT_FOUND`.
+#define FS_PATH_NOT_FOUND 38
+
+// A name that the volume's name policy does not allow; `fs_error_text` says why.
+#define FS_BAD_NAME 39
+
+// Another handle does not share what is asked, or has what is not shared.
+#define FS_SHARING_VIOLATION 40
+
+// The file is deleted as soon as its last handle closes.
+#define FS_DELETE_PENDING 41
+
+// The file is read-only, or mapped, and cannot be deleted.
+#define FS_CANNOT_DELETE 42
+
+// A byte range that another handle has locked was read or written.
+#define FS_LOCK_CONFLICT 43
+
+// No lock of the handle has exactly that range.
+#define FS_RANGE_NOT_LOCKED 44
+
+// A program has mapped the part of the file that would go.
+#define FS_USER_MAPPED 45
+
+// The token lacks the privilege that the access needs.
+#define FS_PRIVILEGE_NOT_HELD 46
+
+// The token may not make that account the owner.
+#define FS_BAD_OWNER 47
+
+// A security descriptor that breaks the rules of its format; `fs_error_text` says which.
+#define FS_BAD_SECURITY 48
+
+// A list of extended attributes that breaks the rules of its format; `fs_error_text` says which.
+#define FS_BAD_EA_LIST 49
+
+// An extended attribute's name that Windows does not allow; `fs_error_text` says why.
+#define FS_BAD_EA_NAME 50
+
+// The file is no reparse point.
+#define FS_NOT_A_REPARSE_POINT 51
+
+// A reparse tag that is reserved, or one that cannot be set.
+#define FS_BAD_REPARSE_TAG 52
+
+// The reparse point that is there has another tag.
+#define FS_REPARSE_TAG_MISMATCH 53
+
+// A reparse buffer that breaks the rules of its format; `fs_error_text` says which.
+#define FS_BAD_REPARSE 54
+
+// The reparse point that is there has another GUID.
+#define FS_REPARSE_CONFLICT 55
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus

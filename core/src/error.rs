@@ -113,6 +113,63 @@ pub enum Error {
     /// A panic was caught at the C boundary; the volume is read-only from now on.
     #[error("internal fault; the volume is read-only from now on: please report it")]
     Internal,
+    /// A component before the last does not exist. Only opens that Windows' rules govern tell it from [`Error::NotFound`].
+    #[error("a directory of the path does not exist")]
+    PathNotFound,
+    /// A name that the volume's [`crate::NamePolicy`] does not allow; the text says why.
+    #[error("bad name: {0}")]
+    BadName(&'static str),
+    /// Another handle does not share what is asked, or has what is not shared.
+    #[error("another handle does not share the file for that")]
+    SharingViolation,
+    /// The file is deleted as soon as its last handle closes.
+    #[error("the file is about to be deleted")]
+    DeletePending,
+    /// The file is read-only, or mapped, and cannot be deleted.
+    #[error("the file cannot be deleted")]
+    CannotDelete,
+    /// A byte range that another handle has locked was read or written.
+    #[error("another handle has locked that range")]
+    LockConflict,
+    /// No lock of the handle has exactly that range.
+    #[error("no lock of that range")]
+    RangeNotLocked,
+    /// A program has mapped the part of the file that would go.
+    #[error("a program has mapped the file")]
+    UserMapped,
+    /// The token lacks the privilege that the access needs.
+    #[error("a required privilege is not held")]
+    PrivilegeNotHeld,
+    /// The token may not make that account the owner.
+    #[error("the account may not be made the owner")]
+    BadOwner,
+    /// A security descriptor that breaks the rules of its format; the text says which.
+    #[error("bad security descriptor: {0}")]
+    BadSecurity(&'static str),
+    /// A list of extended attributes that breaks the rules of its format; the text says which.
+    #[error("bad list of extended attributes: {0}")]
+    BadEaList(&'static str),
+    /// An extended attribute's name that Windows does not allow; the text says why.
+    #[error("bad name of an extended attribute: {0}")]
+    BadEaName(&'static str),
+    /// The file is no reparse point.
+    #[error("not a reparse point")]
+    NotAReparsePoint,
+    /// A reparse tag that is reserved, or one that cannot be set.
+    #[error("reparse tag out of its domain")]
+    BadReparseTag,
+    /// The reparse point that is there has another tag.
+    #[error("the reparse point has another tag")]
+    ReparseTagMismatch,
+    /// A reparse buffer that breaks the rules of its format; the text says which.
+    #[error("bad reparse data: {0}")]
+    BadReparse(&'static str),
+    /// The reparse point that is there has another GUID.
+    #[error("the reparse point has another GUID")]
+    ReparseConflict,
+    /// A name that must be UTF-8 (or UTF-16 turned into bytes without loss) is not.
+    #[error("a text that must be UTF-8 is not")]
+    BadUtf8,
 }
 
 /// The result of every operation of the core.

@@ -2,6 +2,10 @@
 
 /// Longest name of a directory entry, in bytes.
 pub const NAME_BYTES: usize = 255;
+/// Longest name of a directory entry on a volume with Windows names, in UTF-16 units.
+pub const NAME_UNITS: usize = 255;
+/// Most bytes that one UTF-16 unit of a name takes.
+pub const UNIT_BYTES: usize = 3;
 /// Longest path that an operation by path accepts, in bytes.
 pub const PATH_BYTES: usize = 32_767;
 /// Longest target of a symbolic link, in bytes (as Linux: `PATH_MAX` less the NUL).
@@ -34,3 +38,9 @@ pub const OPEN_DIFFS: usize = 64;
 pub const PIN_BYTES: usize = 1 << 30;
 /// Events that one subscription may hold.
 pub const EVENT_QUEUE: usize = 1 << 20;
+/// Longest security descriptor of an inode, self-relative, in bytes.
+pub const SECURITY_BYTES: usize = 65_536;
+/// Longest list of extended attributes of Windows, in bytes, as [MS-FSCC] packs it (NTFS allows as much).
+pub const EA_LIST_BYTES: usize = 65_535;
+/// Longest reparse data buffer, header included, in bytes (MAXIMUM_REPARSE_DATA_BUFFER_SIZE).
+pub const REPARSE_BYTES: usize = 16_384;

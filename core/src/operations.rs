@@ -18,6 +18,8 @@ mod readdir;
 pub(crate) mod remove;
 pub(crate) mod rename;
 mod space;
+#[allow(dead_code, unused_imports, reason = "the operations of Windows opens will use it")]
+pub(crate) mod windows;
 mod xattrs;
 
 pub use access::Mask;

@@ -84,6 +84,42 @@ pub const FS_INTERNAL: fs_result = 35;
 pub const FS_NULL_POINTER: fs_result = 36;
 /// A text that must be UTF-8 is not. (Names of files and paths need not be.)
 pub const FS_BAD_UTF8: fs_result = 37;
+/// A component before the last does not exist. Only opens that Windows' rules govern tell it from `FS_NOT_FOUND`.
+pub const FS_PATH_NOT_FOUND: fs_result = 38;
+/// A name that the volume's name policy does not allow; `fs_error_text` says why.
+pub const FS_BAD_NAME: fs_result = 39;
+/// Another handle does not share what is asked, or has what is not shared.
+pub const FS_SHARING_VIOLATION: fs_result = 40;
+/// The file is deleted as soon as its last handle closes.
+pub const FS_DELETE_PENDING: fs_result = 41;
+/// The file is read-only, or mapped, and cannot be deleted.
+pub const FS_CANNOT_DELETE: fs_result = 42;
+/// A byte range that another handle has locked was read or written.
+pub const FS_LOCK_CONFLICT: fs_result = 43;
+/// No lock of the handle has exactly that range.
+pub const FS_RANGE_NOT_LOCKED: fs_result = 44;
+/// A program has mapped the part of the file that would go.
+pub const FS_USER_MAPPED: fs_result = 45;
+/// The token lacks the privilege that the access needs.
+pub const FS_PRIVILEGE_NOT_HELD: fs_result = 46;
+/// The token may not make that account the owner.
+pub const FS_BAD_OWNER: fs_result = 47;
+/// A security descriptor that breaks the rules of its format; `fs_error_text` says which.
+pub const FS_BAD_SECURITY: fs_result = 48;
+/// A list of extended attributes that breaks the rules of its format; `fs_error_text` says which.
+pub const FS_BAD_EA_LIST: fs_result = 49;
+/// An extended attribute's name that Windows does not allow; `fs_error_text` says why.
+pub const FS_BAD_EA_NAME: fs_result = 50;
+/// The file is no reparse point.
+pub const FS_NOT_A_REPARSE_POINT: fs_result = 51;
+/// A reparse tag that is reserved, or one that cannot be set.
+pub const FS_BAD_REPARSE_TAG: fs_result = 52;
+/// The reparse point that is there has another tag.
+pub const FS_REPARSE_TAG_MISMATCH: fs_result = 53;
+/// A reparse buffer that breaks the rules of its format; `fs_error_text` says which.
+pub const FS_BAD_REPARSE: fs_result = 54;
+/// The reparse point that is there has another GUID.
+pub const FS_REPARSE_CONFLICT: fs_result = 55;
 
 const _: () = {
     assert!(FS_OK == ResultCode::Ok as u32);
@@ -124,6 +160,24 @@ const _: () = {
     assert!(FS_INTERNAL == ResultCode::Internal as u32);
     assert!(FS_NULL_POINTER == ResultCode::NullPointer as u32);
     assert!(FS_BAD_UTF8 == ResultCode::BadUtf8 as u32);
+    assert!(FS_PATH_NOT_FOUND == ResultCode::PathNotFound as u32);
+    assert!(FS_BAD_NAME == ResultCode::BadName as u32);
+    assert!(FS_SHARING_VIOLATION == ResultCode::SharingViolation as u32);
+    assert!(FS_DELETE_PENDING == ResultCode::DeletePending as u32);
+    assert!(FS_CANNOT_DELETE == ResultCode::CannotDelete as u32);
+    assert!(FS_LOCK_CONFLICT == ResultCode::LockConflict as u32);
+    assert!(FS_RANGE_NOT_LOCKED == ResultCode::RangeNotLocked as u32);
+    assert!(FS_USER_MAPPED == ResultCode::UserMapped as u32);
+    assert!(FS_PRIVILEGE_NOT_HELD == ResultCode::PrivilegeNotHeld as u32);
+    assert!(FS_BAD_OWNER == ResultCode::BadOwner as u32);
+    assert!(FS_BAD_SECURITY == ResultCode::BadSecurity as u32);
+    assert!(FS_BAD_EA_LIST == ResultCode::BadEaList as u32);
+    assert!(FS_BAD_EA_NAME == ResultCode::BadEaName as u32);
+    assert!(FS_NOT_A_REPARSE_POINT == ResultCode::NotAReparsePoint as u32);
+    assert!(FS_BAD_REPARSE_TAG == ResultCode::BadReparseTag as u32);
+    assert!(FS_REPARSE_TAG_MISMATCH == ResultCode::ReparseTagMismatch as u32);
+    assert!(FS_BAD_REPARSE == ResultCode::BadReparse as u32);
+    assert!(FS_REPARSE_CONFLICT == ResultCode::ReparseConflict as u32);
 };
 
 /// Version of this header and of the library that it belongs to. A number that differs means: not compatible.

@@ -1,8 +1,9 @@
 //! A leaf: up to [`CAPACITY`] entries in one allocation.
 //!
-//! Layout: a header (entries, slots, bytes of names: three u16), then the slots, sorted by key, then the names, in the
-//! order they came and without gaps. A slot is the key (8 bytes), inode, kind and length of the name in one word (8),
-//! and where the name begins (2). One buffer and no padding, because most directories hold few entries, and in big
+//! Layout: a header (entries and slots: u8 each; bytes of names: u32), then the slots, sorted by key, then the names, in
+//! the order they came and without gaps. A slot is the key (8 bytes), then in one word (8) the inode, the upper 3 bits of
+//! where the name begins, the kind (3 bits) and the length of the name (10 bits), then the lower 16 bits of where the
+//! name begins (2): what the longest names of Windows need, in no more room than short ones. One buffer and no padding, because most directories hold few entries, and in big
 //! ones a lookup should touch few cache lines.
 //!
 //! Leaves of up to [`EXACT`] entries fit their content exactly; larger ones keep an eighth in reserve.
@@ -31,8 +32,18 @@ const OVERHEAD_BYTES: usize = 24;
 /// A buffer may be this much longer than twice what it must hold before it is replaced by a shorter one.
 const SLACK_BYTES: usize = 64;
 
-const _: () = assert!(CAPACITY * limits::NAME_BYTES <= u16::MAX as usize);
-const _: () = assert!(limits::NAME_BYTES <= u8::MAX as usize);
+/// Bits of a slot's word: length of the name, kind, and what does not fit into 16 bits of where the name begins.
+const LENGTH_BITS: u32 = 10;
+const KIND_BITS: u32 = 3;
+const OFFSET_BITS: u32 = 16 + 3;
+
+/// Longest name that any policy allows, in bytes.
+const LONGEST_NAME: usize = limits::NAME_UNITS * limits::UNIT_BYTES;
+const _: () = assert!(limits::NAME_BYTES <= LONGEST_NAME && LONGEST_NAME < 1 << LENGTH_BITS);
+const _: () = assert!(CAPACITY * LONGEST_NAME < 1 << OFFSET_BITS);
+const _: () = assert!(CAPACITY <= u8::MAX as usize);
+const _: () = assert!(FileKind::BlockDevice as u8 >> KIND_BITS == 0);
+const _: () = assert!(LENGTH_BITS + KIND_BITS + OFFSET_BITS - 16 == 16);
 
 /// Entries sorted by key. A clone shares them until one of the two changes.
 #[derive(Clone, Default)]
@@ -50,18 +61,17 @@ struct Header {
 impl Header {
     fn read(bytes: &[u8]) -> Header {
         // The empty leaf has no buffer.
-        let Some(&[a, b, c, d, e, f]) = bytes.first_chunk() else {
+        let Some(&[entries, slots, a, b, c, d]) = bytes.first_chunk() else {
             return Header::default();
         };
-        let number = |low, high| usize::from(u16::from_le_bytes([low, high]));
-        Header { entries: number(a, b), slots: number(c, d), names: number(e, f) }
+        let names = u32::from_le_bytes([a, b, c, d]) as usize;
+        Header { entries: entries.into(), slots: slots.into(), names }
     }
 
     fn write(self, bytes: &mut [u8]) {
-        let numbers = [self.entries, self.slots, self.names];
-        for (place, number) in bytes.as_chunks_mut().0.iter_mut().zip(numbers) {
-            *place = (number as u16).to_le_bytes();
-        }
+        bytes[0] = self.entries as u8;
+        bytes[1] = self.slots as u8;
+        bytes[2..HEADER_BYTES].copy_from_slice(&(self.names as u32).to_le_bytes());
     }
 
     /// Where the names begin.
@@ -81,18 +91,20 @@ struct Slot {
     key: u64,
     inode: InodeId,
     kind: FileKind,
-    length: u8,
-    offset: u16,
+    length: u16,
+    offset: u32,
 }
 
 impl Slot {
     fn pack(self) -> [u8; SLOT_BYTES] {
         debug_assert!(self.inode.0 <= limits::INODE_ID);
-        let word = self.inode.0 << 16 | (self.kind as u64) << 8 | u64::from(self.length);
+        debug_assert!(self.length >> LENGTH_BITS == 0 && self.offset >> OFFSET_BITS == 0);
+        let upper = u64::from(self.offset >> 16) << (LENGTH_BITS + KIND_BITS);
+        let word = self.inode.0 << 16 | upper | (self.kind as u64) << LENGTH_BITS | u64::from(self.length);
         let mut bytes = [0; SLOT_BYTES];
         bytes[..8].copy_from_slice(&self.key.to_le_bytes());
         bytes[8..16].copy_from_slice(&word.to_le_bytes());
-        bytes[16..].copy_from_slice(&self.offset.to_le_bytes());
+        bytes[16..].copy_from_slice(&(self.offset as u16).to_le_bytes());
         bytes
     }
 
@@ -101,19 +113,32 @@ impl Slot {
         Slot {
             key: word_of_key(bytes),
             inode: InodeId(word >> 16),
-            kind: kind((word >> 8) as u8),
-            length: word as u8,
-            offset: u16::from_le_bytes([bytes[16], bytes[17]]),
+            kind: kind((word >> LENGTH_BITS) as u8 & ((1 << KIND_BITS) - 1)),
+            length: word as u16 & ((1 << LENGTH_BITS) - 1),
+            offset: offset(bytes),
         }
     }
 
     fn name(self, names: &[u8]) -> &[u8] {
-        &names[usize::from(self.offset)..][..usize::from(self.length)]
+        &names[self.offset as usize..][..usize::from(self.length)]
     }
 }
 
 fn word(bytes: &[u8; SLOT_BYTES], at: usize) -> u64 {
     u64::from_le_bytes(*bytes[at..].first_chunk().expect("invariant: words lie within the slot"))
+}
+
+/// Where the name begins, without the rest of the slot: closing a gap among the names asks it of every one.
+fn offset(bytes: &[u8; SLOT_BYTES]) -> u32 {
+    let upper = bytes[9] >> (LENGTH_BITS + KIND_BITS - 8);
+    u32::from_le_bytes([bytes[16], bytes[17], upper, 0])
+}
+
+fn set_offset(bytes: &mut [u8; SLOT_BYTES], offset: u32) {
+    let [low, middle, upper, _] = offset.to_le_bytes();
+    let kept = bytes[9] & ((1 << (LENGTH_BITS + KIND_BITS - 8)) - 1);
+    bytes[9] = upper << (LENGTH_BITS + KIND_BITS - 8) | kept;
+    [bytes[16], bytes[17]] = [low, middle];
 }
 
 fn word_of_key(bytes: &[u8; SLOT_BYTES]) -> u64 {
@@ -199,7 +224,7 @@ impl Leaf {
         forget_name(bytes, index);
         let offset = append_name(bytes, name);
         let slot = slot_mut(bytes, index);
-        *slot = Slot { offset, length: name.len() as u8, ..Slot::unpack(slot) }.pack();
+        *slot = Slot { offset, length: name.len() as u16, ..Slot::unpack(slot) }.pack();
     }
 
     /// Takes in the entries of its right neighbour. If they are too many for one leaf, half of all of them is the answer.
@@ -301,28 +326,28 @@ fn put(bytes: &mut [u8], index: usize, entry: Entry<'_>) {
     header.write(bytes);
     let offset = append_name(bytes, entry.name);
     let Entry { key, inode, kind, name } = entry;
-    *slot_mut(bytes, index) = Slot { key, inode, kind, length: name.len() as u8, offset }.pack();
+    *slot_mut(bytes, index) = Slot { key, inode, kind, length: name.len() as u16, offset }.pack();
 }
 
-fn append_name(bytes: &mut [u8], name: &[u8]) -> u16 {
+fn append_name(bytes: &mut [u8], name: &[u8]) -> u32 {
     let mut header = Header::read(bytes);
     let offset = header.names;
     bytes[header.names_at() + offset..][..name.len()].copy_from_slice(name);
     header.names += name.len();
     header.write(bytes);
-    offset as u16
+    offset as u32
 }
 
 /// Takes an entry's name out of the names and closes the gap; the slot's own offset means nothing from then on.
 fn forget_name(bytes: &mut [u8], index: usize) {
     let mut header = Header::read(bytes);
     let Slot { offset, length, .. } = Slot::unpack(slot_mut(bytes, index));
-    let at = header.names_at() + usize::from(offset);
+    let at = header.names_at() + offset as usize;
     bytes.copy_within(at + usize::from(length)..header.names_at() + header.names, at);
     for slot in &mut bytes[HEADER_BYTES..].as_chunks_mut::<SLOT_BYTES>().0[..header.entries] {
-        let other = u16::from_le_bytes([slot[16], slot[17]]);
+        let other = self::offset(slot);
         if other > offset {
-            slot[16..].copy_from_slice(&(other - u16::from(length)).to_le_bytes());
+            set_offset(slot, other - u32::from(length));
         }
     }
     header.names -= usize::from(length);
@@ -345,7 +370,7 @@ impl Leaf {
         let mut names: Vec<_> = self.slots().iter().map(Slot::unpack).map(|slot| (slot.offset, slot.length)).collect();
         names.sort_unstable();
         let end = names.iter().fold(0, |end, &(offset, length)| {
-            assert_eq!(usize::from(offset), end);
+            assert_eq!(offset as usize, end);
             end + usize::from(length)
         });
         assert_eq!(end, header.names);
@@ -369,13 +394,13 @@ mod tests {
                 key: (1 << 63) - 1,
                 inode: InodeId(limits::INODE_ID),
                 kind: kind(byte),
-                length: 255,
-                offset: u16::MAX,
+                length: LONGEST_NAME as u16,
+                offset: (1 << OFFSET_BITS) - 1,
             };
             let back = Slot::unpack(&slot.pack());
             assert_eq!(
                 (back.key, back.inode, back.kind, back.length, back.offset),
-                (slot.key, slot.inode, slot.kind, 255, u16::MAX)
+                (slot.key, slot.inode, slot.kind, slot.length, slot.offset)
             );
             assert_eq!(back.kind as u8, byte);
         }
@@ -397,7 +422,7 @@ mod tests {
         for extra in [0, CAPACITY / 2 * 10, CAPACITY / 2 * 10 + 5, CAPACITY * 10 + 5] {
             let mut leaf = Leaf::default();
             for n in 1..=CAPACITY as u64 {
-                assert!(leaf.insert(leaf.len(), entry(n * 10, &[n as u8; 255])).is_none());
+                assert!(leaf.insert(leaf.len(), entry(n * 10, &[n as u8; LONGEST_NAME])).is_none());
             }
             let key = extra as u64 + 1;
             let right = leaf.insert(leaf.position(key, ALL), entry(key, b"x")).expect("a split");

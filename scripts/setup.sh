@@ -64,5 +64,7 @@ fi
 # A download that failed is an empty script to sh, which is content with that.
 recent_rust || { say "Rust $needed or newer is not here: see above, or install it by hand"; exit 1; }
 
+scripts/libfuse.sh
+
 [ -e /dev/fuse ] || say "note: there is no /dev/fuse here; mounts need it (modprobe fuse)"
 say "everything needed is here"

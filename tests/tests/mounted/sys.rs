@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bough::control::{Message, ioctl_number};
 use libc::{c_int, c_uint, off_t};
@@ -32,9 +32,20 @@ pub(crate) fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
+/// A process that another test starts holds, between fork and exec, what this one has open: busy for that long is no failure.
 pub(crate) fn unmount(point: &Path) -> io::Result<c_int> {
-    // SAFETY: the path ends with a NUL and lives through the call.
-    checked(unsafe { libc::umount2(c_path(point).as_ptr(), libc::UMOUNT_NOFOLLOW) })
+    let point = c_path(point);
+    let patience = Instant::now() + Duration::from_secs(2);
+    loop {
+        // SAFETY: the path ends with a NUL and lives through the call.
+        let answer = checked(unsafe { libc::umount2(point.as_ptr(), libc::UMOUNT_NOFOLLOW) });
+        match answer {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < patience => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            answer => return answer,
+        }
+    }
 }
 
 pub(crate) fn unmount_lazily(point: &Path) -> io::Result<c_int> {

@@ -347,6 +347,12 @@
 // Bytes in one `fs_control_diff_read`.
 #define FS_CONTROL_DIFF_BYTES 16000
 
+// Room for operations in `fs_activity`.
+#define FS_OPERATIONS 32
+
+// Buckets of times in `fs_operation`.
+#define FS_LATENCY_BUCKETS 24
+
 // A branch.
 #define FS_REF_BRANCH 1
 
@@ -397,6 +403,9 @@
 
 // `fs_control_attach`: open a further view. Hosts answer it themselves, by their own means; core refuses it.
 #define FS_CONTROL_ATTACH 13
+
+// `fs_control_activity`: what the volume did, and how long it took.
+#define FS_CONTROL_ACTIVITY 14
 
 // Log level: nothing.
 #define FS_LOG_OFF 0
@@ -497,6 +506,51 @@ typedef struct fs_counters {
     // 0.
     uint64_t reserved[8];
 } fs_counters;
+
+// What is known about the operations of one kind.
+typedef struct fs_operation {
+    // Its name, lower case; empty: this place is not used.
+    uint8_t name[16];
+    // How many began since the volume was opened.
+    uint64_t count;
+    // How many of them were timed: about one in 64 of what comes often, all of the rest.
+    uint64_t timed;
+    // What those took together, in nanoseconds.
+    uint64_t total_ns;
+    // What the slowest of those took, in nanoseconds.
+    uint64_t slowest_ns;
+    // How many of those took how long: bucket i holds times below `128 << i` nanoseconds that the one before does not; the last holds
+    // all that are longer, too.
+    uint64_t buckets[FS_LATENCY_BUCKETS];
+} fs_operation;
+
+// What a volume did since it was opened.
+typedef struct fs_activity {
+    // `sizeof(fs_activity)`.
+    uint32_t size;
+    // 0.
+    uint32_t reserved0;
+    // Bytes of memory that count against the limit now, with what is kept for the next to come.
+    uint64_t resident_bytes;
+    // Chunks that reads and writes asked for, in memory or not.
+    uint64_t chunk_reads;
+    // Those of them that were waited for, as they were in the spill file only.
+    uint64_t faults;
+    // Chunks that were in memory when they were asked for, as they had been read ahead.
+    uint64_t ahead_hits;
+    // How often somebody waited for memory.
+    uint64_t stalls;
+    // Chunks moved out of memory.
+    uint64_t evictions;
+    // Bytes read from the spill file.
+    uint64_t spill_read_bytes;
+    // Bytes written to it.
+    uint64_t spill_written_bytes;
+    // 0.
+    uint64_t reserved[8];
+    // What is known about each operation.
+    fs_operation operations[FS_OPERATIONS];
+} fs_activity;
 
 // A branch or a snapshot. A plain value; all zero is none.
 typedef struct fs_ref {
@@ -1108,6 +1162,14 @@ typedef struct fs_control_attach {
     uint64_t view;
 } fs_control_attach;
 
+// What the volume did since it was opened.
+typedef struct fs_control_activity {
+    // The beginning of every message.
+    fs_control_header header;
+    // Answer.
+    fs_activity activity;
+} fs_control_activity;
+
 // The call did what it says.
 #define FS_OK 0
 
@@ -1327,6 +1389,14 @@ void fs_volume_close(fs_volume *volume);
 //
 // Results: `FS_OK`.
 fs_result fs_volume_stats(const fs_volume *volume, fs_counters *counters);
+
+// What a volume did since it was opened: counts, hit rates, times of operations. Costs the same whatever the volume holds.
+//
+// `activity`: the answer; its `size` must be set.
+//
+// Results: `FS_OK`.
+fs_result fs_volume_activity(const fs_volume *volume,
+                             fs_activity *activity);
 
 // Makes a volume read-only for good; what is stored stays readable. For hosts that met a fault of their own.
 //
@@ -2516,6 +2586,29 @@ FS_ASSERT_LAYOUT(offsetof(fs_control_stats, chunks_allocated) == 216);
 FS_ASSERT_LAYOUT(offsetof(fs_control_stats, chunks_copied) == 224);
 FS_ASSERT_LAYOUT(offsetof(fs_control_stats, spill_bytes) == 232);
 FS_ASSERT_LAYOUT(offsetof(fs_control_stats, reserved) == 240);
+FS_ASSERT_LAYOUT(sizeof(fs_operation) == 240);
+FS_ASSERT_LAYOUT(offsetof(fs_operation, name) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_operation, count) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_operation, timed) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_operation, total_ns) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_operation, slowest_ns) == 40);
+FS_ASSERT_LAYOUT(offsetof(fs_operation, buckets) == 48);
+FS_ASSERT_LAYOUT(sizeof(fs_activity) == 7816);
+FS_ASSERT_LAYOUT(offsetof(fs_activity, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_activity, reserved0) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_activity, resident_bytes) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_activity, chunk_reads) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_activity, faults) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_activity, ahead_hits) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_activity, stalls) == 40);
+FS_ASSERT_LAYOUT(offsetof(fs_activity, evictions) == 48);
+FS_ASSERT_LAYOUT(offsetof(fs_activity, spill_read_bytes) == 56);
+FS_ASSERT_LAYOUT(offsetof(fs_activity, spill_written_bytes) == 64);
+FS_ASSERT_LAYOUT(offsetof(fs_activity, reserved) == 72);
+FS_ASSERT_LAYOUT(offsetof(fs_activity, operations) == 136);
+FS_ASSERT_LAYOUT(sizeof(fs_control_activity) == 7960);
+FS_ASSERT_LAYOUT(offsetof(fs_control_activity, header) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_control_activity, activity) == 144);
 FS_ASSERT_LAYOUT(sizeof(fs_control_view) == 1304);
 FS_ASSERT_LAYOUT(offsetof(fs_control_view, id) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_control_view, shows_id) == 8);

@@ -1,6 +1,7 @@
 //! Sizes as people write them: bytes, powers of 1024, or a share of the machine's memory.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 /// An amount of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,25 @@ pub(crate) fn human(bytes: u64) -> String {
     if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
+/// A time in nanoseconds for people: two or three digits and a unit.
+pub(crate) fn short_time(ns: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs")];
+    let Some((factor, unit)) = UNITS.into_iter().find(|(factor, _)| ns >= *factor) else {
+        return format!("{ns} ns");
+    };
+    let value = ns as f64 / factor as f64;
+    if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
+/// An interval: seconds, with or without decimals, at least a tenth.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "give a number of seconds".to_owned())?;
+    if !(0.1..=86_400.0).contains(&seconds) {
+        return Err("it must be from 0.1 to 86400 seconds".into());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,5 +156,22 @@ mod tests {
         assert_eq!(human(1536), "1.5 KiB");
         assert_eq!(human(10 << 30), "10 GiB");
         assert_eq!(human(u64::MAX), "16 EiB");
+    }
+
+    #[test]
+    fn times_for_people_are_short() {
+        assert_eq!(
+            [0, 999, 1_000, 12_345, 9_900_000, 3_000_000_000].map(short_time),
+            ["0 ns", "999 ns", "1.0 µs", "12 µs", "9.9 ms", "3.0 s"]
+        );
+    }
+
+    #[test]
+    fn intervals_are_seconds_from_a_tenth_to_a_day() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("86400"), Ok(Duration::from_secs(86_400)));
+        for text in ["", "0", "0.09", "86401", "-1", "nan", "inf", "1s"] {
+            assert!(!seconds(text).unwrap_err().is_empty(), "{text}");
+        }
     }
 }

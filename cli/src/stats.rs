@@ -1,20 +1,21 @@
-//! `bough stats`: the counters of a volume, once or each second.
+//! `bough stats`: what a volume holds, what it does, and how long that takes; once, or again and again.
+
+mod activity;
 
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bough::control::message;
-use bough::control::messages::fs_control_stats;
+use bough::control::messages::{fs_control_activity, fs_control_stats};
 use serde::Serialize;
 
+use self::activity::Activity;
 use crate::args::StatsArgs;
 use crate::errors::{Exit, Result};
 use crate::output::{Out, count_of};
 use crate::size::human;
 use crate::volume::Volume;
 use crate::wire::Channel;
-
-const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The fields are documented in `docs/cli.md`.
 #[derive(Debug, Serialize)]
@@ -31,42 +32,50 @@ struct Stats {
     chunks: u64,
     chunks_allocated: u64,
     chunks_copied: u64,
+    #[serde(flatten)]
+    activity: Activity,
 }
 
 pub(crate) fn run(args: &StatsArgs) -> Result<Exit> {
     let mut volume = Volume::here()?;
     let mut out = Out::new();
-    if !args.watch {
-        let stats = ask(&mut volume)?;
-        match args.format.json {
-            true => out.json(&stats)?,
-            false => out.fields(&fields(&stats))?,
-        }
-        out.end()?;
-        return Ok(Exit::Done);
+    if args.watch {
+        return watch(&mut volume, &mut out, args.interval, args.format.json);
     }
-    loop {
-        let stats = ask(&mut volume)?;
-        print_again(&mut out, &stats, args.format.json)?;
-        std::thread::sleep(INTERVAL);
+    let stats = ask(&mut volume)?;
+    match args.format.json {
+        true => out.json(&stats)?,
+        false => print(&mut out, &stats, None)?,
     }
+    out.end()?;
+    Ok(Exit::Done)
 }
 
-fn print_again(out: &mut Out, stats: &Stats, json: bool) -> Result<()> {
-    if json {
-        out.json_line(stats)?;
-    } else if std::io::stdout().is_terminal() {
-        out.wipe()?;
-        out.fields(&fields(stats))?;
-    } else {
-        out.line(&line(stats))?;
+/// Until somebody ends it, or the reader leaves.
+fn watch(volume: &mut Volume, out: &mut Out, interval: Duration, json: bool) -> Result<Exit> {
+    let mut last: Option<(Stats, Instant)> = None;
+    loop {
+        let (stats, now) = (ask(volume)?, Instant::now());
+        let since = last.as_ref().map(|(stats, then)| (&stats.activity, now.duration_since(*then)));
+        if json {
+            out.json_line(&stats)?;
+        } else if std::io::stdout().is_terminal() {
+            out.wipe()?;
+            print(out, &stats, since)?;
+        } else {
+            out.line(&line(&stats, since))?;
+        }
+        out.flush()?;
+        last = Some((stats, now));
+        std::thread::sleep(interval);
     }
-    out.flush()
 }
 
 fn ask(volume: &mut Volume) -> Result<Stats> {
     let mut stats: fs_control_stats = message();
     volume.ask(&mut stats)?;
+    let mut activity: fs_control_activity = message();
+    volume.ask(&mut activity)?;
     Ok(Stats {
         branches: stats.branches,
         snapshots: stats.snapshots,
@@ -80,11 +89,22 @@ fn ask(volume: &mut Volume) -> Result<Stats> {
         chunks: stats.chunks,
         chunks_allocated: stats.chunks_allocated,
         chunks_copied: stats.chunks_copied,
+        activity: Activity::of(&activity.activity),
     })
 }
 
+fn print(out: &mut Out, stats: &Stats, since: Option<(&Activity, Duration)>) -> Result<()> {
+    out.fields(&fields(stats))?;
+    let rows = stats.activity.rows(since);
+    if !rows.is_empty() {
+        out.line("")?;
+        out.table(&activity::headings(since.is_some()), &rows)?;
+    }
+    Ok(())
+}
+
 fn fields(stats: &Stats) -> Vec<(&'static str, String)> {
-    vec![
+    let mut fields = vec![
         ("branches", stats.branches.to_string()),
         ("snapshots", stats.snapshots.to_string()),
         ("mount points", stats.views.to_string()),
@@ -97,17 +117,20 @@ fn fields(stats: &Stats) -> Vec<(&'static str, String)> {
         ("chunks", stats.chunks.to_string()),
         ("  allocated so far", stats.chunks_allocated.to_string()),
         ("  copied so far", stats.chunks_copied.to_string()),
-    ]
+    ];
+    fields.extend(stats.activity.fields());
+    fields
 }
 
-/// All that changes from second to second, on one line.
-fn line(stats: &Stats) -> String {
+/// All that changes from time to time, on one line.
+fn line(stats: &Stats, since: Option<(&Activity, Duration)>) -> String {
     format!(
-        "{} content, {} spilled, {}, {} copied, {}",
+        "{} content, {} spilled, {}, {} copied, {}, {}",
         human(stats.used_bytes),
         human(stats.spill_bytes),
         count_of(stats.chunks, "chunk"),
         stats.chunks_copied,
         count_of(stats.nodes, "node"),
+        stats.activity.line(since),
     )
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::data::ChunkStore;
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::meter::Meters;
 use crate::tree::name::NameRules;
 use crate::tree::table::ID_BLOCK;
 use crate::types::{InodeId, Time};
@@ -39,6 +40,7 @@ pub(crate) struct Context {
     pub(crate) store: Arc<ChunkStore>,
     pub(crate) names: NameRules,
     pub(crate) clock: Box<dyn Clock>,
+    pub(crate) meters: Meters,
     next_epoch: AtomicU64,
     next_block: AtomicU64,
     latched: AtomicBool,
@@ -50,6 +52,7 @@ impl Context {
             store,
             names,
             clock,
+            meters: Meters::default(),
             next_epoch: AtomicU64::new(1),
             next_block: AtomicU64::new(1),
             latched: AtomicBool::new(false),

@@ -5,14 +5,15 @@ pub mod messages;
 
 use std::sync::Arc;
 
-use bytemuck::Pod;
+use bytemuck::{Pod, Zeroable};
 
 use crate::error::{Error, Result, tables};
 use crate::history::diff::DiffEntry;
 use crate::history::refs::RefInfo;
+use crate::meter::{LATENCY_BUCKETS, OPERATIONS, Operation};
 use crate::types::{BranchId, Caller, Privileges, RefId, SnapshotId, ViewId};
 use crate::volume::view::View;
-use crate::volume::{ViewInfo, Volume};
+use crate::volume::{Activity, ViewInfo, Volume};
 use messages::*;
 
 /// A message: plain bytes that begin with a header.
@@ -51,6 +52,7 @@ messages! {
     fs_control_stats = request::FS_CONTROL_STATS;
     fs_control_views = request::FS_CONTROL_VIEWS;
     fs_control_attach = request::FS_CONTROL_ATTACH;
+    fs_control_activity = request::FS_CONTROL_ACTIVITY;
 }
 
 /// An empty message of its kind, its header filled in.
@@ -143,6 +145,7 @@ impl View {
             request::FS_CONTROL_DIFF_CLOSE => answer(bytes, |message| self.control_diff_close(message)),
             request::FS_CONTROL_STATS => answer(bytes, |message| self.control_stats(message)),
             request::FS_CONTROL_VIEWS => answer(bytes, |message| self.control_views(message)),
+            request::FS_CONTROL_ACTIVITY => answer(bytes, |message| self.control_activity(message)),
             _ => Err(Error::BadStructure("no control request of that number")),
         }
     }
@@ -249,6 +252,11 @@ impl View {
         Ok(())
     }
 
+    fn control_activity(&self, message: &mut fs_control_activity) -> Result<()> {
+        message.activity = fs_activity::of(&self.volume.activity());
+        Ok(())
+    }
+
     fn control_views(&self, message: &mut fs_control_views) -> Result<()> {
         let mut views = self.volume.views();
         views.retain(|view| view.id > ViewId(message.after));
@@ -257,6 +265,36 @@ impl View {
             *entry = view_entry(&self.volume, info);
         }
         Ok(())
+    }
+}
+
+impl fs_activity {
+    pub(crate) fn of(activity: &Activity) -> fs_activity {
+        const { assert!(OPERATIONS <= FS_OPERATIONS && LATENCY_BUCKETS == FS_LATENCY_BUCKETS) };
+        let mut answer = fs_activity {
+            size: size_of::<fs_activity>() as u32,
+            resident_bytes: activity.resident_bytes,
+            chunk_reads: activity.chunk_reads,
+            faults: activity.faults,
+            ahead_hits: activity.ahead_hits,
+            stalls: activity.stalls,
+            evictions: activity.evictions,
+            spill_read_bytes: activity.spill_read_bytes,
+            spill_written_bytes: activity.spill_written_bytes,
+            ..fs_activity::zeroed()
+        };
+        let known = Operation::ALL.iter().zip(&activity.operations);
+        for (place, (operation, stats)) in answer.operations.iter_mut().zip(known) {
+            *place = fs_operation {
+                name: filled(operation.name().as_bytes()),
+                count: stats.count,
+                timed: stats.timed,
+                total_ns: stats.total_ns,
+                slowest_ns: stats.slowest_ns,
+                buckets: stats.buckets,
+            };
+        }
+        answer
     }
 }
 

@@ -15,8 +15,10 @@ pub mod ffi;
 pub mod flags;
 mod history;
 pub mod limits;
+mod meter;
 mod operations;
 mod radix;
+mod striped;
 mod sync;
 mod tree;
 mod types;
@@ -28,6 +30,7 @@ pub use error::{Error, Result};
 pub use history::diff::{Aspects, Diff, DiffEntry, DiffKind};
 pub use history::events::{Event, EventKind, Events, Next};
 pub use history::refs::{FIRST_BRANCH, RefInfo, check_name as check_ref_name};
+pub use meter::{FIRST_BUCKET_NS, LATENCY_BUCKETS, OPERATIONS, Operation, OperationStats};
 pub use operations::{
     Allocation, Conflict, DirEntry, Follow, ListOptions, Lock, LockKind, LockSpace, Mask, NewNode, OpenOptions,
     RenameMode, Seek, ViewOptions, WaitId, WriteAt, XattrMode,
@@ -36,4 +39,4 @@ pub use tree::name::NamePolicy;
 pub use types::*;
 pub use volume::view::{Entry, View};
 pub use volume::view_paths::PathAt;
-pub use volume::{Config, ViewInfo, Volume, VolumeStats};
+pub use volume::{Activity, Config, ViewInfo, Volume, VolumeStats};

@@ -18,6 +18,7 @@ use crate::history::diff::Diff;
 use crate::history::reaper::Reaper;
 use crate::history::refs::{RefInfo, Refs};
 use crate::limits;
+use crate::meter::{OPERATIONS, Operation, OperationStats};
 use crate::operations::ViewOptions;
 use crate::operations::create::new_root;
 use crate::sync::Mutex;
@@ -95,6 +96,29 @@ pub struct VolumeStats {
     pub chunks_copied: u64,
     /// Content in the spill file, in bytes.
     pub spill_bytes: u64,
+}
+
+/// What a volume did since it was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    /// Bytes of memory that content takes now, with what is kept for the next to come.
+    pub resident_bytes: u64,
+    /// Chunks looked at by reads and writes.
+    pub chunk_reads: u64,
+    /// Those that were not in memory, and were waited for.
+    pub faults: u64,
+    /// Those that were in memory as they had been read ahead.
+    pub ahead_hits: u64,
+    /// How often somebody waited for memory.
+    pub stalls: u64,
+    /// Chunks moved out of memory.
+    pub evictions: u64,
+    /// Bytes read from the spill file.
+    pub spill_read_bytes: u64,
+    /// Bytes written to it.
+    pub spill_written_bytes: u64,
+    /// What is known about each operation, in the order of [`Operation::ALL`].
+    pub operations: [OperationStats; OPERATIONS],
 }
 
 /// A view as listings show it.
@@ -250,6 +274,7 @@ impl Volume {
     ///
     /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`], [`Error::Limit`].
     pub fn create_snapshot(&self, branch: BranchId, name: Option<&str>) -> Result<SnapshotId> {
+        let _timed = self.context.meters.begin(Operation::Snapshot);
         let id = self.refs.snapshot(branch, name, &self.context)?;
         tracing::debug!(volume = self.name, snapshot = id.0, name, "took a snapshot");
         Ok(id)
@@ -259,6 +284,7 @@ impl Volume {
     ///
     /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`], [`Error::Limit`].
     pub fn create_branch(&self, name: &str, from: RefId) -> Result<BranchId> {
+        let _timed = self.context.meters.begin(Operation::Branch);
         let id = self.refs.branch(name, from, &self.context)?;
         tracing::debug!(volume = self.name, branch = id.0, name, ?from, "grew a branch");
         Ok(id)
@@ -276,6 +302,7 @@ impl Volume {
     ///
     /// Errors: [`Error::NoSuchRef`]; [`Error::Busy`] while a view shows it, or for the last branch.
     pub fn delete_ref(&self, id: RefId) -> Result<()> {
+        let _timed = self.context.meters.begin(Operation::Delete);
         let table = match self.refs.delete(id) {
             Err(Error::Busy(_)) => {
                 self.live_views().iter().for_each(|view| view.drop_all_unused());
@@ -292,6 +319,7 @@ impl Volume {
     ///
     /// Errors: [`Error::NoSuchRef`].
     pub fn diff(&self, before: RefId, after: RefId) -> Result<Diff> {
+        let _timed = self.context.meters.begin(Operation::Diff);
         let before = self.refs.frozen(before, &self.context)?;
         let after = self.refs.frozen(after, &self.context)?;
         Ok(Diff::new(&self.context, before, after))
@@ -317,6 +345,23 @@ impl Volume {
             chunks_allocated: store.allocations,
             chunks_copied: store.copies,
             spill_bytes,
+        }
+    }
+
+    /// What it did since it was opened.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        let store = self.context.store.usage();
+        Activity {
+            resident_bytes: store.resident_bytes,
+            chunk_reads: store.reads,
+            faults: store.faults,
+            ahead_hits: store.ahead_hits,
+            stalls: store.stalls,
+            evictions: store.evictions,
+            spill_read_bytes: store.read_bytes,
+            spill_written_bytes: store.written_bytes,
+            operations: self.context.meters.stats(),
         }
     }
 

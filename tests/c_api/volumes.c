@@ -95,6 +95,18 @@ void test_volumes(void) {
     counters.size = 8;
     ANSWERS(FS_BAD_STRUCTURE, fs_volume_stats(volume, &counters));
 
+    FS_STRUCT(fs_activity, activity);
+    OK(fs_volume_activity(volume, &activity));
+    CHECK(activity.size == sizeof activity && activity.faults == 0 && activity.stalls == 0);
+    for (size_t i = 0; i < FS_OPERATIONS && activity.operations[i].name[0]; i++) {
+        const fs_operation *operation = &activity.operations[i];
+        CHECK(operation->timed <= operation->count && operation->slowest_ns <= operation->total_ns);
+    }
+    CHECK(!strcmp((const char *)activity.operations[0].name, "lookup"));
+    activity.size--;
+    ANSWERS(FS_BAD_STRUCTURE, fs_volume_activity(volume, &activity));
+    ANSWERS(FS_NULL_POINTER, fs_volume_activity(volume, NULL));
+
     FS_STRUCT(fs_view_record, record);
     OK(fs_view_info(view, &record));
     CHECK(record.shows.kind == FS_REF_BRANCH && record.flags == 0 && record.label_bytes == 4);

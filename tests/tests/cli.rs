@@ -207,6 +207,47 @@ fn stats_are_printed_once_or_each_second() {
 }
 
 #[test]
+fn stats_tell_what_was_done_and_how_long_it_took() {
+    let place = Place::mounted();
+    for number in 0..5 {
+        place.write(&format!("mnt/file{number}"), "x");
+    }
+    place.here(&["snapshot", "create"]).done();
+    let stats = place.json(&["stats", "--json"]);
+    let operation = |name: &str, field: &str| stats["operations"][name][field].as_u64();
+    assert_eq!(operation("create", "count"), Some(5));
+    assert_eq!((operation("snapshot", "count"), operation("snapshot", "timed")), (Some(1), Some(1)));
+    assert!(operation("snapshot", "slowest_ns") >= operation("snapshot", "median_ns"));
+    assert_eq!(operation("rename", "mean_ns"), None);
+    assert!(stats["resident_bytes"].as_u64().is_some() && stats["faults"] == 0);
+    let out = place.here(&["stats"]).done();
+    assert!(out.contains("OPERATION") && out.contains("found in memory") && !out.contains('\x1b'), "{out}");
+    assert!(out.lines().any(|line| line.starts_with("create ")) && !out.contains("rename"), "{out}");
+}
+
+#[test]
+fn stats_are_watched_line_by_line_at_an_interval() {
+    let place = Place::mounted();
+    place.here(&["stats", "--interval", "2"]).refused_with_talk();
+    place.here(&["stats", "--watch", "--interval", "0.01"]).refused_with_talk();
+    let mut watch = place
+        .bough(&["stats", "--watch", "--interval", "0.2"])
+        .current_dir(place.at("mnt"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let begun = Instant::now();
+    let first = lines.next().unwrap().unwrap();
+    let second = lines.next().unwrap().unwrap();
+    assert!((Duration::from_millis(150)..Duration::from_secs(5)).contains(&begun.elapsed()));
+    assert!(!first.contains("operations/s") && second.contains("operations/s"), "{first} {second}");
+    assert!(!second.contains('\x1b'));
+    drop(lines);
+    assert_eq!(watch.wait().unwrap().code(), Some(4));
+}
+
+#[test]
 fn a_mount_point_switches_branches() {
     let place = Place::mounted();
     place.write("mnt/file", "old");

@@ -20,6 +20,11 @@ pub const FS_CONTROL_VIEWS_ENTRIES: usize = 8;
 /// Bytes in one `fs_control_diff_read`.
 pub const FS_CONTROL_DIFF_BYTES: usize = 16_000;
 
+/// Room for operations in `fs_activity`.
+pub const FS_OPERATIONS: usize = 32;
+/// Buckets of times in `fs_operation`.
+pub const FS_LATENCY_BUCKETS: usize = 24;
+
 /// A branch.
 pub const FS_REF_BRANCH: u32 = 1;
 /// A snapshot.
@@ -58,6 +63,8 @@ pub mod request {
     pub const FS_CONTROL_VIEWS: u32 = 12;
     /// `fs_control_attach`: open a further view. Hosts answer it themselves, by their own means; core refuses it.
     pub const FS_CONTROL_ATTACH: u32 = 13;
+    /// `fs_control_activity`: what the volume did, and how long it took.
+    pub const FS_CONTROL_ACTIVITY: u32 = 14;
 }
 
 /// The beginning of every message.
@@ -320,6 +327,65 @@ pub struct fs_control_stats {
     pub spill_bytes: u64,
     /// 0.
     pub reserved: [u64; 8],
+}
+
+/// What is known about the operations of one kind.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+pub struct fs_operation {
+    /// Its name, lower case; empty: this place is not used.
+    pub name: [u8; 16],
+    /// How many began since the volume was opened.
+    pub count: u64,
+    /// How many of them were timed: about one in 64 of what comes often, all of the rest.
+    pub timed: u64,
+    /// What those took together, in nanoseconds.
+    pub total_ns: u64,
+    /// What the slowest of those took, in nanoseconds.
+    pub slowest_ns: u64,
+    /// How many of those took how long: bucket i holds times below `128 << i` nanoseconds that the one before does not; the last holds
+    /// all that are longer, too.
+    pub buckets: [u64; FS_LATENCY_BUCKETS],
+}
+
+/// What a volume did since it was opened.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct fs_activity {
+    /// `sizeof(fs_activity)`.
+    pub size: u32,
+    /// 0.
+    pub reserved0: u32,
+    /// Bytes of memory that count against the limit now, with what is kept for the next to come.
+    pub resident_bytes: u64,
+    /// Chunks that reads and writes asked for, in memory or not.
+    pub chunk_reads: u64,
+    /// Those of them that were waited for, as they were in the spill file only.
+    pub faults: u64,
+    /// Chunks that were in memory when they were asked for, as they had been read ahead.
+    pub ahead_hits: u64,
+    /// How often somebody waited for memory.
+    pub stalls: u64,
+    /// Chunks moved out of memory.
+    pub evictions: u64,
+    /// Bytes read from the spill file.
+    pub spill_read_bytes: u64,
+    /// Bytes written to it.
+    pub spill_written_bytes: u64,
+    /// 0.
+    pub reserved: [u64; 8],
+    /// What is known about each operation.
+    pub operations: [fs_operation; FS_OPERATIONS],
+}
+
+/// What the volume did since it was opened.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct fs_control_activity {
+    /// The beginning of every message.
+    pub header: fs_control_header,
+    /// Answer.
+    pub activity: fs_activity,
 }
 
 /// A view in a list.

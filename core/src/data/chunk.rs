@@ -28,7 +28,7 @@ use self::depot::{Depot, Need};
 use self::region::Frame;
 pub(crate) use self::store::{ChunkStore, StoreConfig};
 #[cfg(test)]
-pub(crate) use self::{device::SpillDevice, spill::SpillConfig};
+pub(crate) use self::{device::SpillDevice, spill::SpillConfig, store::StoreUsage};
 use crate::error::Result;
 
 /// Size of a chunk.

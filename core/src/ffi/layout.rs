@@ -65,6 +65,7 @@ macro_rules! structures {
 structures! {
     fs_config { reserved0, reserved }
     fs_counters { reserved0, reserved }
+    fs_activity { reserved0, reserved }
     fs_caller { reserved0, reserved }
     fs_attr { reserved0, reserved }
     fs_entry { reserved0, reserved }
@@ -149,6 +150,12 @@ layouts! {
         capacity_bytes 192, chunks 200, small_bytes 208, chunks_allocated 216, chunks_copied 224, spill_bytes 232,
         reserved 240
     }
+    fs_operation 240 { name 0, count 16, timed 24, total_ns 32, slowest_ns 40, buckets 48 }
+    fs_activity 7816 {
+        size 0, reserved0 4, resident_bytes 8, chunk_reads 16, faults 24, ahead_hits 32, stalls 40, evictions 48,
+        spill_read_bytes 56, spill_written_bytes 64, reserved 72, operations 136
+    }
+    fs_control_activity 7960 { header 0, activity 144 }
     fs_control_view 1304 { id 0, shows_id 8, shows_kind 16, flags 20, shows 24, label 280 }
     fs_control_views 10592 { header 0, after 144, count 152, reserved 156, entries 160 }
     fs_control_attach 1440 { header 0, shows 144, label 400, flags 1424, reserved 1428, view 1432 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::boundary::*;
 use super::results::fs_result;
 use super::view::fs_view_record;
+use crate::control::messages::fs_activity;
 use crate::error::Error;
 use crate::tree::name::NamePolicy;
 use crate::volume::{Config, Volume};
@@ -176,6 +177,22 @@ pub unsafe extern "C" fn fs_volume_stats(volume: *const fs_volume, counters: *mu
     unsafe {
         call(volume, |volume| {
             output_structure(counters)?.put(volume.counters());
+            Ok(())
+        })
+    }
+}
+
+/// What a volume did since it was opened: counts, hit rates, times of operations. Costs the same whatever the volume holds.
+///
+/// `activity`: the answer; its `size` must be set.
+///
+/// Results: `FS_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_volume_activity(volume: *const fs_volume, activity: *mut fs_activity) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(volume, |volume| {
+            output_structure(activity)?.put(fs_activity::of(&volume.0.activity()));
             Ok(())
         })
     }

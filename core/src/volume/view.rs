@@ -13,6 +13,7 @@ use super::{ViewInfo, Volume};
 use crate::data::Pin;
 use crate::error::{Error, Result};
 use crate::history::events::Events;
+use crate::meter::{Operation, Timed};
 use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
 use crate::operations::copy::check_overlap;
@@ -96,6 +97,7 @@ impl View {
     ///
     /// Errors: [`Error::NoSuchRef`]; [`Error::Busy`] when 65,536 earlier attachments are still in use.
     pub fn switch(&self, shows: RefId) -> Result<()> {
+        let _timed = self.timed(Operation::Switch);
         self.drop_all_unused();
         let mut earlier = self.earlier.write();
         let old = self.current.load_full();
@@ -124,6 +126,12 @@ impl View {
         with(&self.earlier(node.generation())?)
     }
 
+    /// An operation begins: counted, and timed if it is its turn.
+    #[inline]
+    pub(super) fn timed(&self, operation: Operation) -> Timed<'_> {
+        self.volume.context.meters.begin(operation)
+    }
+
     fn earlier(&self, generation: u16) -> Result<Arc<Attachment>> {
         self.earlier.read().get(&generation).cloned().ok_or(Error::Stale)
     }
@@ -134,6 +142,7 @@ impl View {
     ///
     /// Errors: [`Error::NotFound`], [`Error::NotADirectory`], [`Error::AccessDenied`], [`Error::NameTooLong`], [`Error::Invalid`], [`Error::Stale`].
     pub fn lookup(&self, caller: &Caller<'_>, parent: NodeId, name: &[u8]) -> Result<Entry> {
+        let _timed = self.timed(Operation::Lookup);
         self.with(parent, |at| {
             loop {
                 let inode = at.lookup(caller, parent.inode(), name)?;
@@ -181,6 +190,7 @@ impl View {
     ///
     /// Errors: [`Error::Exists`], [`Error::AccessDenied`], [`Error::NotPermitted`], [`Error::ReadOnly`], name errors.
     pub fn make(&self, caller: &Caller<'_>, parent: NodeId, name: &[u8], mode: u32, new: NewNode<'_>) -> Result<Entry> {
+        let _timed = self.timed(Operation::Create);
         self.with(parent, |at| {
             let attr = at.make_held(caller, parent.inode(), name, mode, new, |id| {
                 at.reference(id);
@@ -194,6 +204,7 @@ impl View {
     ///
     /// Errors: [`Error::NotFound`], [`Error::IsADirectory`], [`Error::AccessDenied`], [`Error::NotPermitted`], [`Error::ReadOnly`], name errors.
     pub fn unlink(&self, caller: &Caller<'_>, parent: NodeId, name: &[u8]) -> Result<()> {
+        let _timed = self.timed(Operation::Remove);
         self.with(parent, |at| at.remove(caller, parent.inode(), name, Removal::File))
     }
 
@@ -201,6 +212,7 @@ impl View {
     ///
     /// Errors: as [`View::unlink`], [`Error::NotEmpty`], [`Error::NotADirectory`].
     pub fn rmdir(&self, caller: &Caller<'_>, parent: NodeId, name: &[u8]) -> Result<()> {
+        let _timed = self.timed(Operation::Remove);
         self.with(parent, |at| at.remove(caller, parent.inode(), name, Removal::Directory))
     }
 
@@ -208,6 +220,7 @@ impl View {
     ///
     /// Errors: [`Error::Exists`], [`Error::NotPermitted`] for a directory, [`Error::TooManyLinks`], [`Error::CrossesVolumes`] when the two are of different switches.
     pub fn link(&self, caller: &Caller<'_>, node: NodeId, parent: NodeId, name: &[u8]) -> Result<Entry> {
+        let _timed = self.timed(Operation::Link);
         self.with(parent, |at| {
             same_attachment(self, at, parent, node)?;
             let attr = at.link(caller, node.inode(), parent.inode(), name)?;
@@ -228,6 +241,7 @@ impl View {
         new_name: &[u8],
         mode: RenameMode,
     ) -> Result<()> {
+        let _timed = self.timed(Operation::Rename);
         self.with(parent, |at| {
             same_attachment(self, at, parent, new_parent)?;
             let from = Place { parent: parent.inode(), name };
@@ -240,6 +254,7 @@ impl View {
     ///
     /// Errors: [`Error::Invalid`] when it is none.
     pub fn read_link(&self, node: NodeId) -> Result<Arc<[u8]>> {
+        let _timed = self.timed(Operation::ReadLink);
         self.with(node, |at| at.read_link(node.inode()))
     }
 
@@ -255,6 +270,7 @@ impl View {
         options: ListOptions,
         take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
     ) -> Result<()> {
+        let _timed = self.timed(Operation::List);
         self.opened(caller, node, handle, Mask::READ, |at, node| at.list(node.inode(), cookie, options, take))
     }
 
@@ -264,6 +280,7 @@ impl View {
     ///
     /// Errors: [`Error::Stale`].
     pub fn attr(&self, node: NodeId) -> Result<Attr> {
+        let _timed = self.timed(Operation::Attributes);
         self.with(node, |at| at.attr(node.inode()))
     }
 
@@ -271,6 +288,7 @@ impl View {
     ///
     /// Errors: [`Error::NotPermitted`], [`Error::AccessDenied`], [`Error::IsADirectory`], [`Error::NoSpace`], [`Error::FileTooLarge`], [`Error::ReadOnly`], [`Error::Invalid`].
     pub fn set_attr(&self, caller: &Caller<'_>, node: NodeId, handle: Option<HandleId>, set: &SetAttr) -> Result<Attr> {
+        let _timed = self.timed(Operation::SetAttributes);
         match handle {
             None => self.with(node, |at| at.set_attr(caller, node.inode(), set, false)),
             Some(handle) => {
@@ -284,6 +302,7 @@ impl View {
     ///
     /// Errors: [`Error::AccessDenied`], [`Error::ReadOnly`], [`Error::NotPermitted`].
     pub fn access(&self, caller: &Caller<'_>, node: NodeId, want: Mask) -> Result<()> {
+        let _timed = self.timed(Operation::Access);
         self.with(node, |at| at.access(caller, node.inode(), want))
     }
 
@@ -291,6 +310,7 @@ impl View {
     ///
     /// Errors: [`Error::NoAttribute`], [`Error::AccessDenied`], [`Error::NotSupported`].
     pub fn get_xattr(&self, caller: &Caller<'_>, node: NodeId, name: &[u8]) -> Result<Arc<[u8]>> {
+        let _timed = self.timed(Operation::GetXattr);
         self.with(node, |at| at.get_xattr(caller, node.inode(), name))
     }
 
@@ -298,6 +318,7 @@ impl View {
     ///
     /// Errors: [`Error::Stale`].
     pub fn list_xattrs(&self, caller: &Caller<'_>, node: NodeId) -> Result<Vec<Box<[u8]>>> {
+        let _timed = self.timed(Operation::ListXattrs);
         self.with(node, |at| at.list_xattrs(caller, node.inode()))
     }
 
@@ -312,6 +333,7 @@ impl View {
         value: &[u8],
         mode: XattrMode,
     ) -> Result<()> {
+        let _timed = self.timed(Operation::SetXattr);
         self.with(node, |at| at.set_xattr(caller, node.inode(), name, value, mode))
     }
 
@@ -319,6 +341,7 @@ impl View {
     ///
     /// Errors: [`Error::NoAttribute`], and as [`View::set_xattr`].
     pub fn remove_xattr(&self, caller: &Caller<'_>, node: NodeId, name: &[u8]) -> Result<()> {
+        let _timed = self.timed(Operation::SetXattr);
         self.with(node, |at| at.remove_xattr(caller, node.inode(), name))
     }
 
@@ -328,6 +351,7 @@ impl View {
     ///
     /// Errors: [`Error::AccessDenied`], [`Error::IsADirectory`] for writing, [`Error::NotADirectory`], [`Error::NotPermitted`] by flags, [`Error::ReadOnly`], [`Error::Limit`].
     pub fn open_node(&self, caller: &Caller<'_>, node: NodeId, options: OpenOptions) -> Result<HandleId> {
+        let _timed = self.timed(Operation::Open);
         self.with(node, |at| self.open_at(at, caller, node.inode(), options))
     }
 
@@ -342,6 +366,7 @@ impl View {
         mode: u32,
         options: OpenOptions,
     ) -> Result<(Entry, HandleId)> {
+        let _timed = self.timed(Operation::Create);
         self.with(parent, |at| {
             let (attr, handle) = self.create_at(at, caller, parent.inode(), name, mode, options)?;
             at.reference(attr.inode);
@@ -359,6 +384,7 @@ impl View {
         mode: u32,
         options: OpenOptions,
     ) -> Result<(Entry, HandleId)> {
+        let _timed = self.timed(Operation::Create);
         self.with(parent, |at| {
             let attr = at.make_unnamed(caller, parent.inode(), mode, !options.exclusive)?;
             at.count_handle();
@@ -372,6 +398,7 @@ impl View {
     ///
     /// Errors: [`Error::BadHandle`].
     pub fn release(&self, handle: HandleId) -> Result<()> {
+        let _timed = self.timed(Operation::Close);
         let handle = self.handles.remove(handle)?;
         let generation = handle.at.generation;
         drop(handle);
@@ -415,6 +442,7 @@ impl View {
         offset: u64,
         buffer: &mut [u8],
     ) -> Result<usize> {
+        let _timed = self.timed(Operation::Read);
         self.opened(caller, node, handle, Mask::READ, |at, node| at.read(node.inode(), offset, buffer))
     }
 
@@ -429,6 +457,7 @@ impl View {
         offset: u64,
         length: usize,
     ) -> Result<Pin> {
+        let _timed = self.timed(Operation::Read);
         self.opened(caller, node, handle, Mask::READ, |at, node| at.read_pin(node.inode(), offset, length))
     }
 
@@ -443,6 +472,7 @@ impl View {
         at: WriteAt,
         data: &[u8],
     ) -> Result<usize> {
+        let _timed = self.timed(Operation::Write);
         let appends = match handle {
             Some(handle) => self.handles.get(handle)?.options.append,
             None => false,
@@ -482,6 +512,7 @@ impl View {
         length: u64,
         how: Allocation,
     ) -> Result<()> {
+        let _timed = self.timed(Operation::Allocate);
         self.opened(caller, node, handle, Mask::WRITE, |at, node| {
             at.allocate(caller, node.inode(), offset, length, how)
         })
@@ -491,6 +522,7 @@ impl View {
     ///
     /// Errors: [`Error::NoSuchOffset`].
     pub fn seek(&self, node: NodeId, offset: u64, what: Seek) -> Result<u64> {
+        let _timed = self.timed(Operation::Seek);
         self.with(node, |at| at.seek(node.inode(), offset, what))
     }
 
@@ -509,6 +541,7 @@ impl View {
         offset: u64,
         length: u64,
     ) -> Result<u64> {
+        let _timed = self.timed(Operation::Copy);
         let content =
             self.opened(caller, source, source_handle, Mask::READ, |at, source| at.content(source.inode()))?;
         // What lies past the end is not copied, and so overlaps nothing.
@@ -558,6 +591,7 @@ impl View {
     ///
     /// Errors: [`Error::NotSupported`] on a snapshot, [`Error::Stale`].
     pub fn test_lock(&self, node: NodeId, space: LockSpace, owner: u64, lock: Lock) -> Result<Option<Conflict>> {
+        let _timed = self.timed(Operation::Lock);
         self.locking_known(node, |head| Ok(head.locks.test(node.inode(), space, owner, lock)))
     }
 
@@ -565,6 +599,7 @@ impl View {
     ///
     /// Errors: [`Error::WouldBlock`], [`Error::Limit`], [`Error::NotSupported`] on a snapshot.
     pub fn set_lock(&self, node: NodeId, space: LockSpace, owner: u64, lock: Lock) -> Result<()> {
+        let _timed = self.timed(Operation::Lock);
         self.locking_known(node, |head| head.locks.set(node.inode(), space, owner, lock))
     }
 
@@ -580,6 +615,7 @@ impl View {
         lock: Lock,
         done: Box<dyn FnOnce(Result<()>) + Send>,
     ) -> Result<Option<WaitId>> {
+        let _timed = self.timed(Operation::Lock);
         self.locking_known(node, |head| head.locks.wait(node.inode(), space, owner, lock, done))
     }
 
@@ -593,6 +629,7 @@ impl View {
     ///
     /// Errors: [`Error::NotSupported`] on a snapshot, [`Error::Stale`].
     pub fn unlock(&self, node: NodeId, space: LockSpace, owner: u64, start: u64, end: u64) -> Result<()> {
+        let _timed = self.timed(Operation::Lock);
         self.locking(node, |head| head.locks.unlock(node.inode(), space, owner, start, end))
     }
 

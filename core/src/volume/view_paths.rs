@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::handles::Handle;
 use super::view::{View, same_attachment};
 use crate::error::{Error, Result};
+use crate::meter::Operation;
 use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
 use crate::operations::path::{Follow, Parent};
@@ -75,6 +76,7 @@ impl View {
     ///
     /// Errors: those of path_resolution(7): [`Error::NotFound`], [`Error::NotADirectory`], [`Error::AccessDenied`], [`Error::TooManySymlinks`], [`Error::NameTooLong`].
     pub fn path_attr(&self, caller: &Caller<'_>, path: PathAt<'_>) -> Result<Attr> {
+        let _timed = self.timed(Operation::Attributes);
         self.at_path(caller, path, |at, id| at.attr(id))
     }
 
@@ -82,6 +84,7 @@ impl View {
     ///
     /// Errors: as there, and of the path.
     pub fn path_set_attr(&self, caller: &Caller<'_>, path: PathAt<'_>, set: &SetAttr) -> Result<Attr> {
+        let _timed = self.timed(Operation::SetAttributes);
         self.at_path(caller, path, |at, id| at.set_attr(caller, id, set, false))
     }
 
@@ -89,6 +92,7 @@ impl View {
     ///
     /// Errors: of the path.
     pub fn path_lookup(&self, caller: &Caller<'_>, path: PathAt<'_>) -> Result<super::view::Entry> {
+        let _timed = self.timed(Operation::Lookup);
         self.at_path(caller, path, |at, id| {
             if !at.reference(id) {
                 return Err(Error::Stale);
@@ -101,6 +105,7 @@ impl View {
     ///
     /// Errors: as there, and of the path.
     pub fn path_make(&self, caller: &Caller<'_>, path: PathAt<'_>, mode: u32, new: NewNode<'_>) -> Result<Attr> {
+        let _timed = self.timed(Operation::Create);
         self.at_parent(caller, path, |at, parent| {
             if parent.name.is_empty() {
                 return Err(Error::Exists);
@@ -116,6 +121,7 @@ impl View {
     ///
     /// Errors: as there, and of the path.
     pub fn path_unlink(&self, caller: &Caller<'_>, path: PathAt<'_>) -> Result<()> {
+        let _timed = self.timed(Operation::Remove);
         self.at_parent(caller, path, |at, parent| {
             if parent.name.is_empty() {
                 return Err(Error::IsADirectory);
@@ -133,6 +139,7 @@ impl View {
     ///
     /// Errors: as there, and of the path; [`Error::Busy`] for the root.
     pub fn path_rmdir(&self, caller: &Caller<'_>, path: PathAt<'_>) -> Result<()> {
+        let _timed = self.timed(Operation::Remove);
         self.at_parent(caller, path, |at, parent| {
             if parent.name.is_empty() {
                 return Err(last_is_a_dot(path.path));
@@ -145,6 +152,7 @@ impl View {
     ///
     /// Errors: as there, and of both paths; [`Error::CrossesVolumes`] when they begin at nodes of different switches.
     pub fn path_link(&self, caller: &Caller<'_>, path: PathAt<'_>, new: PathAt<'_>) -> Result<Attr> {
+        let _timed = self.timed(Operation::Link);
         self.with(path.start, |at| {
             same_attachment(self, at, path.start, new.start)?;
             let id = at.resolve(caller, path.start.inode(), path.path, path.follow)?.id;
@@ -161,6 +169,7 @@ impl View {
     ///
     /// Errors: as there, and of both paths; [`Error::Busy`] for the root.
     pub fn path_rename(&self, caller: &Caller<'_>, from: PathAt<'_>, to: PathAt<'_>, mode: RenameMode) -> Result<()> {
+        let _timed = self.timed(Operation::Rename);
         self.at_parent(caller, from, |at, old| {
             same_attachment(self, at, from.start, to.start)?;
             let new = at.resolve_parent(caller, to.start.inode(), to.path)?;
@@ -181,6 +190,7 @@ impl View {
     ///
     /// Errors: as there, and of the path.
     pub fn path_read_link(&self, caller: &Caller<'_>, path: PathAt<'_>) -> Result<Arc<[u8]>> {
+        let _timed = self.timed(Operation::ReadLink);
         self.at_path(caller, path.no_follow(), |at, id| at.read_link(id))
     }
 
@@ -188,6 +198,7 @@ impl View {
     ///
     /// Errors: as there, and of the path.
     pub fn path_access(&self, caller: &Caller<'_>, path: PathAt<'_>, want: Mask) -> Result<()> {
+        let _timed = self.timed(Operation::Access);
         self.at_path(caller, path, |at, id| at.access(caller, id, want))
     }
 
@@ -195,6 +206,7 @@ impl View {
     ///
     /// Errors: as there, and of the path.
     pub fn path_get_xattr(&self, caller: &Caller<'_>, path: PathAt<'_>, name: &[u8]) -> Result<Arc<[u8]>> {
+        let _timed = self.timed(Operation::GetXattr);
         self.at_path(caller, path, |at, id| at.get_xattr(caller, id, name))
     }
 
@@ -202,6 +214,7 @@ impl View {
     ///
     /// Errors: as there, and of the path.
     pub fn path_list_xattrs(&self, caller: &Caller<'_>, path: PathAt<'_>) -> Result<Vec<Box<[u8]>>> {
+        let _timed = self.timed(Operation::ListXattrs);
         self.at_path(caller, path, |at, id| at.list_xattrs(caller, id))
     }
 
@@ -216,6 +229,7 @@ impl View {
         value: &[u8],
         mode: XattrMode,
     ) -> Result<()> {
+        let _timed = self.timed(Operation::SetXattr);
         self.at_path(caller, path, |at, id| at.set_xattr(caller, id, name, value, mode))
     }
 
@@ -223,6 +237,7 @@ impl View {
     ///
     /// Errors: as there, and of the path.
     pub fn path_remove_xattr(&self, caller: &Caller<'_>, path: PathAt<'_>, name: &[u8]) -> Result<()> {
+        let _timed = self.timed(Operation::SetXattr);
         self.at_path(caller, path, |at, id| at.remove_xattr(caller, id, name))
     }
 
@@ -237,6 +252,7 @@ impl View {
         options: OpenOptions,
         create: Option<u32>,
     ) -> Result<HandleId> {
+        let _timed = self.timed(if create.is_some() { Operation::Create } else { Operation::Open });
         let existing = || self.at_path(caller, path, |at, id| self.open_at(at, caller, id, options));
         match (create, options.exclusive) {
             (None, _) => existing(),

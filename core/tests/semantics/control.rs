@@ -3,7 +3,7 @@
 use bough::control::messages::*;
 use bough::control::{self, Message, filled, message, text_of};
 use bough::error::tables::code;
-use bough::{Caller, Config, DiffKind, Error, Privileges, RefId, ViewOptions};
+use bough::{Caller, Config, DiffKind, Error, OPERATIONS, Privileges, RefId, ViewOptions};
 use bytemuck::Zeroable;
 
 use crate::support::*;
@@ -333,4 +333,46 @@ fn any_bytes_are_answered_and_none_harms() {
         drop(fs.view.control(&ROOT, 1 + round % 13, &mut bytes));
     }
     assert_eq!(fs.names("/"), [""; 0]);
+}
+
+fn operation(activity: &fs_activity, called: &str) -> fs_operation {
+    *activity.operations.iter().find(|operation| text_of(&operation.name) == called).unwrap()
+}
+
+#[test]
+fn operations_are_counted_and_timed_by_their_names() {
+    let fs = Fs::new();
+    fs.write_file("file", "x");
+    for _ in 0..200 {
+        fs.read_file("file");
+    }
+    snapshot(&fs, "s");
+    let mut answer: fs_control_activity = message();
+    send(&fs, &mut answer).unwrap();
+    let activity = answer.activity;
+    let (read, snapshot) = (operation(&activity, "read"), operation(&activity, "snapshot"));
+    assert_eq!((read.count, snapshot.count, snapshot.timed), (200, 1, 1));
+    assert!((1..=200 / 64 + 1).contains(&read.timed), "{}", read.timed);
+    for known in [read, snapshot] {
+        assert_eq!(known.buckets.iter().sum::<u64>(), known.timed);
+        assert!(known.slowest_ns > 0 && known.slowest_ns <= known.total_ns);
+    }
+    assert_eq!((operation(&activity, "rename").count, operation(&activity, "rename").timed), (0, 0));
+    assert_eq!(activity.operations[OPERATIONS].name, [0; 16], "the rest is empty");
+    assert_eq!((activity.faults, activity.stalls, activity.spill_written_bytes), (0, 0, 0));
+}
+
+#[test]
+fn what_waits_for_memory_and_disk_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { memory_bytes: Some(4 << 20), spill_dir: Some(folder.path().into()), ..Config::default() };
+    let fs = Fs::of(config);
+    let content = vec![7; 16 << 20];
+    fs.write_file("file", &content);
+    assert!(fs.read_file("file") == content);
+    let activity = fs.volume.activity();
+    assert!(activity.evictions >= 12 * 16 && activity.spill_written_bytes >= 12 << 20, "{activity:?}");
+    assert!(activity.spill_read_bytes >= 12 << 20 && activity.faults > 0, "{activity:?}");
+    assert!(activity.faults <= activity.chunk_reads && activity.chunk_reads >= 16 * 16, "{activity:?}");
+    assert!(activity.resident_bytes <= 4 << 20, "{activity:?}");
 }

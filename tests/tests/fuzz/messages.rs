@@ -29,6 +29,7 @@ const MESSAGES: &[(u32, usize, &[usize])] = &[
     (11, size_of::<fs_control_stats>(), &[]),
     (12, size_of::<fs_control_views>(), &[]),
     (13, size_of::<fs_control_attach>(), &[144]),
+    (14, size_of::<fs_control_activity>(), &[]),
 ];
 
 pub(crate) const HEADER_BYTES: usize = size_of::<fs_control_header>();

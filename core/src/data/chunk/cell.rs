@@ -117,6 +117,7 @@ impl Cell {
         // A recursive lock, as a reader who holds one chunk twice must not wait for a writer who waits for him.
         let frame = self.frame.read();
         self.mark_used();
+        self.depot.counters.reads.add(1);
         if frame.is_some() {
             return Ok(BytesRead { frame });
         }
@@ -129,6 +130,7 @@ impl Cell {
     pub(super) fn write(self: &Arc<Self>) -> Result<BytesWrite<'_>> {
         let mut frame = self.frame.write();
         self.mark_used();
+        self.depot.counters.reads.add(1);
         if frame.is_none() {
             self.depot.fault(self, &mut frame, Need::Write)?;
         }

@@ -24,6 +24,7 @@ use super::pool::{Cooled, Pool};
 use super::region::{Frame, Place, REGION_FRAMES, Region};
 use super::spill::Spill;
 use crate::error::{Error, Result};
+use crate::striped::StripedCount;
 use crate::sync::Mutex;
 
 pub(super) const CHUNK: u64 = CHUNK_BYTES as u64;
@@ -112,6 +113,8 @@ impl Count {
 /// What the store did.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
+    /// Cells whose bytes somebody asked for.
+    pub(super) reads: StripedCount,
     pub(super) allocations: Count,
     pub(super) copies: Count,
     pub(super) stalls: Count,

@@ -54,6 +54,8 @@ pub(crate) struct StoreUsage {
     pub(crate) stalls: u64,
     /// Chunks moved out of memory.
     pub(crate) evictions: u64,
+    /// Chunks whose bytes somebody asked for, in memory or not.
+    pub(crate) reads: u64,
     /// Reads back that somebody waited for.
     pub(crate) faults: u64,
     /// Chunks that were there when they were asked for, as they had been read ahead.
@@ -116,6 +118,7 @@ impl ChunkStore {
             copies: counters.copies.get(),
             stalls: counters.stalls.get(),
             evictions: counters.evictions.get(),
+            reads: counters.reads.get(),
             faults: counters.faults.get(),
             ahead_hits: counters.ahead_hits.get(),
             read_bytes: counters.read_bytes.get(),

@@ -21,6 +21,7 @@ static bool freezes(uint32_t request)
     case FS_CONTROL_BRANCH:
     case FS_CONTROL_DIFF_OPEN:
     case FS_CONTROL_SWITCH:
+    case FS_CONTROL_CHECK:
         return true;
     default:
         return false;

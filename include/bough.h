@@ -353,6 +353,12 @@
 // Buckets of times in `fs_operation`.
 #define FS_LATENCY_BUCKETS 24
 
+// Room for the problems of one `fs_control_check`.
+#define FS_CONTROL_PROBLEM_BYTES 8192
+
+// A check of a volume that nobody else uses meanwhile.
+#define FS_CONTROL_STILL 1
+
 // A branch.
 #define FS_REF_BRANCH 1
 
@@ -406,6 +412,9 @@
 
 // `fs_control_activity`: what the volume did, and how long it took.
 #define FS_CONTROL_ACTIVITY 14
+
+// `fs_control_check`: look whether the volume is sound. From 64 on are requests for those who build hosts.
+#define FS_CONTROL_CHECK 64
 
 // Log level: nothing.
 #define FS_LOG_OFF 0
@@ -1169,6 +1178,31 @@ typedef struct fs_control_activity {
     // Answer.
     fs_activity activity;
 } fs_control_activity;
+
+// Look whether everything in the volume is as it must be. Changes nothing. Takes the longer the more there is; it is for
+// tests, and for who suspects a fault of the volume's.
+typedef struct fs_control_check {
+    // The beginning of every message.
+    fs_control_header header;
+    // `FS_CONTROL_STILL`: nobody uses the volume meanwhile, so that counts must be exact; changes wait until the answer.
+    uint32_t flags;
+    // Answer: bytes of `problems` that are filled in.
+    uint32_t problem_bytes;
+    // Answer: branches and snapshots looked at.
+    uint64_t trees;
+    // Answer: versions of inodes looked at.
+    uint64_t inodes;
+    // Answer: entries of directories looked at.
+    uint64_t entries;
+    // Answer: chunks that the trees hold.
+    uint64_t chunks;
+    // Answer: small buffers that the trees hold.
+    uint64_t small_buffers;
+    // Answer: problems found, told or not; 0: the volume is sound.
+    uint64_t problem_count;
+    // Answer: the first of the problems, in UTF-8, each ended by a line feed; what does not fit is cut.
+    uint8_t problems[FS_CONTROL_PROBLEM_BYTES];
+} fs_control_check;
 
 // The call did what it says.
 #define FS_OK 0
@@ -2629,5 +2663,16 @@ FS_ASSERT_LAYOUT(offsetof(fs_control_attach, label) == 400);
 FS_ASSERT_LAYOUT(offsetof(fs_control_attach, flags) == 1424);
 FS_ASSERT_LAYOUT(offsetof(fs_control_attach, reserved) == 1428);
 FS_ASSERT_LAYOUT(offsetof(fs_control_attach, view) == 1432);
+FS_ASSERT_LAYOUT(sizeof(fs_control_check) == 8392);
+FS_ASSERT_LAYOUT(offsetof(fs_control_check, header) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_control_check, flags) == 144);
+FS_ASSERT_LAYOUT(offsetof(fs_control_check, problem_bytes) == 148);
+FS_ASSERT_LAYOUT(offsetof(fs_control_check, trees) == 152);
+FS_ASSERT_LAYOUT(offsetof(fs_control_check, inodes) == 160);
+FS_ASSERT_LAYOUT(offsetof(fs_control_check, entries) == 168);
+FS_ASSERT_LAYOUT(offsetof(fs_control_check, chunks) == 176);
+FS_ASSERT_LAYOUT(offsetof(fs_control_check, small_buffers) == 184);
+FS_ASSERT_LAYOUT(offsetof(fs_control_check, problem_count) == 192);
+FS_ASSERT_LAYOUT(offsetof(fs_control_check, problems) == 200);
 #undef FS_ASSERT_LAYOUT
 #endif

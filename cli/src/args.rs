@@ -228,6 +228,8 @@ pub(crate) struct StatsArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Debug {
+    /// Look whether everything in the volume is as it must be; a problem ends it with 1
+    Check(CheckArgs),
     /// Write the manual
     Docs {
         /// In which form
@@ -235,6 +237,15 @@ pub(crate) enum Debug {
         /// Where to
         into: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Nobody else uses the volume meanwhile: counts must be exact
+    #[arg(long)]
+    pub(crate) still: bool,
+    #[command(flatten)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -7,6 +7,7 @@
 
 mod args;
 mod branch;
+mod check;
 mod daemon;
 mod diff;
 mod docs;
@@ -62,6 +63,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Verb::List(format) => list::run(&format),
         Verb::Stats(args) => stats::run(&args),
         Verb::Completions { shell } => docs::completions(shell),
+        Verb::Debug(Debug::Check(args)) => check::run(&args),
         Verb::Debug(Debug::Docs { form, into }) => docs::write(form, &into),
         Verb::MountHelper { words } => helper::mount(words),
     }

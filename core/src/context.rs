@@ -64,6 +64,11 @@ impl Context {
         self.next_epoch.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The epoch that comes next: none was given out from here on.
+    pub(crate) fn next_epoch(&self) -> u64 {
+        self.next_epoch.load(Ordering::Relaxed)
+    }
+
     /// The first of [`ID_BLOCK`] inode ids that nobody has had.
     pub(crate) fn new_id_block(&self) -> Result<InodeId> {
         let first = self.next_block.fetch_add(1, Ordering::Relaxed) * ID_BLOCK;

@@ -53,6 +53,7 @@ messages! {
     fs_control_views = request::FS_CONTROL_VIEWS;
     fs_control_attach = request::FS_CONTROL_ATTACH;
     fs_control_activity = request::FS_CONTROL_ACTIVITY;
+    fs_control_check = request::FS_CONTROL_CHECK;
 }
 
 /// An empty message of its kind, its header filled in.
@@ -146,6 +147,7 @@ impl View {
             request::FS_CONTROL_STATS => answer(bytes, |message| self.control_stats(message)),
             request::FS_CONTROL_VIEWS => answer(bytes, |message| self.control_views(message)),
             request::FS_CONTROL_ACTIVITY => answer(bytes, |message| self.control_activity(message)),
+            request::FS_CONTROL_CHECK => answer(bytes, |message| self.control_check(message)),
             _ => Err(Error::BadStructure("no control request of that number")),
         }
     }
@@ -254,6 +256,20 @@ impl View {
 
     fn control_activity(&self, message: &mut fs_control_activity) -> Result<()> {
         message.activity = fs_activity::of(&self.volume.activity());
+        Ok(())
+    }
+
+    fn control_check(&self, message: &mut fs_control_check) -> Result<()> {
+        let report = self.volume.check_invariants(message.flags & FS_CONTROL_STILL != 0);
+        let problems: String = report.problems.iter().map(|problem| format!("{problem}\n")).collect();
+        message.problems = filled(problems.as_bytes());
+        message.problem_bytes = problems.len().min(FS_CONTROL_PROBLEM_BYTES - 1) as u32;
+        message.trees = report.trees;
+        message.inodes = report.inodes;
+        message.entries = report.entries;
+        message.chunks = report.chunks;
+        message.small_buffers = report.small_buffers;
+        message.problem_count = report.problem_count;
         Ok(())
     }
 

@@ -10,4 +10,4 @@ mod tests;
 
 pub(crate) use self::chunk::{CHUNK_BYTES, ChunkStore, StoreConfig};
 pub use self::stream::Pin;
-pub(crate) use self::stream::Stream;
+pub(crate) use self::stream::{Holdings, Stream};

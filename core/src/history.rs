@@ -1,5 +1,6 @@
 //! Branches and snapshots: heads that change, tables that do not, how one grows from the other, and what differs.
 
+pub(crate) mod check;
 pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod gate;

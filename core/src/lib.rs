@@ -6,6 +6,7 @@
 //!
 //! The layers, each calling only downwards: `ffi`, [`volume`](Volume), `operations`, `history`, `tree`, `data`.
 
+mod check;
 mod context;
 pub mod control;
 mod data;
@@ -24,6 +25,7 @@ mod tree;
 mod types;
 mod volume;
 
+pub use check::CheckReport;
 pub use context::{Clock, SystemClock};
 pub use data::Pin;
 pub use error::{Error, Result};

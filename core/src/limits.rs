@@ -36,6 +36,8 @@ pub const HANDLES: usize = 1 << 24;
 pub const OPEN_DIFFS: usize = 64;
 /// Bytes that one pin lends, holes included.
 pub const PIN_BYTES: usize = 1 << 30;
+/// Problems that one check of the invariants tells.
+pub const CHECK_PROBLEMS: usize = 64;
 /// Events that one subscription may hold.
 pub const EVENT_QUEUE: usize = 1 << 20;
 /// Longest security descriptor of an inode, self-relative, in bytes.

@@ -9,6 +9,7 @@
 //!
 //! Leaves locking to its users, and the meaning of keys and values.
 
+mod check;
 mod diff;
 mod node;
 #[cfg(test)]

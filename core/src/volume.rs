@@ -1,5 +1,6 @@
 //! A volume: everything that one process serves. Opening, branches and snapshots, views.
 
+mod check;
 mod handles;
 mod sessions;
 pub(crate) mod view;

@@ -54,6 +54,20 @@ fn a_snapshot_holds_what_was_written_before_it() {
 }
 
 #[test]
+fn a_volume_is_found_sound_while_it_is_used_and_when_it_is_still() {
+    let place = Place::mounted();
+    place.write("mnt/file", "content");
+    place.here(&["snapshot", "create"]).done();
+    let open = fs::File::open(place.at("mnt/file")).unwrap();
+    place.write("mnt/file", "other content");
+    let told = place.here(&["debug", "check"]).done();
+    assert!(told.starts_with("sound: 2 trees, "), "{told}");
+    drop(open);
+    let told: Value = place.here(&["debug", "check", "--still", "--json"]).done().parse().unwrap();
+    assert_eq!((&told["problems"], &told["trees"], &told["small_buffers"]), (&json!([]), &json!(2), &json!(2)));
+}
+
+#[test]
 fn branches_diverge_side_by_side() {
     let place = Place::mounted();
     place.write("mnt/file", "common");

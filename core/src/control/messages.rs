@@ -24,6 +24,10 @@ pub const FS_CONTROL_DIFF_BYTES: usize = 16_000;
 pub const FS_OPERATIONS: usize = 32;
 /// Buckets of times in `fs_operation`.
 pub const FS_LATENCY_BUCKETS: usize = 24;
+/// Room for the problems of one `fs_control_check`.
+pub const FS_CONTROL_PROBLEM_BYTES: usize = 8_192;
+/// A check of a volume that nobody else uses meanwhile.
+pub const FS_CONTROL_STILL: u32 = 1;
 
 /// A branch.
 pub const FS_REF_BRANCH: u32 = 1;
@@ -65,6 +69,8 @@ pub mod request {
     pub const FS_CONTROL_ATTACH: u32 = 13;
     /// `fs_control_activity`: what the volume did, and how long it took.
     pub const FS_CONTROL_ACTIVITY: u32 = 14;
+    /// `fs_control_check`: look whether the volume is sound. From 64 on are requests for those who build hosts.
+    pub const FS_CONTROL_CHECK: u32 = 64;
 }
 
 /// The beginning of every message.
@@ -420,6 +426,33 @@ pub struct fs_control_views {
     pub reserved: u32,
     /// Answer: the entries.
     pub entries: [fs_control_view; FS_CONTROL_VIEWS_ENTRIES],
+}
+
+/// Look whether everything in the volume is as it must be. Changes nothing. Takes the longer the more there is; it is for
+/// tests, and for who suspects a fault of the volume's.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct fs_control_check {
+    /// The beginning of every message.
+    pub header: fs_control_header,
+    /// `FS_CONTROL_STILL`: nobody uses the volume meanwhile, so that counts must be exact; changes wait until the answer.
+    pub flags: u32,
+    /// Answer: bytes of `problems` that are filled in.
+    pub problem_bytes: u32,
+    /// Answer: branches and snapshots looked at.
+    pub trees: u64,
+    /// Answer: versions of inodes looked at.
+    pub inodes: u64,
+    /// Answer: entries of directories looked at.
+    pub entries: u64,
+    /// Answer: chunks that the trees hold.
+    pub chunks: u64,
+    /// Answer: small buffers that the trees hold.
+    pub small_buffers: u64,
+    /// Answer: problems found, told or not; 0: the volume is sound.
+    pub problem_count: u64,
+    /// Answer: the first of the problems, in UTF-8, each ended by a line feed; what does not fit is cut.
+    pub problems: [u8; FS_CONTROL_PROBLEM_BYTES],
 }
 
 /// Open a further view. On Linux it comes over the host's socket, with the descriptor of a mounted `/dev/fuse` beside it.

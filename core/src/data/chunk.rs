@@ -9,6 +9,7 @@
 
 mod ahead;
 mod cell;
+mod check;
 mod depot;
 mod device;
 mod evictor;
@@ -24,6 +25,7 @@ use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
 
 use self::cell::{BytesRead, BytesWrite, Cell};
+pub(crate) use self::check::Census;
 use self::depot::{Depot, Need};
 use self::region::Frame;
 pub(crate) use self::store::{ChunkStore, StoreConfig};

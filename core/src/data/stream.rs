@@ -11,6 +11,7 @@
 
 mod ahead;
 mod change;
+mod check;
 mod compare;
 mod copy;
 mod pin;
@@ -21,6 +22,7 @@ mod tests;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub(crate) use self::check::Holdings;
 pub use self::pin::Pin;
 use self::small::Small;
 use super::chunk::{CHUNK_BYTES, Chunk};

@@ -159,4 +159,8 @@ layouts! {
     fs_control_view 1304 { id 0, shows_id 8, shows_kind 16, flags 20, shows 24, label 280 }
     fs_control_views 10592 { header 0, after 144, count 152, reserved 156, entries 160 }
     fs_control_attach 1440 { header 0, shows 144, label 400, flags 1424, reserved 1428, view 1432 }
+    fs_control_check 8392 {
+        header 0, flags 144, problem_bytes 148, trees 152, inodes 160, entries 168, chunks 176, small_buffers 184,
+        problem_count 192, problems 200
+    }
 }

@@ -39,6 +39,12 @@ impl Gate {
     }
 }
 
+/// Closes several gates, as [`Gate::close`] does one. Nobody who has passed one of them waits for another.
+pub(crate) fn close_all<'a>(gates: impl Iterator<Item = &'a Gate>) -> Ordered<Vec<Closed<'a>>> {
+    let close = |gate: &'a Gate| Closed { _stripes: std::array::from_fn(|i| gate.stripes[i].0.write()) };
+    ordered(Rank::Gate, || gates.map(close).collect())
+}
+
 fn stripe_of_this_thread() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {

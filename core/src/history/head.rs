@@ -77,10 +77,19 @@ impl Head {
         ids.next().map(InodeId).ok_or(Error::Limit("inode ids of one volume"))
     }
 
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// A new epoch for what comes after. The caller has closed the gate.
+    pub(crate) fn renew_epoch(&self, context: &Context) {
+        self.epoch.store(context.new_epoch(), Ordering::Relaxed);
+    }
+
     /// The tree as it is at one moment, and a new epoch for what comes after it. Constant time.
     pub(crate) fn freeze(&self, context: &Context) -> FrozenTable {
         let _closed = self.gate.close();
-        self.epoch.store(context.new_epoch(), Ordering::Relaxed);
+        self.renew_epoch(context);
         self.table.freeze()
     }
 

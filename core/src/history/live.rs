@@ -53,6 +53,15 @@ impl LiveNodes {
         self.shard(id).get(&id).and_then(|node| node.orphan.clone())
     }
 
+    /// Every node: how many hold it, and what it is if it has no name.
+    pub(crate) fn all(&self) -> Vec<(InodeId, u64, Option<Arc<Inode>>)> {
+        let shards = (0..SHARDS as u64).map(|at| self.shard(InodeId(at)));
+        let of = |shard: Ordered<MutexGuard<'_, Shard>>| {
+            shard.iter().map(|(id, node)| (*id, node.holders, node.orphan.clone())).collect::<Vec<_>>()
+        };
+        shards.flat_map(of).collect()
+    }
+
     /// Puts back an orphan's version of another epoch.
     pub(crate) fn own_orphan(&self, id: InodeId, epoch: u64) -> Option<Arc<Inode>> {
         let mut shard = self.shard(id);

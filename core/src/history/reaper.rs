@@ -21,6 +21,16 @@ impl Reaper {
         Reaper { queue: Mutex::new(Some(sender)), thread: Mutex::new(thread) }
     }
 
+    /// Returns when everything that was given up before is gone.
+    pub(crate) fn settle(&self) {
+        let (done, wait) = channel::<()>();
+        if let Some(queue) = self.queue.lock().as_ref() {
+            // Dropped in its turn, or at once when there is no thread; either ends the wait.
+            let _ = queue.send(Box::new(done));
+        }
+        let _ = wait.recv();
+    }
+
     /// Drops `garbage` some time soon; at once when there is no thread.
     pub(crate) fn take<T: Send + Sync + 'static>(&self, garbage: Arc<T>) {
         if let Some(queue) = self.queue.lock().as_ref() {

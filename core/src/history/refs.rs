@@ -10,7 +10,10 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::Tree;
+use super::check::{Seen, SeenHead};
+use super::gate::close_all;
 use super::head::Head;
+use crate::check::CheckReport;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -151,6 +154,28 @@ impl Refs {
         Ok(registry.get(id)?.frozen(context))
     }
 
+    /// Shows `with` every branch and snapshot as it is at one moment. `still`: every gate stays closed meanwhile;
+    /// otherwise branches that are viewed get new epochs, as if snapshots had been taken of them.
+    pub(crate) fn observe<R>(
+        &self,
+        context: &Context,
+        still: bool,
+        report: &mut CheckReport,
+        with: impl FnOnce(Vec<Seen>, &mut CheckReport) -> R,
+    ) -> R {
+        let registry = self.registry();
+        registry.check(report);
+        let closed = close_all(registry.heads().map(|head| head.gate()));
+        let seen = registry.by_id.iter().map(|(id, found)| found.seen(ref_of(*id))).collect();
+        if still {
+            return with(seen, report);
+        }
+        registry.heads().for_each(|head| head.renew_epoch(context));
+        drop(closed);
+        drop(registry);
+        with(seen, report)
+    }
+
     pub(crate) fn snapshot(&self, branch: BranchId, name: Option<&str>, context: &Context) -> Result<SnapshotId> {
         let mut registry = self.registry();
         if registry.snapshots >= limits::SNAPSHOTS {
@@ -237,6 +262,15 @@ impl Ref {
         }
     }
 
+    /// The caller has closed the gate, if it has one.
+    fn seen(&self, id: RefId) -> Seen {
+        let (table, head) = match &self.state {
+            State::Dormant(table) | State::Snapshot(table) => (table.clone(), None),
+            State::Active(head) => (Arc::new(head.table.freeze()), Some(SeenHead::of(head))),
+        };
+        Seen { id, name: self.name.clone(), table, views: self.views, head }
+    }
+
     fn wake(&mut self, context: &Context) -> Tree {
         if let State::Dormant(table) = &self.state {
             self.state = State::Active(Arc::new(Head::grow(table, context.new_epoch())));
@@ -300,6 +334,33 @@ impl Registry {
             RefId::Snapshot(_) => self.snapshots -= 1,
         }
         Ok(gone)
+    }
+
+    fn heads(&self) -> impl Iterator<Item = &Arc<Head>> {
+        self.by_id.values().filter_map(|found| match &found.state {
+            State::Active(head) => Some(head),
+            State::Dormant(_) | State::Snapshot(_) => None,
+        })
+    }
+
+    /// Looks whether names, lineage and counts fit.
+    fn check(&self, report: &mut CheckReport) {
+        let branches = self.by_id.keys().filter(|id| id.1).count();
+        let counted = (self.branches, self.snapshots) == (branches, self.by_id.len() - branches);
+        report.ensure(counted && branches > 0, || "branches and snapshots are miscounted".into());
+        report.ensure(self.by_name.len() == self.by_id.len(), || "names without branches or snapshots".into());
+        for (&at, found) in &self.by_id {
+            let (id, name) = (ref_of(at), &found.name);
+            report.ensure(self.by_name.get(name) == Some(&id), || format!("`{name}` is not found by its name"));
+            report.ensure(at.0 <= self.last_id, || format!("`{name}` has an id that is still to be given out"));
+            let above = found.parent.map(|parent| self.get(parent).is_ok_and(|parent| parent.children.contains(&at)));
+            report.ensure(above != Some(false), || format!("`{name}` is unknown to what it grew from"));
+            let below = |child: &Order| self.by_id.get(child).is_some_and(|child| child.parent == Some(id));
+            report.ensure(found.children.iter().all(below), || format!("`{name}` has children that deny it"));
+            let sleeps = matches!(found.state, State::Dormant(_)) && found.views > 0;
+            let wakes = matches!(found.state, State::Active(_)) && found.views == 0;
+            report.ensure(!sleeps && !wakes, || format!("`{name}` is awake for {} views", found.views));
+        }
     }
 
     fn free_name(&self, name: &str) -> Result<Arc<str>> {

@@ -142,6 +142,12 @@ impl Attachment {
         }
     }
 
+    /// The nodes that the host knows.
+    pub(crate) fn referenced(&self) -> Vec<InodeId> {
+        let shards = (0..REFERENCE_SHARDS as u64).map(|at| self.reference_shard(InodeId(at)));
+        shards.flat_map(|shard| shard.keys().copied().collect::<Vec<_>>()).collect()
+    }
+
     /// A handle on the inode opens.
     pub(crate) fn hold(&self, id: InodeId) -> Result<()> {
         self.handles.fetch_add(1, Ordering::Relaxed);

@@ -93,6 +93,10 @@ impl<V> Leaf<V> {
 }
 
 impl<V> Inner<V> {
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
     fn new(shift: u32) -> Self {
         Self { occupied: 0, len: 0, shift, children: [const { None }; WIDTH] }
     }

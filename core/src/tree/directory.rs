@@ -12,6 +12,7 @@
 //! What a name may be and when two are the same is up to [`NameRules`]; link counts, times and locks to the inode.
 
 mod branch;
+mod check;
 mod leaf;
 mod search;
 #[cfg(test)]

@@ -102,6 +102,15 @@ impl Names {
         }
     }
 
+    /// Whether this entry is one of them.
+    pub(crate) fn has(&self, parent: InodeId, key: u64) -> bool {
+        match self {
+            Names::None => false,
+            Names::One(p, k) => (*p, *k) == (parent, key),
+            Names::Many(set) => set.contains(&(parent, key)),
+        }
+    }
+
     /// All of them, in order.
     pub(crate) fn all(&self) -> Vec<(InodeId, u64)> {
         match self {
@@ -136,7 +145,7 @@ pub(crate) struct Extra {
 }
 
 impl Extra {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.xattrs.is_empty() && self.acl.is_none() && self.default_acl.is_none()
     }
 }
@@ -226,6 +235,15 @@ impl Record {
             Content::Symlink(target) => target.len() as u64,
             Content::Device(_) | Content::None => 0,
         }
+    }
+
+    /// Every stream of the inode: what it takes of the chunk store.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = &Stream> {
+        match &self.content {
+            Content::File(stream) => Some(stream),
+            _ => None,
+        }
+        .into_iter()
     }
 
     pub(crate) fn is_directory(&self) -> bool {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::inode::Inode;
+use crate::check::{CheckReport, Visited};
 use crate::radix::Radix;
 use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
 use crate::types::InodeId;
@@ -44,6 +45,18 @@ impl FrozenTable {
     pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
         let (shard, key) = place(id);
         self.shards[shard].get(key).cloned()
+    }
+
+    /// A table of nothing, which no tree is.
+    pub(crate) fn empty() -> FrozenTable {
+        FrozenTable { shards: std::array::from_fn(|_| Radix::new()) }
+    }
+
+    /// Looks at the nodes that were not looked at before.
+    pub(crate) fn check(&self, what: &str, visited: &mut Visited, report: &mut CheckReport) {
+        for shard in &self.shards {
+            shard.check(what, visited, report, |_, _| {});
+        }
     }
 
     /// Number of inodes.

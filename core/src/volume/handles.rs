@@ -60,6 +60,11 @@ impl Handles {
         Ok(id)
     }
 
+    /// Every open handle.
+    pub(crate) fn all(&self) -> Vec<Arc<Handle>> {
+        self.shards.iter().flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>()).collect()
+    }
+
     pub(crate) fn get(&self, id: HandleId) -> Result<Arc<Handle>> {
         self.shard(id).read().get(&id).cloned().ok_or(Error::BadHandle)
     }

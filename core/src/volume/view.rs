@@ -663,6 +663,11 @@ impl View {
         head.events.subscribe(capacity, if others_only { self.id } else { ViewId(0) })
     }
 
+    /// What it shows, and what it showed before and is still held.
+    pub(super) fn attachments(&self) -> Vec<Arc<Attachment>> {
+        std::iter::once(self.current.load_full()).chain(self.earlier.read().values().cloned()).collect()
+    }
+
     /// Nodes that the host knows and has not forgotten.
     #[must_use]
     pub fn reference_count(&self) -> u64 {

@@ -93,6 +93,8 @@ impl Runner {
         assert!(agree, "{op:?} by uid {}: the model answers {expected:?}, the volume {answer:?}", by.uid);
         self.settle(op, answer.is_ok());
         self.compare_view();
+        let report = self.volume.check_invariants(true);
+        assert!(report.is_sound(), "after {op:?}: {:#?}", report.problems);
         if self.done.is_multiple_of(ALL_EVERY) {
             self.compare_all();
         }

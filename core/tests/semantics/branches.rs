@@ -155,7 +155,7 @@ fn a_branch_cannot_be_deleted_while_a_view_shows_it_and_the_last_never() {
     fs.snapshot("s");
     assert!(matches!(fs.volume.delete_ref(fs.main()), Err(Error::Busy(_))));
     let main = fs.main();
-    let Fs { volume, view } = fs;
+    let Fs { volume, view, .. } = fs;
     drop(view);
     assert!(matches!(volume.delete_ref(main), Err(Error::Busy(_))), "the last branch, viewed or not");
     volume.create_branch("other", volume.find("s").unwrap()).unwrap();

@@ -65,8 +65,21 @@ impl Clock for Hand {
 
 /// A volume and one view of its first branch.
 pub struct Fs {
+    sound: Sound,
     pub volume: Arc<Volume>,
     pub view: Arc<View>,
+}
+
+/// Whatever a test did, it leaves a sound volume behind. It drops its pins, diffs and other views before.
+pub struct Sound(Arc<Volume>);
+
+impl Drop for Sound {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let report = self.0.check_invariants(true);
+            assert!(report.is_sound(), "{:#?}", report.problems);
+        }
+    }
 }
 
 impl Deref for Fs {
@@ -86,7 +99,7 @@ impl Fs {
     pub fn of(config: Config) -> Fs {
         let volume = Volume::open(config).unwrap();
         let view = volume.view(RefId::Branch(volume.first_branch()), "test", ViewOptions::default()).unwrap();
-        Fs { volume, view }
+        Fs { sound: Sound(volume.clone()), volume, view }
     }
 
     /// With a clock set by hand, which says 1000 s.

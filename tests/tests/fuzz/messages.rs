@@ -27,6 +27,7 @@ const MESSAGES: &[(u32, usize, &[usize])] = &[
     (9, size_of::<fs_control_diff_read>(), &[]),
     (10, size_of::<fs_control_diff_close>(), &[]),
     (11, size_of::<fs_control_stats>(), &[]),
+    (64, size_of::<fs_control_check>(), &[]),
     (12, size_of::<fs_control_views>(), &[]),
     (13, size_of::<fs_control_attach>(), &[144]),
     (14, size_of::<fs_control_activity>(), &[]),

@@ -17,7 +17,8 @@ use std::sync::atomic::{
 
 use super::ChunkBytes;
 use super::depot::{Depot, Need};
-use super::region::Frame;
+use super::region::{Frame, Place};
+use crate::check::CheckReport;
 use crate::error::Result;
 use crate::sync::{RecursiveRwLock, RecursiveRwLockReadGuard, RecursiveRwLockWriteGuard};
 
@@ -263,6 +264,36 @@ impl Cell {
         *frame = None;
         self.depot.count_away();
         true
+    }
+}
+
+/// For the check of the invariants.
+impl Cell {
+    /// Where its frame lies. One that somebody is just bringing back has none.
+    pub(super) fn place(&self) -> Option<Place> {
+        self.frame.try_read()?.as_ref().map(Frame::place)
+    }
+
+    /// `references`: how many handles were found.
+    pub(super) fn check(&self, references: usize, still: bool, report: &mut CheckReport) {
+        let handles = self.handles.load(Acquire);
+        let fits = if still { handles == references } else { handles >= references };
+        report.ensure(fits, || format!("a chunk counts {handles} handles, and {references} were found"));
+        let Some(frame) = self.frame.try_read() else { return };
+        let dirty = self.dirty.load(Relaxed);
+        match (&*frame, self.slot()) {
+            (None, None) => report.tell("a chunk is neither in memory nor spilled".into()),
+            (Some(_), None) => {
+                report.ensure(dirty, || "a chunk without a slot says that its slot has its bytes".into())
+            }
+            (Some(frame), Some(slot)) if still && !dirty => {
+                let mut bytes = Box::new([0; super::CHUNK_BYTES]);
+                let read = self.depot.read_slots(slot, &mut [&mut *bytes]);
+                let same = read.is_err() || *bytes == *frame.bytes();
+                report.ensure(same, || format!("slot {slot} has other bytes than the clean frame it belongs to"));
+            }
+            _ => {}
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::{Arc, Weak};
 
 use super::cell::Cell;
 use super::region::{Frame, Place, REGION_FRAMES, Region};
+use crate::check::CheckReport;
 use crate::error::Result;
 
 const WORDS: usize = REGION_FRAMES / 64;
@@ -139,6 +140,28 @@ impl Pool {
         }
         *position = Position::default();
         None
+    }
+
+    /// Whether each frame is held, warm or cold, and one of these only. Answers the held ones, and whose they are.
+    pub(super) fn check(&self, report: &mut CheckReport) -> Vec<(Place, Weak<Cell>)> {
+        let mut held = Vec::new();
+        for (region, bay) in self.bays.iter().enumerate().filter_map(|(at, bay)| Some((at, bay.as_ref()?))) {
+            let cold: u32 = bay.cold.iter().map(|word| word.count_ones()).sum();
+            let (open, number) = (self.open.contains(&(region as u32)), self.number);
+            let counted = cold as usize == bay.cold_count && open == (cold > 0);
+            report.ensure(counted, || format!("region {region} of pool {number} miscounts its {cold} cold frames"));
+            for (index, holders) in bay.region.held().enumerate() {
+                let place = Place { pool: number, region: region as u32, index: index as u16 };
+                let is_cold = bay.cold[index / 64] >> (index % 64) & 1 != 0;
+                let warm = self.warm.iter().filter(|&&other| other == place).count();
+                let states = usize::from(holders > 0) + usize::from(is_cold) + warm;
+                report.ensure(states == 1, || format!("{place:?}: {holders} hold it, warm {warm}, cold {is_cold}"));
+                if holders > 0 {
+                    held.push((place, Weak::clone(&bay.owners[index])));
+                }
+            }
+        }
+        held
     }
 
     /// Makes a free frame held.

@@ -70,13 +70,18 @@ impl Region {
         }
     }
 
+    /// How many hold each frame.
+    pub(super) fn held(&self) -> impl Iterator<Item = u32> {
+        self.holders.iter().map(|holders| holders.load(Ordering::Acquire))
+    }
+
     fn start_of(&self, index: usize) -> *mut u8 {
         self.map.as_mut_ptr().wrapping_add(index * CHUNK_BYTES)
     }
 }
 
 /// Where a frame lies: the pool, the region's number in it, and the frame's in that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) pool: u16,
     pub(super) region: u32,
@@ -140,6 +145,10 @@ impl Frame {
         // add to, and only `share` of this one could, which `&mut self` excludes. Whoever held the frame before has
         // stopped: he counted himself out with Release, after his last access, and we read that with Acquire.
         unsafe { &mut *start.cast::<ChunkBytes>() }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place
     }
 
     fn holders(&self) -> &AtomicU32 {

@@ -6,6 +6,7 @@
 
 mod slots;
 
+use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use self::slots::Slots;
 use super::CHUNK_BYTES;
 use super::device::SpillDevice;
+use crate::check::CheckReport;
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
 
@@ -111,6 +113,11 @@ impl Spill {
                 return;
             }
         }
+    }
+
+    /// Whether just these slots are taken.
+    pub(super) fn check(&self, taken: &HashSet<u32>, report: &mut CheckReport) {
+        self.slots.lock().check(taken, report);
     }
 
     /// Bytes that can still be spilled; 0 where that cannot be asked.

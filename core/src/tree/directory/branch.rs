@@ -13,7 +13,7 @@ use super::search::{Range, lower_bound};
 
 /// Most children of a branch.
 pub(super) const FANOUT: usize = 64;
-const MINIMUM: usize = FANOUT / 4;
+pub(super) const MINIMUM: usize = FANOUT / 4;
 
 /// Above every key.
 pub(super) const KEY_END: u64 = 1 << 63;
@@ -33,11 +33,11 @@ pub(super) struct Child {
 
 #[derive(Clone)]
 pub(super) struct Branch {
-    children: Vec<Child>,
+    pub(super) children: Vec<Child>,
     /// Entries below.
-    entries: u64,
+    pub(super) entries: u64,
     /// Branches on the way to a leaf, this one included.
-    height: u8,
+    pub(super) height: u8,
 }
 
 /// A leaf, and where its keys lie.
@@ -172,7 +172,7 @@ impl Branch {
     }
 
     /// Range of a child, when `range` is that of the branch.
-    fn range(&self, index: usize, range: Range) -> Range {
+    pub(super) fn range(&self, index: usize, range: Range) -> Range {
         let high = self.children.get(index + 1).map_or(range.high, |next| next.fence);
         Range { low: self.children[index].fence, high }
     }
@@ -254,32 +254,5 @@ impl Node {
             Node::Leaf(leaf) => usize::from(leaf.len() > 0),
             Node::Branch(branch) => 1 + branch.children.iter().map(|child| child.node.count()).sum::<usize>(),
         }
-    }
-
-    /// Panics unless every invariant of this module holds.
-    pub(super) fn verify(&self) {
-        self.verify_below(Range { low: 0, high: KEY_END }, true);
-    }
-
-    fn verify_below(&self, range: Range, root: bool) {
-        match self {
-            Node::Leaf(leaf) => leaf.verify(range, root),
-            Node::Branch(branch) => branch.verify(range, root),
-        }
-    }
-}
-
-#[cfg(test)]
-impl Branch {
-    fn verify(&self, range: Range, root: bool) {
-        assert!((if root { 2 } else { MINIMUM }..=FANOUT).contains(&self.children.len()));
-        assert_eq!(self.children[0].fence, range.low);
-        assert!(self.children.is_sorted_by(|a, b| a.fence < b.fence));
-        for (index, child) in self.children.iter().enumerate() {
-            assert_eq!(child.node.height() + 1, self.height);
-            child.node.verify_below(self.range(index, range), false);
-        }
-        let sums = Branch::new(self.children.clone(), self.height);
-        assert_eq!(self.entries, sums.entries);
     }
 }

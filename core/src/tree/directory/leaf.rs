@@ -359,21 +359,30 @@ impl Leaf {
     pub(super) fn heap_bytes(&self) -> u64 {
         if self.bytes.is_empty() { 0 } else { (self.bytes.len() + OVERHEAD_BYTES) as u64 }
     }
+}
 
-    /// Panics unless the entries are sorted, lie in the range, and own all of the names' bytes.
-    pub(super) fn verify(&self, range: Range, root: bool) {
+impl Leaf {
+    /// Why this is no leaf for keys in this range: its entries must be sorted, and own all of the names' bytes.
+    pub(super) fn fault(&self, range: Range, root: bool) -> Option<&'static str> {
         let header = Header::read(&self.bytes);
-        assert!(header.entries <= header.slots && header.slots <= CAPACITY);
-        assert!(root || header.entries >= MINIMUM, "{} entries", header.entries);
-        assert!(self.entries().all(|entry| entry.key >= range.low && entry.key < range.high));
-        assert!(self.slots().is_sorted_by(|a, b| word_of_key(a) < word_of_key(b)));
+        if header.entries > header.slots || header.slots > with_reserve(CAPACITY, CAPACITY) {
+            return Some("more entries than a leaf has slots");
+        }
+        if !root && header.entries < MINIMUM {
+            return Some("a leaf with too few entries");
+        }
+        if !self.entries().all(|entry| entry.key >= range.low && entry.key < range.high) {
+            return Some("an entry in the wrong leaf");
+        }
+        if !self.slots().is_sorted_by(|a, b| word_of_key(a) < word_of_key(b)) {
+            return Some("entries out of order");
+        }
         let mut names: Vec<_> = self.slots().iter().map(Slot::unpack).map(|slot| (slot.offset, slot.length)).collect();
         names.sort_unstable();
-        let end = names.iter().fold(0, |end, &(offset, length)| {
-            assert_eq!(offset as usize, end);
-            end + usize::from(length)
-        });
-        assert_eq!(end, header.names);
+        let end = names
+            .iter()
+            .try_fold(0, |end, &(offset, length)| (offset as usize == end).then_some(end + usize::from(length)));
+        (end != Some(header.names)).then_some("names that overlap or leave gaps")
     }
 }
 
@@ -427,8 +436,8 @@ mod tests {
             let key = extra as u64 + 1;
             let right = leaf.insert(leaf.position(key, ALL), entry(key, b"x")).expect("a split");
             assert_eq!(leaf.len() + right.len(), CAPACITY + 1);
-            leaf.verify(Range { low: 0, high: right.key(0) }, false);
-            right.verify(Range { low: right.key(0), high: ALL.high }, false);
+            assert_eq!(leaf.fault(Range { low: 0, high: right.key(0) }, false), None);
+            assert_eq!(right.fault(Range { low: right.key(0), high: ALL.high }, false), None);
         }
     }
 
@@ -440,7 +449,7 @@ mod tests {
         }
         while leaf.len() > 0 {
             leaf.remove(leaf.len() / 2);
-            leaf.verify(ALL, true);
+            assert_eq!(leaf.fault(ALL, true), None);
             let needed = Header::read(&leaf.bytes).needed();
             assert!(leaf.bytes.len() <= 2 * needed + SLACK_BYTES);
         }

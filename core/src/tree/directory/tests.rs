@@ -35,6 +35,13 @@ fn filled(rules: &NameRules, count: u64) -> Directory {
     directory
 }
 
+/// Panics unless the nodes are as they must be.
+fn verify(directory: &Directory) {
+    let mut report = crate::check::CheckReport::default();
+    directory.check_shape("the directory", &mut report);
+    assert_eq!(report.problems, Vec::<String>::new());
+}
+
 type Owned = (u64, InodeId, FileKind, Vec<u8>);
 
 fn owned(entry: Entry<'_>) -> Owned {
@@ -141,7 +148,7 @@ fn equal_hashes_across_leaves_are_all_found() {
     let stored: Vec<_> =
         (0..1000).map(name).filter(|name| directory.insert(&rules, name, PARENT, FileKind::File).is_ok()).collect();
     assert_eq!(stored.len() as u64, 3 * NAMES_OF_ONE_HASH);
-    directory.root.verify();
+    verify(&directory);
     assert!(directory.node_count() > 3);
     assert!(stored.iter().all(|name| directory.get(&rules, name).unwrap().name == name));
     assert_eq!(directory.get(&rules, b"missing"), None);
@@ -175,7 +182,7 @@ fn a_change_of_case_keeps_the_key_and_the_clone_its_spelling() {
     let clone = directory.clone();
     for spelling in ["\u{212a}elvin", "kELVIN", "\u{212a}ELVIN"] {
         assert!(directory.rename_in_place(key, spelling.as_bytes()));
-        directory.root.verify();
+        verify(&directory);
         let found = directory.get(&rules, b"kelvin").unwrap();
         assert_eq!((found.key, found.name), (key, spelling.as_bytes()));
     }
@@ -207,7 +214,7 @@ fn an_emptied_directory_returns_to_nothing() {
     for (n, key) in keys.iter().enumerate() {
         directory.remove(*key).unwrap();
         if n % 1000 == 0 {
-            directory.root.verify();
+            verify(&directory);
         }
     }
     assert_eq!((directory.len(), directory.node_count(), directory.heap_bytes()), (0, 0, 0));
@@ -230,7 +237,7 @@ fn listed_while_changing(rules: &NameRules, count: u64, room: u64) {
         }
         step += 1;
     }
-    directory.root.verify();
+    verify(&directory);
     let listed = |name: &Vec<u8>| seen.iter().filter(|other| *other == name).count();
     assert!(stay.iter().all(|name| listed(name) == 1));
 }
@@ -328,7 +335,7 @@ impl Pair {
     }
 
     fn verify(&self) {
-        self.0.root.verify();
+        verify(&self.0);
         let mut expected: Vec<_> =
             self.1.iter().map(|(name, value)| (value.0, value.1, value.2, name.clone())).collect();
         expected.sort_by_key(|entry| entry.0);

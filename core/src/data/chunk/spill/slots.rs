@@ -1,6 +1,9 @@
 //! Which slots are taken, and which of the free ones still have their space on the disk.
 
+use std::collections::HashSet;
 use std::ops::Range;
+
+use crate::check::CheckReport;
 
 /// The most slots: a slot's number has 32 bits, and the last of them means none.
 const MOST_SLOTS: u64 = u32::MAX as u64 - 1;
@@ -130,6 +133,20 @@ impl Slots {
             self.spare -= u64::from(run.end - run.start);
             self.backed.set(run, false);
         }
+    }
+
+    /// Whether just these slots are taken, and the counts are right.
+    pub(super) fn check(&self, taken: &HashSet<u32>, report: &mut CheckReport) {
+        let mut spare = 0;
+        for slot in 0..self.end {
+            let (is_taken, wanted) = (self.taken.get(slot), taken.contains(&slot));
+            report.ensure(is_taken == wanted, || format!("slot {slot}: taken {is_taken}, of a chunk {wanted}"));
+            spare += u64::from(!is_taken && self.backed.get(slot));
+        }
+        let (count, end) = (taken.len() as u64, self.end);
+        report.ensure(taken.iter().all(|&slot| slot < end), || format!("a chunk in a slot past the last, {end}"));
+        report.ensure(self.taken_count == count, || format!("{} slots are counted, {count} taken", self.taken_count));
+        report.ensure(self.spare == spare, || format!("{} spare slots are counted, {spare} found", self.spare));
     }
 
     fn take_within(&mut self, within: Range<u32>, most: u32, unbacked: bool) -> Option<Range<u32>> {

@@ -1,0 +1,101 @@
+//! What must hold of the chunks of a store: that handles are counted right, and that each frame and each slot is
+//! somebody's or free, and nobody's twice.
+//!
+//! Counts are compared only while nobody uses the store. The evictor may be at work all the same: it is held up.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::cell::Cell;
+use super::depot::Depot;
+use super::region::Place;
+use super::{CHUNK_BYTES, Chunk, ChunkStore};
+use crate::check::CheckReport;
+
+/// The chunks that were found in streams, and how often each.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    cells: HashMap<usize, (Arc<Cell>, usize)>,
+}
+
+impl Census {
+    /// One more reference to a chunk.
+    pub(crate) fn count(&mut self, chunk: &Chunk) {
+        let key = Arc::as_ptr(&chunk.cell) as usize;
+        self.cells.entry(key).or_insert_with(|| (Arc::clone(&chunk.cell), 0)).1 += 1;
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.cells.len() as u64
+    }
+}
+
+impl Chunk {
+    /// Whether all bytes from `start` on are zero. Reads the device if it must, and takes no memory of the store.
+    pub(crate) fn is_zero_from(&self, start: usize) -> bool {
+        let mut bytes = Box::new([0; CHUNK_BYTES]);
+        self.cell.copy_to(&mut bytes).is_ok() && bytes[start..].iter().all(|&byte| byte == 0)
+    }
+}
+
+impl ChunkStore {
+    /// Compares what was found with what the store knows. `still`: nobody uses the store.
+    pub(crate) fn check(&self, census: &Census, small_bytes: u64, still: bool, report: &mut CheckReport) {
+        let depot = self.depot();
+        // Nothing is moved out of memory meanwhile.
+        let _hand = depot.evictor.hand.lock();
+        if still {
+            self.check_counts(census, small_bytes, report);
+            let held = depot.check_pools(report);
+            depot.check_places(census, &held, report);
+        }
+        for (cell, references) in census.cells.values() {
+            cell.check(*references, still, report);
+        }
+    }
+
+    fn check_counts(&self, census: &Census, small_bytes: u64, report: &mut CheckReport) {
+        let (usage, chunks) = (self.usage(), census.len());
+        report.ensure(usage.frames == chunks, || format!("{} chunks are counted, {chunks} found", usage.frames));
+        let small = usage.small_bytes;
+        report.ensure(small == small_bytes, || {
+            format!("{small} bytes in small buffers are counted, {small_bytes} found")
+        });
+        let away = census.cells.values().filter(|(cell, _)| cell.place().is_none()).count() as u64;
+        let spilled = usage.spilled_frames;
+        report.ensure(away == spilled, || format!("{spilled} spilled chunks are counted, {away} found"));
+    }
+}
+
+impl Depot {
+    /// Looks through the pools; answers the frames that somebody holds, and whose they are.
+    fn check_pools(&self, report: &mut CheckReport) -> HashMap<Place, usize> {
+        let pools = self.pools.iter();
+        pools
+            .flat_map(|pool| pool.lock().check(report))
+            .map(|(place, owner)| (place, owner.as_ptr() as usize))
+            .collect()
+    }
+
+    /// Each chunk in memory has its frame and each spilled one its slot, and nobody else has any.
+    fn check_places(&self, census: &Census, held: &HashMap<Place, usize>, report: &mut CheckReport) {
+        let (mut places, mut slots) = (HashSet::new(), HashSet::new());
+        for (key, (cell, _)) in &census.cells {
+            if let Some(place) = cell.place() {
+                let owned = held.get(&place) == Some(key);
+                report.ensure(places.insert(place), || format!("{place:?} is the frame of two chunks"));
+                report.ensure(owned, || format!("{place:?} is the frame of a chunk that its pool does not know"));
+            }
+            if let Some(slot) = cell.slot() {
+                report.ensure(slots.insert(slot), || format!("slot {slot} is that of two chunks"));
+            }
+        }
+        for place in held.keys().filter(|place| !places.contains(place)) {
+            report.tell(format!("{place:?} is held, and no tree has its chunk"));
+        }
+        match &self.spill {
+            Some(spill) => spill.check(&slots, report),
+            None => report.ensure(slots.is_empty(), || "chunks have slots of no device".into()),
+        }
+    }
+}

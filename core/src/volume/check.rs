@@ -1,0 +1,94 @@
+//! The check of a whole volume: that what must hold of its parts does.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::Volume;
+use super::view::View;
+use crate::check::{CheckReport, Visited};
+use crate::data::Holdings;
+use crate::history::Tree;
+use crate::history::check::{Seen, SeenHead, check_trees};
+use crate::tree::check::Walk;
+use crate::types::{InodeId, RefId};
+
+impl Volume {
+    /// Looks at everything that the volume holds, and tells what is not as it must be: names both ways, links, epochs,
+    /// the order of directories, lineage, and that chunks, frames and slots have the references that are counted.
+    ///
+    /// `still`: nobody uses the volume meanwhile, no pin and no diff is left, and counts must be exact; changes wait
+    /// until the check is done. Otherwise others may go on with their work: the trees are looked at as they are at one
+    /// moment, and a count may be too high then, but not too low.
+    #[must_use]
+    pub fn check_invariants(&self, still: bool) -> CheckReport {
+        self.reaper.settle();
+        let views = self.live_views();
+        if still {
+            views.iter().for_each(|view| view.drop_all_unused());
+        }
+        let mut report = CheckReport::default();
+        self.refs
+            .observe(&self.context, still, &mut report, |seen, report| self.check_seen(&seen, &views, still, report));
+        report
+    }
+
+    fn check_seen(&self, seen: &[Seen], views: &[Arc<View>], still: bool, report: &mut CheckReport) {
+        let mut walk = Walk {
+            rules: &self.context.names,
+            still,
+            next_epoch: self.context.next_epoch(),
+            epochs: BTreeSet::new(),
+            visited: Visited::default(),
+            holdings: Holdings::default(),
+            report: std::mem::take(report),
+        };
+        check_trees(seen, &mut walk);
+        let Walk { holdings, report: walked, .. } = walk;
+        *report = walked;
+        holdings.check(&self.context.store, still, report);
+        if still {
+            check_views(seen, views, report);
+        }
+    }
+}
+
+/// What is held of each tree is what the views hold, each of its attachments once for a node and once for a handle.
+fn check_views(seen: &[Seen], views: &[Arc<View>], report: &mut CheckReport) {
+    let mut showing: HashMap<RefId, u64> = HashMap::new();
+    let mut held: HashMap<RefId, HashMap<InodeId, u64>> = HashMap::new();
+    for view in views {
+        let attachments = view.attachments();
+        let of_attachments = attachments.iter().flat_map(|at| at.referenced().into_iter().map(|id| (at.shows, id)));
+        let of_handles = view.handles.all().into_iter().map(|handle| (handle.at.shows, handle.id));
+        for (shows, id) in of_attachments.chain(of_handles) {
+            *held.entry(shows).or_default().entry(id).or_default() += 1;
+        }
+        for at in &attachments {
+            *showing.entry(at.shows).or_default() += 1;
+            check_shown(seen, at.shows, &at.tree, report);
+        }
+    }
+    for Seen { id, name, views, head, .. } in seen {
+        let known = showing.get(id).copied().unwrap_or(0);
+        report.ensure(*views == known, || format!("`{name}` counts {views} views, and {known} show it"));
+        if let Some(head) = head {
+            head.check_holders(name, held.get(id).unwrap_or(&HashMap::new()), report);
+        }
+    }
+}
+
+/// A view of a branch shows the branch's one head.
+fn check_shown(seen: &[Seen], shows: RefId, tree: &Tree, report: &mut CheckReport) {
+    let found = seen.iter().find(|one| one.id == shows);
+    let fits = match (found.map(|one| one.head.as_ref()), tree) {
+        (Some(Some(SeenHead { head, .. })), Tree::Head(shown)) => Arc::ptr_eq(head, shown),
+        (Some(None), Tree::Frozen(_)) => true,
+        _ => false,
+    };
+    report.ensure(fits, || format!("a view shows {shows:?} as nobody else knows it"));
+}

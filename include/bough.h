@@ -239,6 +239,9 @@
 // Setting an attribute: it must exist.
 #define FS_XATTR_REPLACE 2
 
+// Stream rename: one that has the new name already is replaced.
+#define FS_STREAM_REPLACE 1
+
 // Locks of byte ranges, as fcntl(2) has them.
 #define FS_LOCK_RANGE 1
 
@@ -292,6 +295,9 @@
 
 // Aspect: another kind of file.
 #define FS_ASPECT_KIND 64
+
+// Aspect: named streams: which there are, and their bytes.
+#define FS_ASPECT_STREAMS 128
 
 // Event: nothing happened within the time.
 #define FS_EVENT_TIMEOUT 0
@@ -800,6 +806,27 @@ typedef struct fs_iovec {
     // Its length in bytes.
     size_t length;
 } fs_iovec;
+
+// A named stream, as it is listed.
+typedef struct fs_stream {
+    // `sizeof(fs_stream)`.
+    uint32_t size;
+    // 0.
+    uint32_t reserved0;
+    // Bytes of content.
+    uint64_t length;
+    // Bytes of storage that it refers to.
+    uint64_t allocated;
+    // Its name, without `:` or type; not ended by a NUL.
+    const char *name;
+    // Its length.
+    size_t name_bytes;
+    // 0.
+    uint64_t reserved[4];
+} fs_stream;
+
+// Called for each named stream; `false` ends the listing. What it is given lasts until it returns.
+typedef bool (*fs_stream_callback)(void *context, const fs_stream *stream);
 
 // A lock, asked for or held.
 typedef struct fs_lock {
@@ -1968,6 +1995,75 @@ fs_result fs_xattr_remove(const fs_view *view,
                           const char *name,
                           size_t name_bytes);
 
+// Opens a named stream of a file or directory.
+//
+// `name`, `name_bytes`: its name, without `:` or type: up to 255 UTF-16 units as WTF-8, none of `/ \ :` nor NUL. It is found as the
+// volume compares names, and keeps its first spelling.
+// `options`: `FS_OPEN_READ`, `_WRITE`, `_APPEND`, `_TRUNCATE`; `_CREATE`: it is made if it is not there, with `_EXCLUSIVE`: it must not be.
+// `handle`: the answer, to be closed with `fs_release`. `fs_read`, `fs_write`, `fs_setattr`, `fs_fallocate`, `fs_copy_range`, `fs_read_pin`
+// and the calls of handles then mean the stream. It works until then, whatever becomes of the stream's name.
+//
+// Results: `FS_OK`, `FS_NOT_FOUND`, `FS_EXISTS`, `FS_BAD_NAME`, `FS_NAME_TOO_LONG`, `FS_BAD_UTF8`, `FS_ACCESS_DENIED`, `FS_NOT_PERMITTED` by flags,
+// `FS_NOT_SUPPORTED` for what is neither file nor directory, `FS_READ_ONLY`, `FS_INVALID`, `FS_LIMIT`, `FS_STALE`.
+fs_result fs_stream_open(const fs_view *view,
+                         const fs_caller *caller,
+                         fs_node node,
+                         const char *name,
+                         size_t name_bytes,
+                         const fs_open_options *options,
+                         fs_handle *handle);
+
+// Gives the named streams of a file or directory to `callback`, in the order of their making. A file's content without a name is not
+// among them.
+//
+// `callback`: called by this thread before the function returns; it may use the volume.
+// `context`: handed to it; may be NULL.
+//
+// Results: `FS_OK`, `FS_STALE`.
+fs_result fs_stream_list(const fs_view *view,
+                         fs_node node,
+                         fs_stream_callback callback,
+                         void *context);
+
+// Gives a named stream another name.
+//
+// `how`: `FS_STREAM_REPLACE` or 0.
+//
+// Results: `FS_OK`, `FS_NOT_FOUND`, `FS_EXISTS`, `FS_ACCESS_DENIED` also when the one to be replaced is open, and as `fs_stream_open`.
+fs_result fs_stream_rename(const fs_view *view,
+                           const fs_caller *caller,
+                           fs_node node,
+                           const char *name,
+                           size_t name_bytes,
+                           const char *new_name,
+                           size_t new_name_bytes,
+                           uint32_t how);
+
+// Removes a named stream. Handles that are open on it go on reading and writing it.
+//
+// Results: `FS_OK`, `FS_NOT_FOUND`, and as `fs_stream_open`.
+fs_result fs_stream_remove(const fs_view *view,
+                           const fs_caller *caller,
+                           fs_node node,
+                           const char *name,
+                           size_t name_bytes);
+
+// The attributes of what a handle is open on, with the length of the stream that it is open on.
+//
+// `attr`: the answer; its `size` must be set.
+//
+// Results: `FS_OK`, `FS_BAD_HANDLE`, `FS_STALE`.
+fs_result fs_handle_getattr(const fs_view *view, fs_handle handle, fs_attr *attr);
+
+// As `fs_lseek`, in the stream that a handle is open on.
+//
+// Results: as `fs_lseek`; `FS_BAD_HANDLE`.
+fs_result fs_handle_lseek(const fs_view *view,
+                          fs_handle handle,
+                          uint64_t offset,
+                          uint32_t what,
+                          uint64_t *found);
+
 // A lock of somebody else that stands in the way of `lock` (F_GETLK).
 //
 // `conflict`: the answer; its `size` must be set. Its `kind` is `FS_LOCK_NONE` when there is none.
@@ -2521,6 +2617,14 @@ FS_ASSERT_LAYOUT(offsetof(fs_diff_entry, path_bytes) == 32);
 FS_ASSERT_LAYOUT(offsetof(fs_diff_entry, old_path) == 40);
 FS_ASSERT_LAYOUT(offsetof(fs_diff_entry, old_path_bytes) == 48);
 FS_ASSERT_LAYOUT(offsetof(fs_diff_entry, reserved) == 56);
+FS_ASSERT_LAYOUT(sizeof(fs_stream) == 72);
+FS_ASSERT_LAYOUT(offsetof(fs_stream, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_stream, reserved0) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_stream, length) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_stream, allocated) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_stream, name) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_stream, name_bytes) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_stream, reserved) == 40);
 FS_ASSERT_LAYOUT(sizeof(fs_control_header) == 144);
 FS_ASSERT_LAYOUT(offsetof(fs_control_header, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_control_header, version) == 4);

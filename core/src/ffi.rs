@@ -25,6 +25,7 @@ pub mod paths;
 pub mod pins;
 pub mod refs;
 pub mod results;
+pub mod streams;
 pub mod types;
 pub mod view;
 pub mod volume;

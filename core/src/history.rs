@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod gate;
 pub(crate) mod head;
 pub(crate) mod live;
+pub(crate) mod open_streams;
 pub(crate) mod reaper;
 pub(crate) mod refs;
 

@@ -35,7 +35,7 @@ pub use history::refs::{FIRST_BRANCH, RefInfo, check_name as check_ref_name};
 pub use meter::{FIRST_BUCKET_NS, LATENCY_BUCKETS, OPERATIONS, Operation, OperationStats};
 pub use operations::{
     Allocation, Conflict, DirEntry, Follow, ListOptions, Lock, LockKind, LockSpace, Mask, NewNode, OpenOptions,
-    RenameMode, Seek, ViewOptions, WaitId, WriteAt, XattrMode,
+    RenameMode, Seek, StreamInfo, ViewOptions, WaitId, WriteAt, XattrMode,
 };
 pub use tree::name::NamePolicy;
 pub use types::*;

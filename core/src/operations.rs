@@ -18,6 +18,8 @@ mod readdir;
 pub(crate) mod remove;
 pub(crate) mod rename;
 mod space;
+pub(crate) mod streams;
+pub(crate) mod uses;
 #[allow(dead_code, unused_imports, reason = "the operations of Windows opens will use it")]
 pub(crate) mod windows;
 mod xattrs;
@@ -32,4 +34,5 @@ pub use path::Follow;
 pub use readdir::{DirEntry, ListOptions};
 pub use rename::RenameMode;
 pub use space::{Allocation, Seek};
+pub use streams::StreamInfo;
 pub use xattrs::XattrMode;

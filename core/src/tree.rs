@@ -5,4 +5,5 @@ pub(crate) mod check;
 pub(crate) mod directory;
 pub(crate) mod inode;
 pub(crate) mod name;
+pub(crate) mod streams;
 pub(crate) mod table;

@@ -6,4 +6,4 @@ mod ids;
 
 pub use attr::{Attr, FileKind, FsStats, SetAttr, SetTime, Time};
 pub use caller::{Caller, Privileges};
-pub use ids::{BranchId, HandleId, InodeId, NodeId, RefId, SnapshotId, ViewId};
+pub use ids::{BranchId, HandleId, InodeId, NodeId, RefId, SnapshotId, StreamId, ViewId};

@@ -5,6 +5,7 @@ mod handles;
 mod sessions;
 pub(crate) mod view;
 pub(crate) mod view_paths;
+mod view_streams;
 
 use std::path::PathBuf;
 use std::sync::Arc;

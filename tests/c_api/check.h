@@ -96,5 +96,6 @@ void test_diffs(void);
 void test_control(void);
 void test_paths(void);
 void test_log(void);
+void test_streams(void);
 
 #endif

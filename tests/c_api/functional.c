@@ -16,6 +16,7 @@ int main(void) {
     test_diffs();
     test_control();
     test_paths();
+    test_streams();
     puts("functional: all is well");
     return 0;
 }

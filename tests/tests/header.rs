@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use bough::ffi::layout::{LAYOUTS, Layout};
 
 /// In the order in which a reader meets them.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 18] = [
     "ffi/results.rs",
     "ffi/types.rs",
     "ffi/volume.rs",
@@ -22,6 +22,7 @@ const SOURCES: [&str; 17] = [
     "ffi/content.rs",
     "ffi/pins.rs",
     "ffi/xattrs.rs",
+    "ffi/streams.rs",
     "ffi/locks.rs",
     "ffi/paths.rs",
     "ffi/diff.rs",

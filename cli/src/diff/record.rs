@@ -32,9 +32,18 @@ impl Change {
 
 const CONTENT: u32 = 1;
 const KIND: u32 = 64;
+const STREAMS: u32 = 128;
 /// What differs, by bit.
-const ASPECTS: [(u32, &str); 7] =
-    [(CONTENT, "content"), (2, "mode"), (4, "owner"), (8, "times"), (16, "xattrs"), (32, "flags"), (KIND, "kind")];
+const ASPECTS: [(u32, &str); 8] = [
+    (CONTENT, "content"),
+    (2, "mode"),
+    (4, "owner"),
+    (8, "times"),
+    (16, "xattrs"),
+    (32, "flags"),
+    (KIND, "kind"),
+    (STREAMS, "streams"),
+];
 /// Kinds of files by number, from 1.
 const FILE_KINDS: [&str; 7] = ["file", "directory", "symlink", "fifo", "socket", "char_device", "block_device"];
 
@@ -73,7 +82,7 @@ impl Difference {
             1 => Change::Added,
             2 => Change::Deleted,
             4 => Change::Renamed,
-            _ if self.aspects & (CONTENT | KIND) != 0 => Change::Modified,
+            _ if self.aspects & (CONTENT | KIND | STREAMS) != 0 => Change::Modified,
             _ => Change::Metadata,
         }
     }

@@ -91,7 +91,7 @@ fn allocation(how: u32) -> Outcome<Allocation> {
     }
 }
 
-fn seek(what: u32) -> Outcome<Seek> {
+pub(super) fn seek(what: u32) -> Outcome<Seek> {
     match what {
         FS_SEEK_DATA => Ok(Seek::Data),
         FS_SEEK_HOLE => Ok(Seek::Hole),

@@ -54,6 +54,8 @@ pub const FS_ASPECT_XATTRS: u32 = 16;
 pub const FS_ASPECT_FLAGS: u32 = 32;
 /// Aspect: another kind of file.
 pub const FS_ASPECT_KIND: u32 = 64;
+/// Aspect: named streams: which there are, and their bytes.
+pub const FS_ASPECT_STREAMS: u32 = 128;
 
 const _: () = {
     assert!(FS_DIFF_ADDED == DiffKind::Added as u32 && FS_DIFF_REMOVED == DiffKind::Removed as u32);
@@ -61,7 +63,7 @@ const _: () = {
     assert!(FS_ASPECT_CONTENT == Aspects::CONTENT.0 && FS_ASPECT_MODE == Aspects::MODE.0);
     assert!(FS_ASPECT_OWNER == Aspects::OWNER.0 && FS_ASPECT_TIMES == Aspects::TIMES.0);
     assert!(FS_ASPECT_XATTRS == Aspects::XATTRS.0 && FS_ASPECT_FLAGS == Aspects::FLAGS.0);
-    assert!(FS_ASPECT_KIND == Aspects::KIND.0);
+    assert!(FS_ASPECT_KIND == Aspects::KIND.0 && FS_ASPECT_STREAMS == Aspects::STREAMS.0);
 };
 
 /// One path that differs.

@@ -12,6 +12,7 @@ use super::locks::{fs_lock, fs_wait};
 use super::names::fs_dirent;
 use super::pins::fs_iovec;
 use super::refs::fs_ref_record;
+use super::streams::fs_stream;
 use super::types::{fs_attr, fs_caller, fs_entry, fs_ref};
 use super::view::fs_view_record;
 use super::volume::{fs_config, fs_counters};
@@ -77,6 +78,7 @@ structures! {
     fs_wait { reserved }
     fs_event { reserved0, reserved }
     fs_diff_entry { reserved }
+    fs_stream { reserved0, reserved }
     fs_ref_record { reserved }
     fs_view_record { reserved }
 }
@@ -123,6 +125,7 @@ layouts! {
         size 0, kind 4, aspects 8, file_kind 12, inode 16, path 24, path_bytes 32, old_path 40, old_path_bytes 48,
         reserved 56
     }
+    fs_stream 72 { size 0, reserved0 4, length 8, allocated 16, name 24, name_bytes 32, reserved 40 }
     fs_control_header 144 { size 0, version 4, result 8, reserved 12, text 16 }
     fs_control_name 256 { bytes 0 }
     fs_control_label 1024 { bytes 0 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::context::Context;
 use crate::error::Result;
 use crate::tree::inode::{Content, Inode, Names, Record};
+use crate::tree::streams::{NamedStream, Streams};
 use crate::tree::table::{Difference, FrozenTable, Position};
 use crate::types::{FileKind, InodeId};
 
@@ -46,6 +47,8 @@ impl Aspects {
     pub const FLAGS: Aspects = Aspects(1 << 5);
     /// Another kind of file.
     pub const KIND: Aspects = Aspects(1 << 6);
+    /// Named streams: which there are, and their bytes.
+    pub const STREAMS: Aspects = Aspects(1 << 7);
 
     /// Whether all of `other` are here.
     #[must_use]
@@ -273,6 +276,7 @@ fn compare(before: &Record, after: &Record) -> Result<Aspects> {
     aspects.set(Aspects::TIMES, !after.is_directory() && before.modified != after.modified);
     aspects.set(Aspects::XATTRS, extras_differ(before, after));
     aspects.set(Aspects::FLAGS, before.flags != after.flags);
+    aspects.set(Aspects::STREAMS, streams_differ(before.streams(), after.streams())?);
     Ok(aspects)
 }
 
@@ -290,7 +294,34 @@ fn content_differs(before: &Content, after: &Content) -> Result<bool> {
 fn extras_differ(before: &Record, after: &Record) -> bool {
     match (&before.extra, &after.extra) {
         (None, None) => false,
-        (Some(a), Some(b)) => !Arc::ptr_eq(a, b) && a != b,
-        _ => true,
+        (Some(a), Some(b)) => {
+            !Arc::ptr_eq(a, b) && (&a.xattrs, &a.acl, &a.default_acl) != (&b.xattrs, &b.acl, &b.default_acl)
+        }
+        (Some(one), None) | (None, Some(one)) => {
+            !one.xattrs.is_empty() || one.acl.is_some() || one.default_acl.is_some()
+        }
     }
+}
+
+/// Whether there are others, by the bytes of their names, or the same with other bytes.
+fn streams_differ(before: Option<&Streams>, after: Option<&Streams>) -> Result<bool> {
+    let sorted = |streams: Option<&Streams>| {
+        let mut all: Vec<NamedStream> = streams.into_iter().flat_map(Streams::named).cloned().collect();
+        all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        all
+    };
+    let (before, after) = match (before, after) {
+        (None, None) => return Ok(false),
+        (Some(a), Some(b)) if std::ptr::eq(a, b) => return Ok(false),
+        (before, after) => (sorted(before), sorted(after)),
+    };
+    if before.len() != after.len() {
+        return Ok(true);
+    }
+    for (a, b) in before.iter().zip(&after) {
+        if a.name != b.name || !a.content.same(&b.content) && !a.content.equal(&b.content)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::events::EventHub;
 use super::gate::{Gate, Passage};
 use super::live::LiveNodes;
+use super::open_streams::OpenStreams;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::operations::lock_table::LockTable;
@@ -20,6 +21,7 @@ pub(crate) struct Head {
     pub(crate) table: LiveTable,
     pub(crate) live: LiveNodes,
     pub(crate) locks: LockTable,
+    pub(crate) open_streams: OpenStreams,
     pub(crate) events: EventHub,
     gate: Gate,
     epoch: AtomicU64,
@@ -33,6 +35,7 @@ impl Head {
             table: LiveTable::thaw(table),
             live: LiveNodes::default(),
             locks: LockTable::new(),
+            open_streams: OpenStreams::default(),
             events: EventHub::default(),
             gate: Gate::default(),
             epoch: AtomicU64::new(epoch),

@@ -6,9 +6,10 @@ use crate::flags;
 use crate::history::events::EventKind;
 use crate::operations::access::{self, Mask};
 use crate::operations::attachment::{Attachment, Change};
+use crate::operations::streams::Target;
 use crate::operations::xattrs;
 use crate::tree::inode::Record;
-use crate::types::{Attr, Caller, FileKind, InodeId, Privileges, SetAttr, SetTime, Time};
+use crate::types::{Attr, Caller, FileKind, InodeId, Privileges, SetAttr, SetTime, StreamId, Time};
 
 const DAY_NANOSECONDS: i64 = 24 * 3600 * 1_000_000_000;
 
@@ -19,15 +20,17 @@ impl Attachment {
 
     /// Sets what `set` names, all or nothing. `by_handle`: the caller has the file open for writing, which is all that a
     /// change of size needs (ftruncate).
-    pub(crate) fn set_attr(&self, caller: &Caller<'_>, id: InodeId, set: &SetAttr, by_handle: bool) -> Result<Attr> {
+    /// A size is that of the stream which `target` names.
+    pub(crate) fn set_attr(&self, caller: &Caller<'_>, target: Target, set: &SetAttr, by_handle: bool) -> Result<Attr> {
         // Outlives the locks and the gate: to free it may take long.
         let _emptied;
         let change = self.change()?;
-        let inode = change.own(id)?;
+        let inode = change.own(target.id)?;
         let mut record = inode.write();
+        check_domain(&record, target.stream, set)?;
         self.may_set(caller, &record, set, by_handle)?;
         if let Some(size) = set.size {
-            _emptied = set_size(self, &change, caller, &mut record, size)?;
+            _emptied = set_size(self, &change, caller, &mut record, target.stream, size)?;
         }
         set_owner(&mut record, set);
         if let Some(mode) = set.mode {
@@ -38,13 +41,12 @@ impl Attachment {
             record.flags = flags;
         }
         record.touch(set.changed.unwrap_or(change.now));
-        change.tell_of(if set.size.is_some() { EventKind::Content } else { EventKind::Attributes }, id);
-        Ok(record.attr(id))
+        change.tell_of(if set.size.is_some() { EventKind::Content } else { EventKind::Attributes }, target.id);
+        Ok(record.attr_of(target.id, target.stream))
     }
 
     /// chmod(2), chown(2), truncate(2), utimensat(2), and flags as chattr(1) has them.
     fn may_set(&self, caller: &Caller<'_>, record: &Record, set: &SetAttr, by_handle: bool) -> Result<()> {
-        check_domain(record, set)?;
         check_frozen(record, set)?;
         if caller.may(Privileges::CHECKED) {
             return may_set_flags(caller, record, set);
@@ -99,12 +101,15 @@ fn sets_times(set: &SetAttr) -> bool {
     only_one || explicit(set.accessed) || explicit(set.modified) || set.changed.is_some()
 }
 
-fn check_domain(record: &Record, set: &SetAttr) -> Result<()> {
+fn check_domain(record: &Record, stream: StreamId, set: &SetAttr) -> Result<()> {
     if set.mode.is_some_and(|mode| mode > 0o7777) {
         return Err(Error::Invalid("mode: permission bits 0 to 07777 only"));
     }
     if set.flags.is_some_and(|flags| flags & !flags::ALL != 0) {
         return Err(Error::Invalid("flags: an unknown bit is set"));
+    }
+    if stream != StreamId::DEFAULT {
+        return Ok(());
     }
     match (set.size, record.kind) {
         (None, _) | (Some(_), FileKind::File) => Ok(()),
@@ -150,9 +155,10 @@ fn set_size(
     change: &Change<'_>,
     caller: &Caller<'_>,
     record: &mut Record,
+    stream: StreamId,
     size: u64,
 ) -> Result<Option<Stream>> {
-    let stream = record.stream_mut()?;
+    let stream = record.stream_of_mut(stream)?;
     let emptied = (size == 0).then(|| std::mem::take(stream));
     stream.truncate(&at.context.store, size)?;
     lose_privileges(caller, record);

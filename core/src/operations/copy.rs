@@ -6,12 +6,13 @@ use crate::history::events::EventKind;
 use crate::operations::attachment::Attachment;
 use crate::operations::attributes::lose_privileges;
 use crate::operations::io::check_writable;
-use crate::types::{Caller, InodeId};
+use crate::operations::streams::Target;
+use crate::types::Caller;
 
 impl Attachment {
     /// The content of a file as it is at this moment; costs nothing.
-    pub(crate) fn content(&self, id: InodeId) -> Result<Stream> {
-        Ok(self.inode(id)?.read().stream()?.clone())
+    pub(crate) fn content(&self, target: Target) -> Result<Stream> {
+        Ok(self.inode(target.id)?.read().stream_of(target.stream)?.clone())
     }
 
     /// Copies `length` bytes of `source` (from [`Attachment::content`]) into a file. Answers how many, fewer where the source ends.
@@ -20,20 +21,20 @@ impl Attachment {
         caller: &Caller<'_>,
         source: &Stream,
         source_offset: u64,
-        id: InodeId,
+        target: Target,
         offset: u64,
         length: u64,
     ) -> Result<u64> {
         let change = self.change()?;
-        let inode = change.own(id)?;
+        let inode = change.own(target.id)?;
         let mut record = inode.write();
-        check_writable(&record, offset, record.stream()?.size())?;
-        let stream = record.stream_mut()?;
+        check_writable(&record, offset, record.stream_of(target.stream)?.size())?;
+        let stream = record.stream_of_mut(target.stream)?;
         let copied = stream.copy_from(&self.context.store, source, source_offset, offset, length)?;
         if copied > 0 {
             lose_privileges(caller, &mut record);
             record.touch_content(change.now);
-            change.tell_of(EventKind::Content, id);
+            change.tell_of(EventKind::Content, target.id);
         }
         Ok(copied)
     }

@@ -7,6 +7,7 @@ use crate::history::events::EventKind;
 use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
 use crate::operations::attributes::lose_privileges;
+use crate::operations::streams::Target;
 use crate::tree::inode::Record;
 use crate::types::{Caller, InodeId, Privileges};
 
@@ -21,13 +22,13 @@ pub enum WriteAt {
 
 impl Attachment {
     /// Reads into `buffer`; answers how much, 0 at and past the end. All of one write is seen, or nothing of it.
-    pub(crate) fn read(&self, id: InodeId, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        self.reading(id, |record| record.stream()?.read(offset, buffer))
+    pub(crate) fn read(&self, target: Target, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.reading(target.id, |record| record.stream_of(target.stream)?.read(offset, buffer))
     }
 
     /// Lends the content instead of copying it.
-    pub(crate) fn read_pin(&self, id: InodeId, offset: u64, length: usize) -> Result<Pin> {
-        self.reading(id, |record| record.stream()?.pin(offset, length))
+    pub(crate) fn read_pin(&self, target: Target, offset: u64, length: usize) -> Result<Pin> {
+        self.reading(target.id, |record| record.stream_of(target.stream)?.pin(offset, length))
     }
 
     /// Reads of an inode, and sets its access time where the relatime rule says so.
@@ -51,41 +52,42 @@ impl Attachment {
     }
 
     /// Writes `data`; answers how much, which is less than asked only when space runs out.
-    pub(crate) fn write(&self, caller: &Caller<'_>, id: InodeId, at: WriteAt, data: &[u8]) -> Result<usize> {
+    pub(crate) fn write(&self, caller: &Caller<'_>, target: Target, at: WriteAt, data: &[u8]) -> Result<usize> {
         let change = self.change()?;
-        let inode = change.own(id)?;
+        let inode = change.own(target.id)?;
         let mut record = inode.write();
-        let end = record.stream()?.size();
+        let end = record.stream_of(target.stream)?.size();
         let offset = match at {
             WriteAt::Offset(offset) => offset,
             WriteAt::End => end,
         };
-        let known = if caller.may(Privileges::KEEP_TIMES) { known(&record, offset, data)? } else { 0 };
+        let known = if caller.may(Privileges::KEEP_TIMES) { known(&record, target, offset, data)? } else { 0 };
         check_writable(&record, offset + known as u64, end)?;
         let new = &data[known..];
         if new.is_empty() {
             return Ok(data.len());
         }
-        let written = known + record.stream_mut()?.write(&self.context.store, offset + known as u64, new)?;
+        let written =
+            known + record.stream_of_mut(target.stream)?.write(&self.context.store, offset + known as u64, new)?;
         lose_privileges(caller, &mut record);
         if caller.may(Privileges::KEEP_TIMES) {
             record.version += 1;
         } else {
             record.touch_content(change.now);
         }
-        change.tell_of(EventKind::Content, id);
+        change.tell_of(EventKind::Content, target.id);
         Ok(written)
     }
 }
 
 /// How much of what a kernel writes back an append-only file has already: pages come whole, with the old bytes before
 /// the new ones.
-fn known(record: &Record, offset: u64, data: &[u8]) -> Result<usize> {
+fn known(record: &Record, target: Target, offset: u64, data: &[u8]) -> Result<usize> {
     if record.flags & flags::APPEND == 0 {
         return Ok(0);
     }
     let mut held = vec![0; data.len()];
-    let length = record.stream()?.read(offset, &mut held)?;
+    let length = record.stream_of(target.stream)?.read(offset, &mut held)?;
     Ok(if held[..length] == data[..length] { length } else { 0 })
 }
 

@@ -6,7 +6,8 @@ use crate::limits;
 use crate::operations::attachment::Attachment;
 use crate::operations::attributes::lose_privileges;
 use crate::operations::io::check_writable;
-use crate::types::{Caller, InodeId};
+use crate::operations::streams::Target;
+use crate::types::Caller;
 
 /// What fallocate does with a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl Attachment {
     pub(crate) fn allocate(
         &self,
         caller: &Caller<'_>,
-        id: InodeId,
+        target: Target,
         offset: u64,
         length: u64,
         how: Allocation,
@@ -50,13 +51,13 @@ impl Attachment {
             return Err(Error::FileTooLarge);
         }
         let change = self.change()?;
-        let inode = change.own(id)?;
+        let inode = change.own(target.id)?;
         let mut record = inode.write();
-        let end = record.stream()?.size();
+        let end = record.stream_of(target.stream)?.size();
         let only_reserves = matches!(how, Allocation::Reserve { .. });
         // What frees or zeroes would change what is there: not for a file that only grows (fallocate(2): EPERM).
         check_writable(&record, if only_reserves { end } else { 0 }, end)?;
-        let stream = record.stream_mut()?;
+        let stream = record.stream_of_mut(target.stream)?;
         match how {
             Allocation::Reserve { keep_size } => stream.allocate(&self.context.store, offset, length, keep_size)?,
             Allocation::Punch => stream.punch(&self.context.store, offset, length)?,
@@ -64,14 +65,14 @@ impl Attachment {
         }
         lose_privileges(caller, &mut record);
         record.touch_content(change.now);
-        change.tell_of(EventKind::Content, id);
+        change.tell_of(EventKind::Content, target.id);
         Ok(())
     }
 
-    pub(crate) fn seek(&self, id: InodeId, offset: u64, what: Seek) -> Result<u64> {
-        let inode = self.inode(id)?;
+    pub(crate) fn seek(&self, target: Target, offset: u64, what: Seek) -> Result<u64> {
+        let inode = self.inode(target.id)?;
         let record = inode.read();
-        let stream = record.stream()?;
+        let stream = record.stream_of(target.stream)?;
         let found = match what {
             Seek::Data => stream.seek_data(offset),
             Seek::Hole => stream.seek_hole(offset),

@@ -4,15 +4,19 @@
 //! `epoch` is the branch's, and holds the lock for writing. A version of an older epoch is shared with a snapshot or
 //! another branch and is only ever read.
 
+mod extra;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub(crate) use self::extra::Extra;
 use super::directory::Directory;
+use super::streams::{NamedStream, Streams};
 use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::operations::acl::Acl;
 use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
-use crate::types::{Attr, FileKind, InodeId, Time};
+use crate::types::{Attr, FileKind, InodeId, StreamId, Time};
 
 /// A record locked for reading.
 pub(crate) type Reading<'a> = Ordered<RwLockReadGuard<'a, Record>>;
@@ -132,6 +136,7 @@ pub(crate) enum Content {
     None,
 }
 
+<<<<<<< HEAD
 /// The name and value of an extended attribute.
 pub(crate) type Xattr = (Box<[u8]>, Arc<[u8]>);
 
@@ -150,6 +155,8 @@ impl Extra {
     }
 }
 
+=======
+>>>>>>> db64e0f (core: named streams of files and directories; ffi: fs_stream_*, handles on streams)
 /// The record itself. A clone shares content and extras.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
@@ -209,13 +216,22 @@ impl Record {
             flags: self.flags,
             device: if let Content::Device(number) = self.content { number } else { 0 },
             size: self.size(),
-            allocated: if let Content::File(stream) = &self.content { stream.allocated() } else { 0 },
+            allocated: self.allocated(),
             accessed: self.accessed,
             modified: self.modified,
             changed: self.changed,
             born: self.born,
             parent,
             version: self.version,
+        }
+    }
+
+    /// The attributes as a handle on one of its streams shows them: with the size of that stream.
+    pub(crate) fn attr_of(&self, inode: InodeId, stream: StreamId) -> Attr {
+        let attr = self.attr(inode);
+        match stream {
+            StreamId::DEFAULT => attr,
+            named => Attr { size: self.named_stream(named).map_or(0, |stream| stream.content.size()), ..attr },
         }
     }
 
@@ -237,6 +253,7 @@ impl Record {
         }
     }
 
+<<<<<<< HEAD
     /// Every stream of the inode: what it takes of the chunk store.
     pub(crate) fn streams(&self) -> impl Iterator<Item = &Stream> {
         match &self.content {
@@ -244,6 +261,12 @@ impl Record {
             _ => None,
         }
         .into_iter()
+=======
+    /// Bytes of storage of all its streams.
+    fn allocated(&self) -> u64 {
+        let content = if let Content::File(stream) = &self.content { stream.allocated() } else { 0 };
+        content + self.streams().map_or(0, Streams::allocated)
+>>>>>>> db64e0f (core: named streams of files and directories; ffi: fs_stream_*, handles on streams)
     }
 
     pub(crate) fn is_directory(&self) -> bool {
@@ -279,6 +302,34 @@ impl Record {
             Content::Directory(_) => Err(Error::IsADirectory),
             _ => Err(Error::Invalid("only regular files have content to read or write")),
         }
+    }
+
+    /// The named streams, if there ever was one.
+    pub(crate) fn streams(&self) -> Option<&Streams> {
+        self.extra.as_ref().and_then(|extra| extra.streams.as_deref())
+    }
+
+    /// A named stream. One that is gone is stale.
+    pub(crate) fn named_stream(&self, id: StreamId) -> Result<&NamedStream> {
+        self.streams().and_then(|streams| streams.get(id)).ok_or(Error::Stale)
+    }
+
+    pub(crate) fn named_stream_mut(&mut self, id: StreamId) -> Result<&mut NamedStream> {
+        // Looks first: what is shared with a snapshot is not to be copied for nothing.
+        self.named_stream(id)?;
+        let extra = Arc::make_mut(self.extra.as_mut().ok_or(Error::Stale)?);
+        extra.streams_mut().get_mut(id).ok_or(Error::Stale)
+    }
+
+    /// The content of one of its streams.
+    #[inline]
+    pub(crate) fn stream_of(&self, id: StreamId) -> Result<&Stream> {
+        if id == StreamId::DEFAULT { self.stream() } else { Ok(&self.named_stream(id)?.content) }
+    }
+
+    #[inline]
+    pub(crate) fn stream_of_mut(&mut self, id: StreamId) -> Result<&mut Stream> {
+        if id == StreamId::DEFAULT { self.stream_mut() } else { Ok(&mut self.named_stream_mut(id)?.content) }
     }
 
     pub(crate) fn acl(&self) -> Option<&Acl> {

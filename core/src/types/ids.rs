@@ -35,6 +35,16 @@ id! {
     ViewId
 }
 
+/// A stream of an inode: [`StreamId::DEFAULT`], or a named one. Never used for two streams of one inode of one branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(transparent)]
+pub struct StreamId(pub u32);
+
+impl StreamId {
+    /// The content that a file has without a name; directories have none.
+    pub const DEFAULT: StreamId = StreamId(0);
+}
+
 impl InodeId {
     /// The root directory of every tree.
     pub const ROOT: InodeId = InodeId(1);

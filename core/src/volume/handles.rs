@@ -8,25 +8,43 @@ use hashbrown::HashMap;
 use crate::error::{Error, Result};
 use crate::operations::OpenOptions;
 use crate::operations::attachment::Attachment;
+use crate::operations::streams::Target;
 use crate::sync::RwLock;
-use crate::types::{HandleId, InodeId};
+use crate::types::{HandleId, InodeId, StreamId};
 
 /// An open stream or directory.
 pub(crate) struct Handle {
     pub(crate) at: Arc<Attachment>,
     pub(crate) id: InodeId,
+    /// Which stream of the inode.
+    pub(crate) stream: StreamId,
     pub(crate) options: OpenOptions,
 }
 
 impl Handle {
     /// The handle for an inode that the attachment holds already.
     pub(crate) fn of_held(at: Arc<Attachment>, id: InodeId, options: OpenOptions) -> Handle {
-        Handle { at, id, options }
+        Handle { at, id, stream: StreamId::DEFAULT, options }
+    }
+
+    /// The same handle on a named stream, which is counted as open already ([`Attachment::open_stream`]).
+    pub(crate) fn on(mut self, stream: StreamId) -> Handle {
+        self.stream = stream;
+        self
+    }
+
+    /// What it reads and writes.
+    #[inline]
+    pub(crate) fn target(&self) -> Target {
+        Target { id: self.id, stream: self.stream }
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        if self.stream != StreamId::DEFAULT {
+            self.at.close_stream(self.target());
+        }
         self.at.unhold(self.id);
     }
 }

@@ -20,12 +20,13 @@ use crate::operations::copy::check_overlap;
 use crate::operations::lock_table::{Conflict, Lock, LockSpace, WaitId};
 use crate::operations::remove::Removal;
 use crate::operations::rename::Place;
+use crate::operations::streams::Target;
 use crate::operations::{
     Allocation, DirEntry, ListOptions, NewNode, OpenOptions, RenameMode, Seek, ViewOptions, WriteAt, XattrMode,
 };
 use crate::sync::RwLock;
 use crate::tree::inode::Inode;
-use crate::types::{Attr, Caller, FsStats, HandleId, NodeId, RefId, SetAttr, ViewId};
+use crate::types::{Attr, Caller, FsStats, HandleId, NodeId, RefId, SetAttr, StreamId, ViewId};
 
 /// A node looked up or made, with its attributes. It counts as one reference that the host gives back with [`View::forget`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -271,7 +272,7 @@ impl View {
         take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
     ) -> Result<()> {
         let _timed = self.timed(Operation::List);
-        self.opened(caller, node, handle, Mask::READ, |at, node| at.list(node.inode(), cookie, options, take))
+        self.opened(caller, node, handle, Mask::READ, |at, target| at.list(target.id, cookie, options, take))
     }
 
     // ---- attributes --------------------------------------------------------------------------------------------
@@ -290,10 +291,10 @@ impl View {
     pub fn set_attr(&self, caller: &Caller<'_>, node: NodeId, handle: Option<HandleId>, set: &SetAttr) -> Result<Attr> {
         let _timed = self.timed(Operation::SetAttributes);
         match handle {
-            None => self.with(node, |at| at.set_attr(caller, node.inode(), set, false)),
+            None => self.with(node, |at| at.set_attr(caller, node.inode().into(), set, false)),
             Some(handle) => {
                 let handle = self.handles.get(handle)?;
-                handle.at.set_attr(caller, handle.id, set, handle.options.write)
+                handle.at.set_attr(caller, handle.target(), set, handle.options.write)
             }
         }
     }
@@ -415,12 +416,12 @@ impl View {
         node: NodeId,
         handle: Option<HandleId>,
         want: Mask,
-        with: impl FnOnce(&Arc<Attachment>, NodeId) -> Result<R>,
+        with: impl FnOnce(&Arc<Attachment>, Target) -> Result<R>,
     ) -> Result<R> {
         let Some(handle) = handle else {
             return self.with(node, |at| {
                 at.may_access_content(caller, node.inode(), want)?;
-                with(at, node)
+                with(at, node.inode().into())
             });
         };
         let handle = self.handles.get(handle)?;
@@ -428,7 +429,7 @@ impl View {
         if !allowed {
             return Err(Error::BadHandle);
         }
-        with(&handle.at, NodeId::new(handle.at.generation, handle.id))
+        with(&handle.at, handle.target())
     }
 
     /// Reads at `offset` into `buffer`; answers how many bytes, 0 at or past the end.
@@ -443,7 +444,7 @@ impl View {
         buffer: &mut [u8],
     ) -> Result<usize> {
         let _timed = self.timed(Operation::Read);
-        self.opened(caller, node, handle, Mask::READ, |at, node| at.read(node.inode(), offset, buffer))
+        self.opened(caller, node, handle, Mask::READ, |at, target| at.read(target, offset, buffer))
     }
 
     /// Lends up to `length` bytes at `offset` instead of copying them. They stay as they are until the pin is dropped.
@@ -458,7 +459,7 @@ impl View {
         length: usize,
     ) -> Result<Pin> {
         let _timed = self.timed(Operation::Read);
-        self.opened(caller, node, handle, Mask::READ, |at, node| at.read_pin(node.inode(), offset, length))
+        self.opened(caller, node, handle, Mask::READ, |at, target| at.read_pin(target, offset, length))
     }
 
     /// Writes `data`; answers how many bytes, fewer only when space runs out after some. A handle opened to append writes at the end.
@@ -478,7 +479,7 @@ impl View {
             None => false,
         };
         let place = if appends { WriteAt::End } else { at };
-        self.opened(caller, node, handle, Mask::WRITE, |at, node| at.write(caller, node.inode(), place, data))
+        self.opened(caller, node, handle, Mask::WRITE, |at, target| at.write(caller, target, place, data))
     }
 
     /// Called at each close of a descriptor; content needs nothing then. Range locks of `owner` go, as POSIX asks (fcntl(2)).
@@ -513,9 +514,7 @@ impl View {
         how: Allocation,
     ) -> Result<()> {
         let _timed = self.timed(Operation::Allocate);
-        self.opened(caller, node, handle, Mask::WRITE, |at, node| {
-            at.allocate(caller, node.inode(), offset, length, how)
-        })
+        self.opened(caller, node, handle, Mask::WRITE, |at, target| at.allocate(caller, target, offset, length, how))
     }
 
     /// lseek(2) for data and holes.
@@ -523,7 +522,7 @@ impl View {
     /// Errors: [`Error::NoSuchOffset`].
     pub fn seek(&self, node: NodeId, offset: u64, what: Seek) -> Result<u64> {
         let _timed = self.timed(Operation::Seek);
-        self.with(node, |at| at.seek(node.inode(), offset, what))
+        self.with(node, |at| at.seek(node.inode().into(), offset, what))
     }
 
     /// copy_file_range(2) between two files of the volume; whole chunks are shared. Answers how many bytes were copied.
@@ -542,19 +541,18 @@ impl View {
         length: u64,
     ) -> Result<u64> {
         let _timed = self.timed(Operation::Copy);
-        let content =
-            self.opened(caller, source, source_handle, Mask::READ, |at, source| at.content(source.inode()))?;
+        let content = self.opened(caller, source, source_handle, Mask::READ, |at, source| at.content(source))?;
         // What lies past the end is not copied, and so overlaps nothing.
         let length = length.min(content.size().saturating_sub(source_offset));
         if self.is_one_file(source, source_handle, node, handle)? {
             check_overlap(source_offset, offset, length)?;
         }
-        self.opened(caller, node, handle, Mask::WRITE, |at, node| {
-            at.copy_from(caller, &content, source_offset, node.inode(), offset, length)
+        self.opened(caller, node, handle, Mask::WRITE, |at, target| {
+            at.copy_from(caller, &content, source_offset, target, offset, length)
         })
     }
 
-    /// Whether two nodes, or what two handles are open on, are the same file of the same tree.
+    /// Whether two nodes, or what two handles are open on, are the same stream of the same tree.
     fn is_one_file(
         &self,
         a: NodeId,
@@ -563,8 +561,8 @@ impl View {
         b_handle: Option<HandleId>,
     ) -> Result<bool> {
         let place = |node: NodeId, handle: Option<HandleId>| match handle {
-            Some(handle) => self.handles.get(handle).map(|handle| handle.at.node(handle.id)),
-            None => Ok(node),
+            Some(handle) => self.handles.get(handle).map(|handle| (handle.at.node(handle.id), handle.stream)),
+            None => Ok((node, StreamId::DEFAULT)),
         };
         Ok(place(a, a_handle)? == place(b, b_handle)?)
     }

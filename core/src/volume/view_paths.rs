@@ -85,7 +85,7 @@ impl View {
     /// Errors: as there, and of the path.
     pub fn path_set_attr(&self, caller: &Caller<'_>, path: PathAt<'_>, set: &SetAttr) -> Result<Attr> {
         let _timed = self.timed(Operation::SetAttributes);
-        self.at_path(caller, path, |at, id| at.set_attr(caller, id, set, false))
+        self.at_path(caller, path, |at, id| at.set_attr(caller, id.into(), set, false))
     }
 
     /// The node that a path leads to, counted as one reference.
@@ -326,7 +326,7 @@ impl View {
         at.hold(id)?;
         let handle = Handle::of_held(at.clone(), id, options);
         if options.truncate {
-            at.set_attr(caller, id, &SetAttr { size: Some(0), ..SetAttr::default() }, true)?;
+            at.set_attr(caller, id.into(), &SetAttr { size: Some(0), ..SetAttr::default() }, true)?;
         }
         self.handles.insert(handle)
     }

@@ -24,5 +24,6 @@ mod permissions;
 mod rename;
 mod snapshots;
 mod space;
+mod streams;
 mod switch;
 mod xattrs;

@@ -23,7 +23,7 @@ static enum exits open_core(struct volume *volume, const struct options *options
 {
     struct fs_config config = {
         .size = sizeof config,
-        .flags = options->case_insensitive ? FS_CONFIG_IGNORE_CASE : 0,
+        .names = options->case_insensitive ? FS_NAMES_POSIX_IGNORE_CASE : FS_NAMES_POSIX,
         .name = volume->name,
         .name_bytes = strlen(volume->name),
         .memory_bytes = options->memory_bytes,

@@ -119,8 +119,20 @@
 // All a superuser has.
 #define FS_PRIVILEGE_SUPERUSER 255
 
-// Config flag: names that differ in case only are one and the same (Unicode simple case folding). Names keep their case.
-#define FS_CONFIG_IGNORE_CASE 1
+// Names: up to 255 bytes, any but `/` and NUL; only equal bytes are equal names.
+#define FS_NAMES_POSIX 0
+
+// Names: as `FS_NAMES_POSIX`, but names that differ in case only are one and the same (Unicode simple case folding). Names keep
+// their case.
+#define FS_NAMES_POSIX_IGNORE_CASE 1
+
+// Names: as Windows programs can use them: up to 255 UTF-16 units as WTF-8, none of `< > : " / \ | ? *` nor control
+// characters, no device's name, no dot or space at the end. Names that differ in case only are one and the same.
+#define FS_NAMES_WINDOWS 2
+
+// Names: as on APFS: up to 255 bytes of UTF-8, any but `/` and NUL. Names that differ in case only, or in how their characters are
+// composed, are one and the same.
+#define FS_NAMES_MACOS 3
 
 // View flag: refuse every change. Views of snapshots always do.
 #define FS_VIEW_READ_ONLY 1
@@ -329,8 +341,8 @@
 // Events flag: leave out what is done through the view itself.
 #define FS_EVENTS_OTHERS_ONLY 1
 
-// Room for a name: at most 255 bytes and a NUL.
-#define FS_NAME_BYTES 256
+// Room for a name and a NUL: the longest has 255 bytes, with `FS_NAMES_WINDOWS` 255 UTF-16 units of up to 3 bytes each.
+#define FS_NAME_BYTES 768
 
 // Version of all messages. A message of another version is refused.
 #define FS_CONTROL_VERSION 1
@@ -462,7 +474,7 @@ typedef uint32_t fs_result;
 typedef struct fs_config {
     // `sizeof(fs_config)`.
     uint32_t size;
-    // `FS_CONFIG_...` bits.
+    // 0: no flag has a meaning yet.
     uint32_t flags;
     // What it is called, UTF-8, by the rules of branch names; NULL: "bough".
     const char *name;
@@ -484,8 +496,8 @@ typedef struct fs_config {
     uint32_t root_gid;
     // Permission bits of the root directory; 0: 0755.
     uint32_t root_mode;
-    // 0.
-    uint32_t reserved0;
+    // `FS_NAMES_...`: which names there can be, and which are one and the same. For good.
+    uint32_t names;
     // 0.
     uint64_t reserved[8];
 } fs_config;
@@ -780,7 +792,9 @@ typedef struct fs_space {
     // Inodes that can still be made.
     uint64_t inodes_free;
     // Longest name, in bytes.
-    uint64_t name_bytes;
+    uint32_t name_bytes;
+    // Longest name in the units that the volume counts names in: UTF-16 units with `FS_NAMES_WINDOWS`, else bytes.
+    uint32_t name_units;
     // 0.
     uint64_t reserved[4];
 } fs_space;
@@ -1399,6 +1413,9 @@ typedef struct fs_control_check {
 // The reparse point that is there has another GUID.
 #define FS_REPARSE_CONFLICT 55
 
+// A listing cannot go on there: cookie and verifier are not of this directory as the view shows it now. Begin anew.
+#define FS_BAD_COOKIE 56
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1414,6 +1431,12 @@ int32_t fs_result_errno(fs_result result);
 
 // The NTSTATUS that fits a result best; 0 for `FS_OK`; `STATUS_UNSUCCESSFUL` for a number that is no result.
 uint32_t fs_result_ntstatus(fs_result result);
+
+// The Win32 error code that fits a result best (`GetLastError`); 0 for `FS_OK`; `ERROR_GEN_FAILURE` for a number that is no result.
+uint32_t fs_result_win32(fs_result result);
+
+// The errno of macOS that fits a result best, positive, on every system; 0 for `FS_OK`; EIO for a number that is no result.
+int32_t fs_result_darwin_errno(fs_result result);
 
 // What a result means, for people: one English clause, ended by a NUL. Lives for ever; never NULL.
 const char *fs_result_message(fs_result result);
@@ -2501,7 +2524,7 @@ FS_ASSERT_LAYOUT(offsetof(fs_config, endpoint_bytes) == 56);
 FS_ASSERT_LAYOUT(offsetof(fs_config, root_uid) == 64);
 FS_ASSERT_LAYOUT(offsetof(fs_config, root_gid) == 68);
 FS_ASSERT_LAYOUT(offsetof(fs_config, root_mode) == 72);
-FS_ASSERT_LAYOUT(offsetof(fs_config, reserved0) == 76);
+FS_ASSERT_LAYOUT(offsetof(fs_config, names) == 76);
 FS_ASSERT_LAYOUT(offsetof(fs_config, reserved) == 80);
 FS_ASSERT_LAYOUT(sizeof(fs_counters) == 160);
 FS_ASSERT_LAYOUT(offsetof(fs_counters, size) == 0);
@@ -2568,6 +2591,7 @@ FS_ASSERT_LAYOUT(offsetof(fs_space, blocks_free) == 16);
 FS_ASSERT_LAYOUT(offsetof(fs_space, inodes) == 24);
 FS_ASSERT_LAYOUT(offsetof(fs_space, inodes_free) == 32);
 FS_ASSERT_LAYOUT(offsetof(fs_space, name_bytes) == 40);
+FS_ASSERT_LAYOUT(offsetof(fs_space, name_units) == 44);
 FS_ASSERT_LAYOUT(offsetof(fs_space, reserved) == 48);
 FS_ASSERT_LAYOUT(sizeof(fs_open_options) == 96);
 FS_ASSERT_LAYOUT(offsetof(fs_open_options, size) == 0);
@@ -2593,7 +2617,7 @@ FS_ASSERT_LAYOUT(offsetof(fs_wait, space) == 4);
 FS_ASSERT_LAYOUT(offsetof(fs_wait, node) == 8);
 FS_ASSERT_LAYOUT(offsetof(fs_wait, number) == 16);
 FS_ASSERT_LAYOUT(offsetof(fs_wait, reserved) == 24);
-FS_ASSERT_LAYOUT(sizeof(fs_event) == 600);
+FS_ASSERT_LAYOUT(sizeof(fs_event) == 1624);
 FS_ASSERT_LAYOUT(offsetof(fs_event, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_event, kind) == 4);
 FS_ASSERT_LAYOUT(offsetof(fs_event, inode) == 8);
@@ -2603,9 +2627,9 @@ FS_ASSERT_LAYOUT(offsetof(fs_event, origin) == 32);
 FS_ASSERT_LAYOUT(offsetof(fs_event, name_bytes) == 40);
 FS_ASSERT_LAYOUT(offsetof(fs_event, new_name_bytes) == 44);
 FS_ASSERT_LAYOUT(offsetof(fs_event, name) == 48);
-FS_ASSERT_LAYOUT(offsetof(fs_event, new_name) == 304);
-FS_ASSERT_LAYOUT(offsetof(fs_event, reserved0) == 560);
-FS_ASSERT_LAYOUT(offsetof(fs_event, reserved) == 568);
+FS_ASSERT_LAYOUT(offsetof(fs_event, new_name) == 816);
+FS_ASSERT_LAYOUT(offsetof(fs_event, reserved0) == 1584);
+FS_ASSERT_LAYOUT(offsetof(fs_event, reserved) == 1592);
 FS_ASSERT_LAYOUT(sizeof(fs_diff_entry) == 80);
 FS_ASSERT_LAYOUT(offsetof(fs_diff_entry, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_diff_entry, kind) == 4);

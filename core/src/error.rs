@@ -167,6 +167,9 @@ pub enum Error {
     /// The reparse point that is there has another GUID.
     #[error("the reparse point has another GUID")]
     ReparseConflict,
+    /// A listing cannot go on there: the cookie and the verifier are not of this directory as it is shown now.
+    #[error("a listing cannot go on from that cookie: begin anew")]
+    BadCookie,
     /// A name that must be UTF-8 (or UTF-16 turned into bytes without loss) is not.
     #[error("a text that must be UTF-8 is not")]
     BadUtf8,

@@ -8,6 +8,8 @@ pub const NAME_UNITS: usize = 255;
 pub const UNIT_BYTES: usize = 3;
 /// Longest path that an operation by path accepts, in bytes.
 pub const PATH_BYTES: usize = 32_767;
+/// Longest path that an operation by path accepts on a volume with Windows names, in UTF-16 units.
+pub const PATH_UNITS: usize = 32_767;
 /// Longest target of a symbolic link, in bytes (as Linux: `PATH_MAX` less the NUL).
 pub const SYMLINK_BYTES: usize = 4_095;
 /// Symbolic links followed in one path resolution (path_resolution(7)).

@@ -201,10 +201,16 @@ impl Volume {
         &self.endpoint
     }
 
+    /// Which names there can be, and which are one and the same.
+    #[must_use]
+    pub fn names(&self) -> NamePolicy {
+        self.context.names.policy()
+    }
+
     /// Whether names that differ in case only are one and the same.
     #[must_use]
     pub fn ignores_case(&self) -> bool {
-        self.context.names.policy() != NamePolicy::Posix
+        self.names().folds()
     }
 
     /// The branch it was opened with.
@@ -377,7 +383,8 @@ impl Volume {
             blocks_free: stats.capacity_bytes.saturating_sub(stats.used_bytes) / BLOCK_BYTES,
             inodes: limits::INODE_ID,
             inodes_free: limits::INODE_ID.saturating_sub(self.context.ids_used()),
-            name_bytes: limits::NAME_BYTES as u32,
+            name_bytes: self.names().longest_bytes() as u32,
+            name_units: self.names().longest() as u32,
         }
     }
 

@@ -22,6 +22,7 @@ mod runner;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Once;
 
+use bough::NamePolicy;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 use operations::{Op, sequence};
@@ -34,23 +35,23 @@ fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-fn run(steps: &[(usize, Op)], ignores_case: bool) {
-    let mut runner = Runner::new(ignores_case);
+fn run(steps: &[(usize, Op)], names: NamePolicy) {
+    let mut runner = Runner::new(names);
     for (by, op) in steps {
         runner.step(*by, op);
     }
     runner.finish();
 }
 
-fn try_sequences(test: &str, cases: u32, ignores_case: bool) -> Result<(), String> {
+fn try_sequences(test: &str, cases: u32, names: NamePolicy) -> Result<(), String> {
     let seed = number_from("BOUGH_MODEL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let cases = number_from("BOUGH_MODEL_CASES").map_or(cases, |cases| cases as u32);
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let answer = runner.run(&sequence(ignores_case), |steps| {
-        run(&steps, ignores_case);
+    let answer = runner.run(&sequence(names), |steps| {
+        run(&steps, names);
         Ok(())
     });
     let Err(TestError::Fail(why, steps)) = answer else { return Ok(()) };
@@ -61,7 +62,7 @@ fn try_sequences(test: &str, cases: u32, ignores_case: bool) -> Result<(), Strin
 
 /// In a thread of its own: drawing a sequence takes more stack than a test's thread has, and what fails while it is
 /// shrunk need not be told each time.
-fn check(test: &'static str, cases: u32, ignores_case: bool) {
+fn check(test: &'static str, cases: u32, names: NamePolicy) {
     const THREAD: &str = "model";
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
@@ -73,7 +74,7 @@ fn check(test: &'static str, cases: u32, ignores_case: bool) {
         }));
     });
     let thread = std::thread::Builder::new().name(THREAD.into()).stack_size(STACK_BYTES);
-    let done = thread.spawn(move || try_sequences(test, cases, ignores_case)).unwrap().join();
+    let done = thread.spawn(move || try_sequences(test, cases, names)).unwrap().join();
     if let Err(failure) = done.expect("the runner itself does not panic") {
         panic!("{failure}");
     }
@@ -81,10 +82,20 @@ fn check(test: &'static str, cases: u32, ignores_case: bool) {
 
 #[test]
 fn a_volume_does_what_the_model_does() {
-    check("a_volume_does_what_the_model_does", DEFAULT_CASES, false);
+    check("a_volume_does_what_the_model_does", DEFAULT_CASES, NamePolicy::Posix);
 }
 
 #[test]
 fn a_volume_that_ignores_case_does_what_the_model_does() {
-    check("a_volume_that_ignores_case_does_what_the_model_does", DEFAULT_CASES / 3, true);
+    check("a_volume_that_ignores_case_does_what_the_model_does", DEFAULT_CASES / 3, NamePolicy::PosixCaseInsensitive);
+}
+
+#[test]
+fn a_volume_with_the_names_of_windows_does_what_the_model_does() {
+    check("a_volume_with_the_names_of_windows_does_what_the_model_does", DEFAULT_CASES / 3, NamePolicy::Windows);
+}
+
+#[test]
+fn a_volume_with_the_names_of_macos_does_what_the_model_does() {
+    check("a_volume_with_the_names_of_macos_does_what_the_model_does", DEFAULT_CASES / 3, NamePolicy::MacOs);
 }

@@ -10,6 +10,8 @@ void test_results(void) {
     CHECK(fs_result_errno(FS_OK) == 0 && fs_result_errno(FS_NOT_FOUND) == ENOENT);
     CHECK(fs_result_errno(12345) == EIO);
     CHECK(fs_result_ntstatus(FS_OK) == 0 && fs_result_ntstatus(FS_NOT_FOUND) == 0xC0000034u);
+    CHECK(fs_result_win32(FS_OK) == 0 && fs_result_win32(FS_NOT_FOUND) == 2 && fs_result_win32(12345) == 31);
+    CHECK(fs_result_darwin_errno(FS_OK) == 0 && fs_result_darwin_errno(FS_NAME_TOO_LONG) == 63);
     CHECK(strcmp(fs_result_message(FS_NOT_A_DIRECTORY), "not a directory") == 0);
     CHECK(strcmp(fs_result_message(12345), "unknown result code") == 0);
 
@@ -46,6 +48,9 @@ static void bad_configs_are_refused(void) {
     config.flags = 1u << 20;
     ANSWERS(FS_INVALID, fs_volume_open(&config, &volume));
     config.flags = 0;
+    config.names = FS_NAMES_MACOS + 1;
+    ANSWERS(FS_INVALID, fs_volume_open(&config, &volume));
+    config.names = FS_NAMES_POSIX;
     config.name = "\xff";
     config.name_bytes = 1;
     ANSWERS(FS_BAD_UTF8, fs_volume_open(&config, &volume));
@@ -61,7 +66,7 @@ static void bad_configs_are_refused(void) {
 
 static void case_can_be_ignored(void) {
     FS_STRUCT(fs_config, config);
-    config.flags = FS_CONFIG_IGNORE_CASE;
+    config.names = FS_NAMES_POSIX_IGNORE_CASE;
     fs_volume *volume = NULL;
     OK(fs_volume_open(&config, &volume));
     fs_view *view = open_view(volume);

@@ -1,12 +1,19 @@
-//! What every error is called outside: the number of the C API, errno, NTSTATUS and a text.
+//! What every error is called outside: the number of the C API, errno, NTSTATUS and a text; Win32's codes and the errno
+//! of macOS in files of their own.
 //!
 //! Owns [`ResultCode`], whose numbers are part of the ABI: they never change, and a number that falls out of use is
 //! not used again. Every table here is one total `match` without a wildcard arm, so that a new [`Error`] does not
 //! compile before it has its place in each. What a host makes of an errno or an NTSTATUS is left to the host.
 
+mod darwin;
+mod win32;
+
 use std::ffi::CStr;
 
 use super::Error;
+
+pub use darwin::darwin_errno;
+pub use win32::win32;
 
 /// The result of a call of the C API, as a number that stays what it is for good.
 #[repr(u32)]
@@ -125,11 +132,13 @@ pub enum ResultCode {
     BadReparse = 54,
     /// [`Error::ReparseConflict`]
     ReparseConflict = 55,
+    /// [`Error::BadCookie`]
+    BadCookie = 56,
 }
 
 impl ResultCode {
     /// Every code, in the order of its number.
-    pub const ALL: [ResultCode; 56] = {
+    pub const ALL: [ResultCode; 57] = {
         use ResultCode::*;
         [
             Ok,
@@ -188,6 +197,7 @@ impl ResultCode {
             ReparseTagMismatch,
             BadReparse,
             ReparseConflict,
+            BadCookie,
         ]
     };
 
@@ -248,6 +258,7 @@ impl ResultCode {
             Error::ReparseTagMismatch => ResultCode::ReparseTagMismatch,
             Error::BadReparse(_) => ResultCode::BadReparse,
             Error::ReparseConflict => ResultCode::ReparseConflict,
+            Error::BadCookie => ResultCode::BadCookie,
             Error::BadUtf8 => ResultCode::BadUtf8,
         }
     }
@@ -330,6 +341,7 @@ impl ResultCode {
             ResultCode::ReparseTagMismatch => libc::EINVAL,
             ResultCode::BadReparse => libc::EINVAL,
             ResultCode::ReparseConflict => libc::EINVAL,
+            ResultCode::BadCookie => libc::EINVAL,
         }
     }
 
@@ -393,6 +405,7 @@ impl ResultCode {
             ResultCode::ReparseTagMismatch => STATUS_IO_REPARSE_TAG_MISMATCH,
             ResultCode::BadReparse => STATUS_IO_REPARSE_DATA_INVALID,
             ResultCode::ReparseConflict => STATUS_REPARSE_ATTRIBUTE_CONFLICT,
+            ResultCode::BadCookie => STATUS_INVALID_PARAMETER,
         }
     }
 
@@ -458,6 +471,7 @@ impl ResultCode {
             ResultCode::ReparseTagMismatch => c"the reparse point has another tag",
             ResultCode::BadReparse => c"bad reparse data",
             ResultCode::ReparseConflict => c"the reparse point has another GUID",
+            ResultCode::BadCookie => c"a listing cannot go on from that cookie: begin anew",
         }
     }
 

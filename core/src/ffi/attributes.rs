@@ -86,7 +86,9 @@ pub struct fs_space {
     /// Inodes that can still be made.
     pub inodes_free: u64,
     /// Longest name, in bytes.
-    pub name_bytes: u64,
+    pub name_bytes: u32,
+    /// Longest name in the units that the volume counts names in: UTF-16 units with `FS_NAMES_WINDOWS`, else bytes.
+    pub name_units: u32,
     /// 0.
     pub reserved: [u64; 4],
 }
@@ -202,7 +204,8 @@ pub unsafe extern "C" fn fs_statfs(view: *const fs_view, space: *mut fs_space) -
                 blocks_free: stats.blocks_free,
                 inodes: stats.inodes,
                 inodes_free: stats.inodes_free,
-                name_bytes: stats.name_bytes.into(),
+                name_bytes: stats.name_bytes,
+                name_units: stats.name_units,
                 reserved: [0; 4],
             });
             Ok(())

@@ -9,7 +9,7 @@ use super::results::fs_result;
 use super::view::fs_view;
 use crate::error::Error;
 use crate::history::events::{Event, Events, Next};
-use crate::limits::NAME_BYTES;
+use crate::limits::{NAME_BYTES, NAME_UNITS, UNIT_BYTES};
 use crate::volume::Volume;
 
 /// A subscription to the changes of a branch.
@@ -46,8 +46,8 @@ pub const FS_EVENT_CLOSED: u32 = 101;
 /// Events flag: leave out what is done through the view itself.
 pub const FS_EVENTS_OTHERS_ONLY: u32 = 1;
 
-/// Room for a name: at most 255 bytes and a NUL.
-pub const FS_NAME_BYTES: usize = 256;
+/// Room for a name and a NUL: the longest has 255 bytes, with `FS_NAMES_WINDOWS` 255 UTF-16 units of up to 3 bytes each.
+pub const FS_NAME_BYTES: usize = 768;
 
 /// One change.
 #[repr(C)]
@@ -79,7 +79,7 @@ pub struct fs_event {
     pub reserved: [u64; 4],
 }
 
-const _: () = assert!(FS_NAME_BYTES == NAME_BYTES + 1);
+const _: () = assert!(FS_NAME_BYTES > NAME_BYTES && FS_NAME_BYTES > NAME_UNITS * UNIT_BYTES);
 
 impl fs_event {
     fn without_names(kind: u32) -> fs_event {

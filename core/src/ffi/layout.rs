@@ -64,7 +64,7 @@ macro_rules! structures {
 }
 
 structures! {
-    fs_config { reserved0, reserved }
+    fs_config { reserved }
     fs_counters { reserved0, reserved }
     fs_activity { reserved0, reserved }
     fs_caller { reserved0, reserved }
@@ -95,7 +95,7 @@ layouts! {
     fs_ref 16 { id 0, kind 8, reserved 12 }
     fs_config 144 {
         size 0, flags 4, name 8, name_bytes 16, memory_bytes 24, spill_dir 32, spill_dir_bytes 40, endpoint 48,
-        endpoint_bytes 56, root_uid 64, root_gid 68, root_mode 72, reserved0 76, reserved 80
+        endpoint_bytes 56, root_uid 64, root_gid 68, root_mode 72, names 76, reserved 80
     }
     fs_counters 160 {
         size 0, reserved0 4, branches 8, snapshots 16, views 24, memory_bytes 32, used_bytes 40, capacity_bytes 48,
@@ -111,15 +111,15 @@ layouts! {
         reserved 64
     }
     fs_space 80 {
-        size 0, block_bytes 4, blocks 8, blocks_free 16, inodes 24, inodes_free 32, name_bytes 40, reserved 48
+        size 0, block_bytes 4, blocks 8, blocks_free 16, inodes 24, inodes_free 32, name_bytes 40, name_units 44, reserved 48
     }
     fs_open_options 96 { size 0, flags 4, mode 8, reserved0 12, reserved 16 }
     fs_iovec 16 { base 0, length 8 }
     fs_lock 56 { size 0, space 4, kind 8, pid 12, owner 16, start 24, end 32, reserved 40 }
     fs_wait 40 { size 0, space 4, node 8, number 16, reserved 24 }
-    fs_event 600 {
+    fs_event 1624 {
         size 0, kind 4, inode 8, parent 16, new_parent 24, origin 32, name_bytes 40, new_name_bytes 44, name 48,
-        new_name 304, reserved0 560, reserved 568
+        new_name 816, reserved0 1584, reserved 1592
     }
     fs_diff_entry 80 {
         size 0, kind 4, aspects 8, file_kind 12, inode 16, path 24, path_bytes 32, old_path 40, old_path_bytes 48,

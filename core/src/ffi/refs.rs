@@ -59,8 +59,8 @@ impl fs_ref_record {
 }
 
 /// A name, ended by a NUL and filled up with more.
-pub(super) fn bytes_of_name(name: &[u8]) -> [c_char; FS_CONTROL_NAME_BYTES] {
-    filled::<FS_CONTROL_NAME_BYTES>(name).map(|byte| byte as c_char)
+pub(super) fn bytes_of_name<const ROOM: usize>(name: &[u8]) -> [c_char; ROOM] {
+    filled::<ROOM>(name).map(|byte| byte as c_char)
 }
 
 /// Is given one branch or snapshot at a time; `record` lives until it returns. True: go on; false: that was enough.

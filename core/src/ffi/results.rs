@@ -120,6 +120,8 @@ pub const FS_REPARSE_TAG_MISMATCH: fs_result = 53;
 pub const FS_BAD_REPARSE: fs_result = 54;
 /// The reparse point that is there has another GUID.
 pub const FS_REPARSE_CONFLICT: fs_result = 55;
+/// A listing cannot go on there: cookie and verifier are not of this directory as the view shows it now. Begin anew.
+pub const FS_BAD_COOKIE: fs_result = 56;
 
 const _: () = {
     assert!(FS_OK == ResultCode::Ok as u32);
@@ -178,6 +180,7 @@ const _: () = {
     assert!(FS_REPARSE_TAG_MISMATCH == ResultCode::ReparseTagMismatch as u32);
     assert!(FS_BAD_REPARSE == ResultCode::BadReparse as u32);
     assert!(FS_REPARSE_CONFLICT == ResultCode::ReparseConflict as u32);
+    assert!(FS_BAD_COOKIE == ResultCode::BadCookie as u32);
 };
 
 /// Version of this header and of the library that it belongs to. A number that differs means: not compatible.
@@ -205,6 +208,18 @@ pub extern "C" fn fs_result_errno(result: fs_result) -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn fs_result_ntstatus(result: fs_result) -> u32 {
     tables::ntstatus(result)
+}
+
+/// The Win32 error code that fits a result best (`GetLastError`); 0 for `FS_OK`; `ERROR_GEN_FAILURE` for a number that is no result.
+#[unsafe(no_mangle)]
+pub extern "C" fn fs_result_win32(result: fs_result) -> u32 {
+    tables::win32(result)
+}
+
+/// The errno of macOS that fits a result best, positive, on every system; 0 for `FS_OK`; EIO for a number that is no result.
+#[unsafe(no_mangle)]
+pub extern "C" fn fs_result_darwin_errno(result: fs_result) -> i32 {
+    tables::darwin_errno(result)
 }
 
 /// What a result means, for people: one English clause, ended by a NUL. Lives for ever; never NULL.

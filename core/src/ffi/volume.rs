@@ -21,8 +21,17 @@ impl Handle for fs_volume {
     }
 }
 
-/// Config flag: names that differ in case only are one and the same (Unicode simple case folding). Names keep their case.
-pub const FS_CONFIG_IGNORE_CASE: u32 = 1;
+/// Names: up to 255 bytes, any but `/` and NUL; only equal bytes are equal names.
+pub const FS_NAMES_POSIX: u32 = 0;
+/// Names: as `FS_NAMES_POSIX`, but names that differ in case only are one and the same (Unicode simple case folding). Names keep
+/// their case.
+pub const FS_NAMES_POSIX_IGNORE_CASE: u32 = 1;
+/// Names: as Windows programs can use them: up to 255 UTF-16 units as WTF-8, none of `< > : " / \ | ? *` nor control
+/// characters, no device's name, no dot or space at the end. Names that differ in case only are one and the same.
+pub const FS_NAMES_WINDOWS: u32 = 2;
+/// Names: as on APFS: up to 255 bytes of UTF-8, any but `/` and NUL. Names that differ in case only, or in how their characters are
+/// composed, are one and the same.
+pub const FS_NAMES_MACOS: u32 = 3;
 
 /// How to open a volume. All zero but for `size` is a good beginning.
 #[repr(C)]
@@ -30,7 +39,7 @@ pub const FS_CONFIG_IGNORE_CASE: u32 = 1;
 pub struct fs_config {
     /// `sizeof(fs_config)`.
     pub size: u32,
-    /// `FS_CONFIG_...` bits.
+    /// 0: no flag has a meaning yet.
     pub flags: u32,
     /// What it is called, UTF-8, by the rules of branch names; NULL: "bough".
     pub name: *const c_char,
@@ -52,8 +61,8 @@ pub struct fs_config {
     pub root_gid: u32,
     /// Permission bits of the root directory; 0: 0755.
     pub root_mode: u32,
-    /// 0.
-    pub reserved0: u32,
+    /// `FS_NAMES_...`: which names there can be, and which are one and the same. For good.
+    pub names: u32,
     /// 0.
     pub reserved: [u64; 8],
 }
@@ -95,11 +104,10 @@ pub struct fs_counters {
 impl fs_config {
     unsafe fn to_core(self) -> Outcome<Config> {
         let defaults = Config::default();
-        let names = match self.flags {
-            0 => NamePolicy::Posix,
-            FS_CONFIG_IGNORE_CASE => NamePolicy::PosixCaseInsensitive,
-            _ => return Err(Error::Invalid("a config flag that this version does not know").into()),
-        };
+        if self.flags != 0 {
+            return Err(Error::Invalid("a config flag that this version does not know").into());
+        }
+        let names = names_policy(self.names)?;
         // SAFETY: the texts of a config are as the header asks.
         let (name, endpoint, spill_dir) = unsafe {
             (
@@ -119,6 +127,16 @@ impl fs_config {
             endpoint: endpoint.unwrap_or_default().to_owned(),
             clock: defaults.clock,
         })
+    }
+}
+
+fn names_policy(names: u32) -> Outcome<NamePolicy> {
+    match names {
+        FS_NAMES_POSIX => Ok(NamePolicy::Posix),
+        FS_NAMES_POSIX_IGNORE_CASE => Ok(NamePolicy::PosixCaseInsensitive),
+        FS_NAMES_WINDOWS => Ok(NamePolicy::Windows),
+        FS_NAMES_MACOS => Ok(NamePolicy::MacOs),
+        _ => Err(Error::Invalid("rules of names that this version does not know").into()),
     }
 }
 

@@ -41,14 +41,14 @@ impl Attachment {
         path: &[u8],
         follow: Follow,
     ) -> Result<Arc<Inode>> {
-        check_path(path)?;
+        self.check_path(path)?;
         let mut walk = Walk { at: self, caller, links: 0 };
         walk.resolve(start, path, follow)
     }
 
     /// The directory that holds the last component of `path`, which the caller may search, and that component.
     pub(crate) fn resolve_parent<'p>(&self, caller: &Caller<'_>, start: InodeId, path: &'p [u8]) -> Result<Parent<'p>> {
-        check_path(path)?;
+        self.check_path(path)?;
         let trimmed = trim_slashes(path);
         let cut = trimmed.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
         let (above, name) = trimmed.split_at(cut);
@@ -66,6 +66,16 @@ impl Attachment {
         }
         drop(record);
         Ok(Parent { id: directory.id, name })
+    }
+
+    fn check_path(&self, path: &[u8]) -> Result<()> {
+        if path.is_empty() {
+            return Err(Error::NotFound);
+        }
+        if path.contains(&0) {
+            return Err(Error::Invalid("a path contains NUL"));
+        }
+        self.context.names.check_path_length(path)
     }
 }
 
@@ -90,7 +100,7 @@ impl Walk<'_> {
             if follows && found.read().kind == FileKind::Symlink {
                 let target = self.target(found.id)?;
                 let path = if after.is_empty() { target.to_vec() } else { [&target[..], after].concat() };
-                check_length(&path)?;
+                self.at.context.names.check_path_length(&path)?;
                 return self.resolve(here, &path, follow);
             }
             here = found.id;
@@ -130,18 +140,4 @@ fn next_component(path: &[u8]) -> (&[u8], &[u8]) {
 fn trim_slashes(path: &[u8]) -> &[u8] {
     let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |at| at + 1);
     &path[..end]
-}
-
-fn check_path(path: &[u8]) -> Result<()> {
-    if path.is_empty() {
-        return Err(Error::NotFound);
-    }
-    if path.contains(&0) {
-        return Err(Error::Invalid("a path contains NUL"));
-    }
-    check_length(path)
-}
-
-fn check_length(path: &[u8]) -> Result<()> {
-    if path.len() > limits::PATH_BYTES { Err(Error::NameTooLong) } else { Ok(()) }
 }

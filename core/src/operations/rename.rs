@@ -149,7 +149,7 @@ impl Attachment {
         self.may_rename(caller, locked, from, to, sides, mode)?;
         match (mode, sides.target) {
             (RenameMode::Exchange, Some(target)) => exchange(change, locked, from, to, sides.source, target)?,
-            (_, Some(target)) => return replace(change, locked, from, to, sides.source, target),
+            (_, Some(target)) => return self.replace(change, locked, from, to, sides.source, target),
             (_, None) => self.move_entry(change, locked, from, to, sides.source)?,
         }
         Ok(None)
@@ -236,6 +236,32 @@ impl Attachment {
     }
 }
 
+impl Attachment {
+    /// The source takes the target's place; the target loses its name.
+    fn replace(
+        &self,
+        change: &Change<'_>,
+        locked: &mut Locked<'_>,
+        from: Place<'_>,
+        to: Place<'_>,
+        source: Found,
+        target: Found,
+    ) -> Result<Option<InodeId>> {
+        let directory = locked.get(to.parent).directory_mut()?;
+        directory.replace(target.key, source.id, source.kind);
+        if self.context.names.policy().respells_what_it_replaces() {
+            directory.rename_in_place(target.key, to.name);
+        }
+        locked.get(from.parent).directory_mut()?.remove(source.key);
+        drop_name(change, locked.get(target.id), to.parent, target.key);
+        give_place(change, locked, source.id, (from.parent, source.key), (to.parent, target.key));
+        touch_parents(change, locked, from, to);
+        change.tell_name(EventKind::Removed, target.id, to.parent, to.name);
+        tell(change, EventKind::Renamed, from, to, source.id);
+        Ok((locked.get(target.id).links == 0).then_some(target.id))
+    }
+}
+
 impl Sides {
     fn moves_a_directory(self, mode: RenameMode) -> bool {
         self.source.kind == FileKind::Directory
@@ -255,25 +281,6 @@ fn check_mode(from: Place<'_>, to: Place<'_>, sides: Sides, mode: RenameMode) ->
 /// Whether the new name differs from the old in case only, on a volume that ignores case.
 fn is_respelling(from: Place<'_>, to: Place<'_>, source: Found, target: Found) -> bool {
     from.parent == to.parent && source.key == target.key && from.name != to.name
-}
-
-/// The source takes the target's place; the target loses its name.
-fn replace(
-    change: &Change<'_>,
-    locked: &mut Locked<'_>,
-    from: Place<'_>,
-    to: Place<'_>,
-    source: Found,
-    target: Found,
-) -> Result<Option<InodeId>> {
-    locked.get(to.parent).directory_mut()?.replace(target.key, source.id, source.kind);
-    locked.get(from.parent).directory_mut()?.remove(source.key);
-    drop_name(change, locked.get(target.id), to.parent, target.key);
-    give_place(change, locked, source.id, (from.parent, source.key), (to.parent, target.key));
-    touch_parents(change, locked, from, to);
-    change.tell_name(EventKind::Removed, target.id, to.parent, to.name);
-    tell(change, EventKind::Renamed, from, to, source.id);
-    Ok((locked.get(target.id).links == 0).then_some(target.id))
 }
 
 fn exchange(

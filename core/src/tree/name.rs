@@ -66,6 +66,12 @@ impl NamePolicy {
         self.fold() != fold::Fold::Exact
     }
 
+    /// Whether an entry that a rename replaces gives its place to the new name as it is spelled, as Windows and macOS have it;
+    /// otherwise the spelling that was there stays, as Linux has it.
+    pub(crate) fn respells_what_it_replaces(self) -> bool {
+        matches!(self, NamePolicy::Windows | NamePolicy::MacOs)
+    }
+
     fn fold(self) -> fold::Fold {
         match self {
             NamePolicy::Posix => fold::Fold::Exact,
@@ -108,6 +114,15 @@ impl NameRules {
     /// Whether an entry may have this name.
     pub(crate) fn check(&self, name: &[u8]) -> Result<()> {
         check::check(self.policy, name)
+    }
+
+    /// Whether a path may be this long. Every UTF-16 unit takes at least a byte, so that short paths are not counted.
+    pub(crate) fn check_path_length(&self, path: &[u8]) -> Result<()> {
+        let fits = path.len() <= limits::PATH_BYTES || {
+            let most = limits::PATH_UNITS * limits::UNIT_BYTES;
+            self.policy.counts_utf16() && path.len() <= most && wtf8::units(path)? <= limits::PATH_UNITS
+        };
+        if fits { Ok(()) } else { Err(crate::error::Error::NameTooLong) }
     }
 
     /// Hash of the name, the same for names that are the same: 56 bits, never 0.

@@ -131,4 +131,6 @@ pub struct FsStats {
     pub inodes_free: u64,
     /// Longest name in bytes.
     pub name_bytes: u32,
+    /// Longest name in the units that the volume counts names in: UTF-16 units with Windows names, else bytes.
+    pub name_units: u32,
 }

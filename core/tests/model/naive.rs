@@ -15,7 +15,7 @@ mod refs;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use bough::{Caller, Error, FileKind, Result, flags};
+use bough::{Caller, Error, FileKind, NamePolicy, Result, flags};
 
 pub(crate) type Id = u64;
 pub(crate) type Key = u64;
@@ -183,23 +183,30 @@ pub(crate) struct Model {
     pub(crate) refs: BTreeMap<Key, Ref>,
     pub(crate) current: Key,
     pub(crate) now: i64,
-    ignores_case: bool,
+    pub(super) names: NamePolicy,
     last_key: Key,
     last_id: Id,
     numbered: BTreeMap<Key, u64>,
 }
 
 impl Model {
-    pub(crate) fn new(now: i64, ignores_case: bool) -> Model {
+    pub(crate) fn new(now: i64, names: NamePolicy) -> Model {
         let root = Node::new(FileKind::Directory, 0o777, 0, 0, now);
         let tree = Tree { nodes: BTreeMap::from([(ROOT, root)]) };
         let main = Ref { name: "main".into(), is_branch: true, parent: None, tree };
         let refs = BTreeMap::from([(1, main)]);
-        Model { refs, current: 1, now, ignores_case, last_key: 1, last_id: ROOT, numbered: BTreeMap::new() }
+        Model { refs, current: 1, now, names, last_key: 1, last_id: ROOT, numbered: BTreeMap::new() }
     }
 
     pub(crate) fn fold(&self, name: &[u8]) -> Vec<u8> {
-        if self.ignores_case { name.to_ascii_lowercase() } else { name.to_vec() }
+        let text = || String::from_utf8(name.to_vec()).unwrap();
+        match self.names {
+            NamePolicy::PosixCaseInsensitive => name.to_ascii_lowercase(),
+            // Each of the names that are drawn has one lower case, which is its fold.
+            NamePolicy::Windows => text().to_lowercase().into_bytes(),
+            NamePolicy::MacOs => text().to_lowercase().replace("e\u{301}", "\u{e9}").into_bytes(),
+            _ => name.to_vec(),
+        }
     }
 
     pub(crate) fn tree(&self) -> &Tree {

@@ -1,6 +1,6 @@
 //! The operations that are tried, and how they are drawn: few names, so that they meet.
 
-use bough::{RenameMode, XattrMode, flags};
+use bough::{NamePolicy, RenameMode, XattrMode, flags};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -64,6 +64,8 @@ pub(crate) enum Io {
 pub(crate) const SLOTS: usize = 3;
 const NAMES: &[&str] = &["a", "b", "c", "d"];
 const CASED_NAMES: &[&str] = &["a", "A", "b", "B", "c"];
+const WINDOWS_NAMES: &[&str] = &["a", "A", "b.c", "B.C", "\u{416}", "\u{436}", "c"];
+const MACOS_NAMES: &[&str] = &["a", "A", "\u{e9}", "\u{c9}", "e\u{301}", "E\u{301}", "c"];
 const REFS: &[&str] = &["main", "one", "two", "three", "main@1"];
 const TARGETS: &[&str] = &["a", "b", "/c", "a/b", "../a", "d/", "/", "."];
 
@@ -172,8 +174,13 @@ fn history() -> impl Strategy<Value = Op> {
 }
 
 /// A sequence of operations, each with the number of its caller: 0 is the superuser.
-pub(crate) fn sequence(cased: bool) -> impl Strategy<Value = Vec<(usize, Op)>> {
-    let names = if cased { CASED_NAMES } else { NAMES };
+pub(crate) fn sequence(policy: NamePolicy) -> impl Strategy<Value = Vec<(usize, Op)>> {
+    let names = match policy {
+        NamePolicy::PosixCaseInsensitive => CASED_NAMES,
+        NamePolicy::Windows => WINDOWS_NAMES,
+        NamePolicy::MacOs => MACOS_NAMES,
+        _ => NAMES,
+    };
     let op = prop_oneof![6 => names_and_attributes(names), 3 => content(names), 2 => history()];
     let by = prop_oneof![4 => Just(0usize), 1 => Just(1), 1 => Just(2)];
     prop::collection::vec((by, op), 1..120)

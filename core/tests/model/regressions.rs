@@ -1,6 +1,6 @@
 //! Sequences that once failed, shrunk and understood.
 
-use bough::RenameMode;
+use bough::{NamePolicy, RenameMode};
 
 use super::naive::{How, Path, What};
 use super::operations::{Io, Op};
@@ -32,7 +32,7 @@ fn snapshot() -> Op {
 
 fn as_superuser(ops: impl IntoIterator<Item = Op>) {
     let steps: Vec<(usize, Op)> = ops.into_iter().map(|op| (0, op)).collect();
-    run(&steps, false);
+    run(&steps, NamePolicy::Posix);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_rename_that_may_not_search_its_directory_does_not_tell_what_is_there() {
     let in_secret = rename("d/a", "b");
     run(
         &[(0, directory("d")), (0, Op::Chmod(path("d"), 0)), (1, in_secret.clone()), (0, file("d/a")), (1, in_secret)],
-        false,
+        NamePolicy::Posix,
     );
 }
 

@@ -56,9 +56,8 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    pub(crate) fn new(ignores_case: bool) -> Runner {
+    pub(crate) fn new(names: NamePolicy) -> Runner {
         let clock = Arc::new(AtomicI64::new(1_000));
-        let names = if ignores_case { NamePolicy::PosixCaseInsensitive } else { NamePolicy::Posix };
         let memory_bytes = Some(1 << 30);
         let ticks = Box::new(Ticks(clock.clone()));
         let config = Config { names, root_mode: 0o777, clock: ticks, memory_bytes, ..Config::default() };
@@ -68,7 +67,7 @@ impl Runner {
         Runner {
             volume,
             view,
-            model: Model::new(1_000, ignores_case),
+            model: Model::new(1_000, names),
             clock,
             ids: BTreeMap::from([(1, main)]),
             inodes: super::compare::Identities::default(),

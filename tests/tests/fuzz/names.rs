@@ -6,6 +6,7 @@ use bough::ffi::names::{fs_lookup, fs_mkdir, fs_rmdir};
 use bough::ffi::paths::{fs_path_getattr, fs_path_symlink};
 use bough::ffi::results::*;
 use bough::ffi::types::{FS_NODE_ROOT, fs_attr, fs_entry};
+use bough::ffi::volume::{FS_NAMES_MACOS, FS_NAMES_WINDOWS};
 
 use crate::arguments::*;
 use crate::calls::Call;
@@ -98,7 +99,7 @@ fn of_refs(bytes: &Bytes) -> Vec<Call> {
 }
 
 /// A name makes an entry that is found and listed under it; what is no name is refused, and nothing changes.
-fn one_entry(world: &World, name: &Bytes) -> Verdict {
+fn one_entry(world: &World, names: u32, name: &Bytes) -> Verdict {
     let (view, who, mut entry): (_, _, fs_entry) = (world.view(FIRST), superuser(), blank(RIGHT));
     let (place, length) = (text(name), name.0.len());
     let version = || {
@@ -110,8 +111,10 @@ fn one_entry(world: &World, name: &Bytes) -> Verdict {
     let before = version();
     // SAFETY: all are alive, and as long as they say.
     let made = unsafe { fs_mkdir(view, &who, FS_NODE_ROOT, place, length, 0o755, &mut entry) };
-    if !is_name(&name.0) {
-        let refused = matches!(made, FS_INVALID | FS_NAME_TOO_LONG | FS_EXISTS);
+    let by_policy = matches!(made, FS_BAD_NAME | FS_BAD_UTF8) && names >= FS_NAMES_WINDOWS;
+    let is_long = names == FS_NAMES_WINDOWS && name.0.len() > 255 && made == FS_OK;
+    if by_policy || !(is_name(&name.0) || is_long) {
+        let refused = by_policy || matches!(made, FS_INVALID | FS_NAME_TOO_LONG | FS_EXISTS);
         return if refused && before == version() { Ok(()) } else { Err(format!("no name, but answered {made}")) };
     }
     let mut again: fs_entry = blank(RIGHT);
@@ -125,11 +128,11 @@ fn one_entry(world: &World, name: &Bytes) -> Verdict {
     }
 }
 
-type Case = (bool, Bytes, Bytes, Set, PathFlags);
+type Case = (u32, Bytes, Bytes, Set, PathFlags);
 
-fn run((ignores_case, bytes, other, attributes, flags): Case) -> Verdict {
-    let mut world = World::new(ignores_case);
-    one_entry(&world, &bytes)?;
+fn run((names, bytes, other, attributes, flags): Case) -> Verdict {
+    let mut world = World::new(names);
+    one_entry(&world, names, &bytes)?;
     let calls = [by_path(&bytes, &other, attributes, flags), by_node(&bytes, &other), of_refs(&bytes)].concat();
     for call in calls {
         call.run(&mut world);
@@ -152,12 +155,12 @@ fn bytes() -> impl Strategy<Value = Bytes> {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    (any::<bool>(), bytes(), bytes(), any::<Set>(), any::<PathFlags>())
+    (0..=FS_NAMES_MACOS, bytes(), bytes(), any::<Set>(), any::<PathFlags>())
 }
 
 /// A chain of so many links, the last of which leads to the root; and whether its first leads there.
-fn chain(links: u32, absolute: bool, ignores_case: bool) -> Verdict {
-    let world = World::new(ignores_case);
+fn chain(links: u32, absolute: bool, names: u32) -> Verdict {
+    let world = World::new(names);
     let (view, who, mut attr): (_, _, fs_attr) = (world.view(FIRST), superuser(), blank(RIGHT));
     for link in 0..links {
         let target = if link == 0 { "/".into() } else { format!("{}{}", if absolute { "/" } else { "./" }, link - 1) };
@@ -187,8 +190,6 @@ fn chain(links: u32, absolute: bool, ignores_case: bool) -> Verdict {
 
 #[test]
 fn chains_of_links_end_at_40() {
-    let chains = || (prop_oneof![1..60u32, 39..43u32], any::<bool>(), any::<bool>());
-    check("chains_of_links_end_at_40", 30, chains, |(links, absolute, ignores_case)| {
-        chain(links, absolute, ignores_case)
-    });
+    let chains = || (prop_oneof![1..60u32, 39..43u32], any::<bool>(), 0..=FS_NAMES_MACOS);
+    check("chains_of_links_end_at_40", 30, chains, |(links, absolute, names)| chain(links, absolute, names));
 }

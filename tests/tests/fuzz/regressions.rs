@@ -10,7 +10,7 @@ use bough::ffi::pins::fs_read_pin;
 use bough::ffi::refs::fs_branch_create;
 use bough::ffi::results::*;
 use bough::ffi::types::{FS_NODE_ROOT, fs_attr, fs_entry, fs_ref};
-use bough::ffi::volume::{fs_config, fs_volume_close, fs_volume_open};
+use bough::ffi::volume::{FS_NAMES_POSIX, fs_config, fs_volume_close, fs_volume_open};
 
 use crate::arguments::*;
 use crate::harness::{Verdict, once};
@@ -54,8 +54,8 @@ fn references_of_the_root_do_not_outlive_a_switch() {
             VolumeCall::fs_branch_create { name: RefName(Bytes(b"r1".to_vec())), from: Ref::Known(0) }.into(),
             VolumeCall::fs_branch_switch { view: FIRST, to: Ref::Known(1) }.into(),
         ];
-        sequences::run(false, &calls)?;
-        let mut world = World::new(false);
+        sequences::run(FS_NAMES_POSIX, &calls)?;
+        let mut world = World::new(FS_NAMES_POSIX);
         for call in &calls {
             expect("call", call.run(&mut world), FS_OK)?;
         }
@@ -67,7 +67,7 @@ fn references_of_the_root_do_not_outlive_a_switch() {
 #[test]
 fn a_pin_of_the_largest_hole_is_bounded() {
     once(|| {
-        let world = World::new(false);
+        let world = World::new(FS_NAMES_POSIX);
         let entry = hole(&world, i64::MAX as u64);
         let (who, mut pin) = (superuser(), ptr::null_mut());
         // SAFETY: all are alive.
@@ -107,14 +107,14 @@ fn what_is_logged_holds_no_nul() {
             VolumeCall::fs_log_write { level: Flags(1), message }.into(),
             VolumeCall::fs_log_set { with: false, level: Flags(0) }.into(),
         ];
-        sequences::run(false, &calls)
+        sequences::run(FS_NAMES_POSIX, &calls)
     });
 }
 
 #[test]
 fn locks_on_what_is_not_there_are_refused() {
     once(|| {
-        let world = World::new(false);
+        let world = World::new(FS_NAMES_POSIX);
         let (view, entry) = (world.view(FIRST), hole(&world, 1));
         let (lock, mut conflict, mut wait) =
             (Lock(1, 2, 1, Big(0), Big(2), RIGHT).structure(), blank(RIGHT), blank(RIGHT));
@@ -152,14 +152,14 @@ fn a_wait_from_before_a_switch_is_cancelled_by_its_node() {
             VolumeCall::fs_branch_create { name: RefName(Bytes(b"r1".to_vec())), from: Ref::Known(0) }.into(),
             VolumeCall::fs_branch_switch { view: FIRST, to: Ref::Known(1) }.into(),
         ];
-        sequences::run(false, &calls)
+        sequences::run(FS_NAMES_POSIX, &calls)
     });
 }
 
 #[test]
 fn lengths_beyond_what_memory_can_hold_are_refused() {
     once(|| {
-        let world = World::new(false);
+        let world = World::new(FS_NAMES_POSIX);
         let (view, who, mut entry, mut attr, mut made) =
             (world.view(FIRST), superuser(), blank::<fs_entry>(RIGHT), blank::<fs_attr>(RIGHT), NO_REF);
         let name = c"name".as_ptr();

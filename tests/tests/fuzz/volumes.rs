@@ -39,6 +39,14 @@ calls! {
             world.demand((call(result.0) == 0) == (result.0 == FS_OK), "an NTSTATUS of 0");
             0
         };
+        1 results::fs_result_win32(result: Flags) |world, call| {
+            world.demand((call(result.0) == 0) == (result.0 == FS_OK), "a Win32 error of 0");
+            0
+        };
+        1 results::fs_result_darwin_errno(result: Flags) |world, call| {
+            world.demand((call(result.0) == 0) == (result.0 == FS_OK), "an errno of macOS of 0");
+            0
+        };
         1 results::fs_result_message(result: Flags) |world, call| {
             world.demand(!CStr::from_ptr(call(result.0)).is_empty(), "a result that says nothing");
             0
@@ -52,9 +60,9 @@ calls! {
             world.know_size(result, room, size)
         };
         1 volume::fs_volume_open(config: Config) |world, call| {
-            let Config(flags, name, memory, spill, twist) = config;
+            let Config((flags, names), name, memory, spill, twist) = config;
             let mut config: fs_config = blank(Twist::Right);
-            (config.flags, config.memory_bytes) = (flags.0, memory.0);
+            (config.flags, config.names, config.memory_bytes) = (flags.0, names.0, memory.0);
             (config.name, config.name_bytes) = (text(&name.0), name.0.0.len());
             (config.endpoint, config.endpoint_bytes) = (text(&name.0), name.0.0.len());
             if let Some(spill) = &spill {
@@ -252,7 +260,7 @@ calls! {
 
 /// How a volume is opened.
 #[derive(Debug, Clone)]
-pub(crate) struct Config(Flags, RefName, Big, Option<Bytes>, Twist);
+pub(crate) struct Config((Few, Flags), RefName, Big, Option<Bytes>, Twist);
 
 impl proptest::arbitrary::Arbitrary for Config {
     type Parameters = ();
@@ -267,7 +275,7 @@ impl proptest::arbitrary::Arbitrary for Config {
             1 => nowhere.prop_map(|path| Some(Bytes(path))),
             1 => Just(Some(Bytes(Vec::new()))),
         ];
-        let fields = (any::<Flags>(), any::<RefName>(), any::<Big>(), folder, any::<Twist>());
+        let fields = (any::<(Few, Flags)>(), any::<RefName>(), any::<Big>(), folder, any::<Twist>());
         fields.prop_map(|(flags, name, memory, folder, twist)| Config(flags, name, memory, folder, twist)).boxed()
     }
 }

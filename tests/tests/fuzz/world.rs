@@ -7,6 +7,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bough::control::messages::{fs_control_diff_close, request::FS_CONTROL_DIFF_CLOSE};
+use bough::error::tables::ResultCode;
 use bough::ffi::control::fs_control;
 use bough::ffi::diff::fs_diff;
 use bough::ffi::events::fs_events;
@@ -112,9 +113,9 @@ pub(crate) fn superuser() -> fs_caller {
 }
 
 impl World {
-    pub(crate) fn new(ignores_case: bool) -> World {
+    pub(crate) fn new(names: u32) -> World {
         let mut config: fs_config = blank(Twist::Right);
-        config.flags = u32::from(ignores_case);
+        config.names = names;
         config.memory_bytes = MEMORY_BYTES;
         config.root_mode = 0o777;
         let mut volume = ptr::null_mut();
@@ -226,7 +227,7 @@ impl World {
 
     /// What every result must be.
     pub(crate) fn answered(&mut self, call: &dyn std::fmt::Debug, result: fs_result) {
-        if result == FS_INTERNAL || result > FS_BAD_UTF8 || result == FS_NULL_POINTER {
+        if result == FS_INTERNAL || ResultCode::from_number(result).is_none() || result == FS_NULL_POINTER {
             let panic = if result == FS_INTERNAL { last_panic() } else { String::new() };
             self.complain(format!("{call:?} answered {result} {panic}"));
         }
@@ -445,7 +446,7 @@ impl World {
             return self.complain("a branch cannot be shown".into());
         };
         crate::sanity::clear_flags(view, FS_NODE_ROOT);
-        let (who, name, mut entry) = (superuser(), b"is it latched?", blank(Twist::Right));
+        let (who, name, mut entry) = (superuser(), b"is it latched", blank(Twist::Right));
         // SAFETY: all are alive.
         let made = unsafe { fs_mkdir(view, &who, FS_NODE_ROOT, name.as_ptr().cast(), name.len(), 0o755, &mut entry) };
         // SAFETY: all are alive.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bough::{Caller, Error, FileKind, RenameMode, Result, flags};
+use bough::{Caller, Error, FileKind, NamePolicy, RenameMode, Result, flags};
 
 use super::{Id, Model, Node, Path, ROOT, SEARCH, WRITE, What, owner, permit};
 
@@ -242,7 +242,10 @@ impl Model {
             let held = model.node(dir).entries.get(&model.fold(name.as_bytes()));
             held.map_or(name.to_string(), |(name, _)| String::from_utf8(name.clone()).unwrap())
         };
-        let (old, new) = (spelled(self, from.0, from.1), spelled(self, to.0, to.1));
+        let (old, mut new) = (spelled(self, from.0, from.1), spelled(self, to.0, to.1));
+        if mode != RenameMode::Exchange && matches!(self.names, NamePolicy::Windows | NamePolicy::MacOs) {
+            new = to.1.to_owned();
+        }
         self.take_entry(from.0, from.1);
         self.add_entry(to.0, &new, source);
         self.node_mut(source).touch(now);

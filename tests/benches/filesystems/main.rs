@@ -1,0 +1,90 @@
+//! Mounted file systems side by side: `cargo bench -p bough-tests --bench filesystems`, as root, after `make build`.
+//!
+//! Every round measures every row on every file system that this machine has, in an order that changes from round to round, so that
+//! what else the machine does meets all of them alike. Ratios are taken within a round; the table shows their medians.
+//!
+//! `BOUGH_BENCH_ROUNDS` (default 5); `BOUGH_BENCH_ROWS`, `BOUGH_BENCH_FILESYSTEMS`: comma-separated parts of names, only these;
+//! `BOUGH_BENCH_CHARTS`: a folder for SVG charts. JSON goes to `target/bench/filesystems.json`.
+
+mod contestants;
+mod data;
+mod jobs;
+mod metadata;
+mod report;
+mod rows;
+
+use std::fs;
+use std::path::Path;
+
+use contestants::Running;
+use report::Figures;
+use rows::Row;
+
+fn chosen(variable: &str, name: &str) -> bool {
+    std::env::var(variable).map_or(true, |list| list.split(',').any(|part| name.contains(part)))
+}
+
+fn rounds() -> usize {
+    std::env::var("BOUGH_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5)
+}
+
+fn start_all(place: &Path) -> Vec<Running> {
+    let mut running = Vec::new();
+    for contestant in contestants::ALL.iter().filter(|one| chosen("BOUGH_BENCH_FILESYSTEMS", one.name)) {
+        match contestant.start(place) {
+            Some(one) => running.push(one),
+            None => eprintln!("{}: not on this machine", contestant.name),
+        }
+    }
+    running
+}
+
+fn measure(row: &Row, on: &Running) -> Option<f64> {
+    let place = on.point().join("row");
+    fs::create_dir(&place).expect("the last row was cleared away");
+    let cost = (row.measure)(&place);
+    fs::remove_dir_all(&place).expect("what a row makes can be removed");
+    cost
+}
+
+fn measure_round(round: usize, rows: &[Row], running: &[Running], figures: &mut [Figures]) {
+    for (row, figures) in rows.iter().zip(figures) {
+        for step in 0..running.len() {
+            let index = (step + round) % running.len();
+            match measure(row, &running[index]) {
+                Some(cost) => figures.costs[index].1.push(cost),
+                None => eprintln!("{}: cannot do {}", running[index].name, row.name),
+            }
+        }
+    }
+}
+
+fn main() {
+    let rows: Vec<Row> = rows::all();
+    let rows: Vec<Row> =
+        rows.into_iter().filter(|row| chosen("BOUGH_BENCH_ROWS", &format!("{}: {}", row.group, row.name))).collect();
+    let place = tempfile::tempdir().expect("a folder for mount points");
+    let running = start_all(place.path());
+    let names: Vec<&'static str> = running.iter().map(|one| one.name).collect();
+    let empty = |row: &Row| Figures {
+        group: row.group,
+        name: row.name.clone(),
+        unit: row.unit,
+        costs: names.iter().map(|name| (*name, Vec::new())).collect(),
+    };
+    let mut figures: Vec<Figures> = rows.iter().map(empty).collect();
+    for round in 0..rounds() {
+        eprintln!("round {} of {}", round + 1, rounds());
+        measure_round(round, &rows, &running, &mut figures);
+    }
+    drop(running);
+    jobs::clean_up();
+    println!("speed, with {} for 1 (its own figures in full)", names.first().copied().unwrap_or("nothing"));
+    println!("{}", report::table(&figures, &names));
+    let target = contestants::programs().join("../bench");
+    fs::create_dir_all(&target).expect("target can be written");
+    fs::write(target.join("filesystems.json"), report::json(&figures).to_string()).expect("target can be written");
+    if let Ok(folder) = std::env::var("BOUGH_BENCH_CHARTS") {
+        report::charts(Path::new(&folder), &figures, &names).expect("the charts' folder can be written");
+    }
+}

@@ -74,11 +74,11 @@ impl Walk<'_> {
         let record = inode.read_shared();
         let what = format!("{what}: {id:?}");
         check_record(id, &record, &what, &mut self.report);
-        match &record.content {
-            Content::Directory(entries) => entries.check(self.rules, &what, &mut self.report),
-            _ => record
-                .streams()
-                .for_each(|stream| stream.check(&what, self.still, &mut self.holdings, &mut self.report)),
+        if let Content::Directory(entries) = &record.content {
+            entries.check(self.rules, &what, &mut self.report);
+        }
+        for stream in record.all_streams() {
+            stream.check(&what, self.still, &mut self.holdings, &mut self.report);
         }
     }
 

@@ -136,27 +136,6 @@ pub(crate) enum Content {
     None,
 }
 
-<<<<<<< HEAD
-/// The name and value of an extended attribute.
-pub(crate) type Xattr = (Box<[u8]>, Arc<[u8]>);
-
-/// What only few inodes carry. Named streams, Windows attributes and security descriptors belong here.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Extra {
-    /// Sorted by name; ACLs are not among them.
-    pub(crate) xattrs: Vec<Xattr>,
-    pub(crate) acl: Option<Arc<Acl>>,
-    pub(crate) default_acl: Option<Arc<Acl>>,
-}
-
-impl Extra {
-    pub(super) fn is_empty(&self) -> bool {
-        self.xattrs.is_empty() && self.acl.is_none() && self.default_acl.is_none()
-    }
-}
-
-=======
->>>>>>> db64e0f (core: named streams of files and directories; ffi: fs_stream_*, handles on streams)
 /// The record itself. A clone shares content and extras.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
@@ -253,20 +232,19 @@ impl Record {
         }
     }
 
-<<<<<<< HEAD
     /// Every stream of the inode: what it takes of the chunk store.
-    pub(crate) fn streams(&self) -> impl Iterator<Item = &Stream> {
-        match &self.content {
+    pub(crate) fn all_streams(&self) -> impl Iterator<Item = &Stream> {
+        let content = match &self.content {
             Content::File(stream) => Some(stream),
             _ => None,
-        }
-        .into_iter()
-=======
+        };
+        content.into_iter().chain(self.streams().into_iter().flat_map(Streams::contents))
+    }
+
     /// Bytes of storage of all its streams.
     fn allocated(&self) -> u64 {
         let content = if let Content::File(stream) = &self.content { stream.allocated() } else { 0 };
         content + self.streams().map_or(0, Streams::allocated)
->>>>>>> db64e0f (core: named streams of files and directories; ffi: fs_stream_*, handles on streams)
     }
 
     pub(crate) fn is_directory(&self) -> bool {

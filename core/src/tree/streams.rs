@@ -33,6 +33,11 @@ impl Streams {
         self.all.iter().filter(|stream| !stream.name.is_empty())
     }
 
+    /// What all of them hold, names or not.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = &Stream> {
+        self.all.iter().map(|stream| &stream.content)
+    }
+
     pub(crate) fn get(&self, id: StreamId) -> Option<&NamedStream> {
         self.all.iter().find(|stream| stream.id == id)
     }

@@ -20,7 +20,7 @@ pub(crate) struct Extra {
 }
 
 impl Extra {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::tree) fn is_empty(&self) -> bool {
         self.xattrs.is_empty() && self.acl.is_none() && self.default_acl.is_none() && self.streams.is_none()
     }
 

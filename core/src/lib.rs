@@ -15,6 +15,7 @@ pub mod error;
 pub mod ffi;
 pub mod flags;
 mod history;
+mod ledger;
 pub mod limits;
 mod meter;
 mod operations;

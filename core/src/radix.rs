@@ -16,20 +16,30 @@ mod node;
 mod tests;
 
 use self::node::{Leaf, Node, covers, reach};
+use crate::ledger::{Kind, Ledger};
+
+/// What a [`Radix`] maps to.
+pub(crate) trait Value: Clone {
+    /// What the nodes of the map are counted as.
+    const KIND: Kind;
+
+    /// Who counts the nodes on the way to this value.
+    fn ledger(&self) -> Ledger;
+}
 
 /// A persistent map from `u64` to `V`. Cloning it is cheap whatever it holds.
 #[derive(Debug, Clone)]
-pub(crate) struct Radix<V: Clone> {
+pub(crate) struct Radix<V: Value> {
     root: Option<Node<V>>,
 }
 
-impl<V: Clone> Default for Radix<V> {
+impl<V: Value> Default for Radix<V> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<V: Clone> Radix<V> {
+impl<V: Value> Radix<V> {
     /// An empty map. Allocates nothing.
     pub(crate) const fn new() -> Self {
         Self { root: None }
@@ -177,14 +187,14 @@ impl<V: Clone> Radix<V> {
 }
 
 /// The entries of a [`Radix`] from some key on, ascending.
-pub(crate) struct Iter<'a, V: Clone> {
+pub(crate) struct Iter<'a, V: Value> {
     tree: &'a Radix<V>,
     /// Where the next entry lies, and the first key of that leaf.
     leaf: Option<(u64, &'a Leaf<V>)>,
     next: u64,
 }
 
-impl<'a, V: Clone> Iterator for Iter<'a, V> {
+impl<'a, V: Value> Iterator for Iter<'a, V> {
     type Item = (u64, &'a V);
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -39,7 +39,7 @@ const UNKNOWN_MACHINE_BYTES: u64 = 2 << 30;
 pub struct Config {
     /// What it is called: 1 to 255 bytes, the rules of branch names. Shown by listings.
     pub name: String,
-    /// Bytes of content that it may hold in memory; `None`: half of the machine's memory.
+    /// Bytes that it may hold in memory, content and metadata; `None`: half of the machine's memory.
     pub memory_bytes: Option<u64>,
     /// Where content goes that memory has no room for: an unlinked file in this directory. `None`: nowhere.
     pub spill_dir: Option<PathBuf>,
@@ -82,9 +82,9 @@ pub struct VolumeStats {
     pub snapshots: u64,
     /// Views.
     pub views: u64,
-    /// Limit of content in memory, in bytes.
+    /// Limit of what is in memory, in bytes.
     pub memory_bytes: u64,
-    /// Content stored, in memory and in the spill file, in bytes.
+    /// Bytes in use: content and metadata, in memory and in the spill file.
     pub used_bytes: u64,
     /// Content that can be stored in all, in bytes: the memory limit, what is spilled, and the room left where spilling goes.
     pub capacity_bytes: u64,
@@ -166,7 +166,7 @@ impl Volume {
         let store = ChunkStore::new(StoreConfig { memory_bytes, spill_dir: config.spill_dir })?;
         let names = NameRules::new(config.names, random_key());
         let now = config.clock.now();
-        let root = new_root(now, config.root_uid, config.root_gid, config.root_mode);
+        let root = new_root(store.ledger(), now, config.root_uid, config.root_gid, config.root_mode);
         let (refs, first_branch) = Refs::new(FrozenTable::with_root(root), now);
         tracing::info!(volume = config.name, memory_bytes, "opened a volume");
         Ok(Arc::new(Volume {

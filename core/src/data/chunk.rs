@@ -32,6 +32,8 @@ pub(crate) use self::store::{ChunkStore, StoreConfig};
 #[cfg(test)]
 pub(crate) use self::{device::SpillDevice, spill::SpillConfig, store::StoreUsage};
 use crate::error::Result;
+use crate::ledger::{Kind, Ledger};
+use crate::radix::Value;
 
 /// Size of a chunk.
 pub(crate) const CHUNK_BYTES: usize = 65_536;
@@ -151,6 +153,14 @@ impl Chunk {
         fill(&mut frame, zero)?;
         chunk.cell.install(frame);
         Ok(chunk)
+    }
+}
+
+impl Value for Chunk {
+    const KIND: Kind = Kind::Streams;
+
+    fn ledger(&self) -> Ledger {
+        self.cell.depot().ledger()
     }
 }
 

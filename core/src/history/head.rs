@@ -11,6 +11,7 @@ use super::live::LiveNodes;
 use super::open_streams::OpenStreams;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::ledger::{Counted, Kind, Ledger, Tally, arc_bytes};
 use crate::operations::lock_table::LockTable;
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::Inode;
@@ -27,13 +28,19 @@ pub(crate) struct Head {
     epoch: AtomicU64,
     moves: Mutex<()>,
     ids: Mutex<std::ops::Range<u64>>,
+    tally: Tally<Head>,
+}
+
+impl Counted for Head {
+    const KIND: Kind = Kind::History;
+    const BYTES: usize = arc_bytes::<Head>();
 }
 
 impl Head {
     pub(crate) fn grow(table: &FrozenTable, epoch: u64) -> Head {
         Head {
             table: LiveTable::thaw(table),
-            live: LiveNodes::default(),
+            live: LiveNodes::new(table.ledger()),
             locks: LockTable::new(),
             open_streams: OpenStreams::default(),
             events: EventHub::default(),
@@ -41,7 +48,13 @@ impl Head {
             epoch: AtomicU64::new(epoch),
             moves: Mutex::new(()),
             ids: Mutex::new(0..0),
+            tally: Tally::new(table.ledger()),
         }
+    }
+
+    /// Who counts it.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.tally.ledger()
     }
 
     pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::head::Head;
+use crate::ledger::{Kind, Ledger};
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::Inode;
 use crate::types::InodeId;
@@ -23,19 +24,31 @@ struct LiveNode {
 
 type Shard = HashMap<InodeId, LiveNode>;
 
-#[derive(Default)]
 pub(crate) struct LiveNodes {
     shards: [Mutex<Shard>; SHARDS],
+    ledger: Ledger,
 }
 
+/// What a node takes of a shard, which is three quarters full on average.
+const NODE_BYTES: usize = (size_of::<(InodeId, LiveNode)>() + 1) * 4 / 3;
+
 impl LiveNodes {
+    pub(crate) fn new(ledger: Ledger) -> LiveNodes {
+        LiveNodes { shards: Default::default(), ledger }
+    }
+
     fn shard(&self, id: InodeId) -> Ordered<MutexGuard<'_, Shard>> {
         ordered(Rank::LiveNodes, || self.shards[(id.0 % SHARDS as u64) as usize].lock())
     }
 
+    fn new_node(&self) -> LiveNode {
+        self.ledger.add(Kind::References, NODE_BYTES);
+        LiveNode::default()
+    }
+
     /// One more holder.
     pub(crate) fn hold(&self, id: InodeId) {
-        self.shard(id).entry(id).or_default().holders += 1;
+        self.shard(id).entry(id).or_insert_with(|| self.new_node()).holders += 1;
     }
 
     /// One holder less. What ends with it is handed back, to be dropped by the caller outside of any lock.
@@ -46,6 +59,7 @@ impl LiveNodes {
         if node.holders > 0 {
             return None;
         }
+        self.ledger.sub(Kind::References, NODE_BYTES);
         shard.remove(&id).and_then(|node| node.orphan)
     }
 
@@ -87,6 +101,7 @@ impl LiveNodes {
 
     /// Makes an inode that never had a name, held once.
     pub(crate) fn adopt(&self, inode: Arc<Inode>) {
+        self.ledger.add(Kind::References, NODE_BYTES);
         let node = LiveNode { holders: 1, orphan: Some(inode.clone()) };
         self.shard(inode.id).insert(inode.id, node);
     }
@@ -97,5 +112,12 @@ impl LiveNodes {
         if let Some(inode) = shard.get_mut(&id).and_then(|node| node.orphan.take()) {
             head.table.insert(inode);
         }
+    }
+}
+
+impl Drop for LiveNodes {
+    fn drop(&mut self) {
+        let nodes: usize = self.shards.iter_mut().map(|shard| shard.get_mut().len()).sum();
+        self.ledger.sub(Kind::References, nodes * NODE_BYTES);
     }
 }

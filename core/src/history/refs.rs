@@ -16,6 +16,7 @@ use super::head::Head;
 use crate::check::CheckReport;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::ledger::{Charge, Kind, Ledger, arc_bytes, heap_bytes};
 use crate::limits;
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::table::FrozenTable;
@@ -59,6 +60,13 @@ struct Ref {
     /// Snapshots that were named by count.
     numbered: u64,
     state: State,
+    _charge: Charge,
+}
+
+/// What a branch or snapshot takes of a registry.
+fn ref_bytes(name: &str) -> usize {
+    let entries = size_of::<(Order, Ref)>() + size_of::<(Arc<str>, RefId)>() + size_of::<Order>();
+    entries * 4 / 3 + heap_bytes(name.len() + 16) + arc_bytes::<FrozenTable>()
 }
 
 /// Orders branches and snapshots by age of their id.
@@ -231,6 +239,13 @@ impl Refs {
 }
 
 impl State {
+    fn ledger(&self) -> Ledger {
+        match self {
+            State::Dormant(table) | State::Snapshot(table) => table.ledger(),
+            State::Active(head) => head.ledger(),
+        }
+    }
+
     fn into_table(self) -> Arc<FrozenTable> {
         match self {
             State::Dormant(table) | State::Snapshot(table) => table,
@@ -296,7 +311,8 @@ impl Registry {
         let at = Order(self.last_id, is_branch);
         let id = ref_of(at);
         let children = BTreeSet::new();
-        let new = Ref { name: name.clone(), created, parent, children, views: 0, numbered: 0, state };
+        let _charge = Charge::new(state.ledger(), Kind::History, ref_bytes(&name));
+        let new = Ref { name: name.clone(), created, parent, children, views: 0, numbered: 0, state, _charge };
         self.by_id.insert(at, new);
         self.by_name.insert(name, id);
         if let Some(parent) = parent.and_then(|parent| self.get_mut(parent).ok()) {

@@ -8,6 +8,7 @@
 //! on attributes; what a caller may do with a file as a whole to [`super::access`].
 
 use crate::error::{Error, Result};
+use crate::ledger::{Footprint, heap_bytes};
 use crate::types::Caller;
 
 const VERSION: u32 = 2;
@@ -46,6 +47,13 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Acl {
     entries: Box<[Entry]>,
+}
+
+impl Footprint for Acl {
+    fn heap_bytes(&self) -> usize {
+        let Acl { entries } = self;
+        heap_bytes(size_of_val(&**entries))
+    }
 }
 
 impl Acl {

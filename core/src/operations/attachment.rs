@@ -14,6 +14,7 @@ use crate::history::events::{Event, EventKind};
 use crate::history::gate::Passage;
 use crate::history::head::Head;
 use crate::history::refs::Refs;
+use crate::ledger::Kind;
 use crate::operations::access::{self, Mask};
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::{Inode, Record};
@@ -29,6 +30,8 @@ pub struct ViewOptions {
 }
 
 const REFERENCE_SHARDS: usize = 16;
+/// What a reference takes of a shard, which is three quarters full on average.
+const REFERENCE_BYTES: usize = (size_of::<(InodeId, u64)>() + 1) * 4 / 3;
 
 pub(crate) struct Attachment {
     pub(crate) context: Arc<Context>,
@@ -111,6 +114,7 @@ impl Attachment {
         if *count > 1 {
             return true;
         }
+        self.context.store.ledger().add(Kind::References, REFERENCE_BYTES);
         // Held, and known to be there, before anybody else can count on it: the second reference looks no further than
         // this count.
         if let Tree::Head(head) = &self.tree {
@@ -119,6 +123,7 @@ impl Attachment {
         let exists = self.tree.get(id).is_some();
         if !exists {
             shard.remove(&id);
+            self.context.store.ledger().sub(Kind::References, REFERENCE_BYTES);
         }
         drop(shard);
         if let (Tree::Head(head), false) = (&self.tree, exists) {
@@ -136,6 +141,7 @@ impl Attachment {
             return;
         }
         shard.remove(&id);
+        self.context.store.ledger().sub(Kind::References, REFERENCE_BYTES);
         drop(shard);
         if let Tree::Head(head) = &self.tree {
             head.release(id);
@@ -181,6 +187,7 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        self.context.store.ledger().sub(Kind::References, self.reference_count() as usize * REFERENCE_BYTES);
         if let Tree::Head(head) = &self.tree {
             for shard in &self.references {
                 for (id, _) in shard.lock().drain() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::history::events::EventKind;
+use crate::ledger::{Blob, Kind, Ledger};
 use crate::limits;
 use crate::operations::access::{self, Mask};
 use crate::operations::acl::Acl;
@@ -45,11 +46,11 @@ impl NewNode<'_> {
         }
     }
 
-    fn content(&self) -> Content {
+    fn content(&self, ledger: Ledger) -> Content {
         match *self {
             NewNode::File => Content::File(Stream::empty()),
-            NewNode::Directory => Content::Directory(Directory::new()),
-            NewNode::Symlink(target) => Content::Symlink(Arc::from(target)),
+            NewNode::Directory => Content::Directory(Directory::new(ledger)),
+            NewNode::Symlink(target) => Content::Symlink(Blob::new(ledger, Kind::Extras, target)),
             NewNode::Fifo | NewNode::Socket => Content::None,
             NewNode::CharDevice(number) | NewNode::BlockDevice(number) => Content::Device(number),
         }
@@ -108,7 +109,7 @@ impl Attachment {
         let id = change.head.new_id(&self.context)?;
         let mut made = self.new_record(&change, caller, &record, mode, new);
         let key = record.directory_mut()?.insert(&self.context.names, name, id, new.kind())?;
-        made.names.add(parent, key);
+        made.add_name(parent, key);
         record.touch_content(change.now);
         let attr = made.attr(id);
         change.head.table.insert(change.new_inode(id, made));
@@ -154,8 +155,8 @@ impl Attachment {
         mode: u32,
         new: NewNode<'_>,
     ) -> Record {
-        let kind = new.kind();
-        let mut made = Record::new(kind, new.content(), change.now);
+        let (kind, ledger) = (new.kind(), self.context.store.ledger());
+        let mut made = Record::new(ledger, kind, new.content(ledger), change.now);
         let (gid, mode) = access::new_owner(caller, directory.mode.into(), directory.gid, kind, mode & 0o7777);
         made.uid = caller.uid;
         made.gid = gid;
@@ -179,9 +180,9 @@ impl Attachment {
 }
 
 /// The root directory of a new volume.
-pub(crate) fn new_root(now: crate::types::Time, uid: u32, gid: u32, mode: u32) -> Inode {
-    let content = Content::Directory(Directory::new());
-    let mut record = Record::new(FileKind::Directory, content, now);
+pub(crate) fn new_root(ledger: Ledger, now: crate::types::Time, uid: u32, gid: u32, mode: u32) -> Inode {
+    let content = Content::Directory(Directory::new(ledger));
+    let mut record = Record::new(ledger, FileKind::Directory, content, now);
     record.uid = uid;
     record.gid = gid;
     record.mode = (mode & 0o7777) as u16;

@@ -29,7 +29,7 @@ impl Attachment {
         directory.touch_content(change.now);
         let record = locked.get(id);
         let was_unnamed = record.links == 0;
-        record.names.add(parent, key);
+        record.add_name(parent, key);
         record.links += 1;
         record.linkable = false;
         record.touch(change.now);
@@ -44,7 +44,7 @@ impl Attachment {
     /// The target of a symbolic link.
     pub(crate) fn read_link(&self, id: InodeId) -> Result<Arc<[u8]>> {
         self.reading(id, |record| match &record.content {
-            Content::Symlink(target) => Ok(target.clone()),
+            Content::Symlink(target) => Ok(Arc::from(&target[..])),
             _ => Err(Error::Invalid("not a symbolic link")),
         })
     }

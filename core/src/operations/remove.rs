@@ -111,7 +111,7 @@ pub(crate) fn unlink_entry(change: &Change<'_>, locked: &mut Locked<'_>, parent:
 
 /// Counts one name of an inode off; a directory has only one.
 pub(crate) fn drop_name(change: &Change<'_>, record: &mut Record, parent: InodeId, key: u64) {
-    record.names.remove(parent, key);
+    record.remove_name(parent, key);
     record.links -= 1;
     record.touch(change.now);
 }

@@ -302,8 +302,8 @@ fn exchange(
 
 fn give_place(change: &Change<'_>, locked: &mut Locked<'_>, id: InodeId, old: (InodeId, u64), new: (InodeId, u64)) {
     let record = locked.get(id);
-    record.names.remove(old.0, old.1);
-    record.names.add(new.0, new.1);
+    record.remove_name(old.0, old.1);
+    record.add_name(new.0, new.1);
     record.touch(change.now);
 }
 

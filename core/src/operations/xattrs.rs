@@ -164,7 +164,7 @@ fn store(record: &mut Record, name: &[u8], value: &[u8], mode: XattrMode) -> Res
     let held = find(record, name);
     check_mode(held.is_some(), mode)?;
     let extra_bytes = |extra: &Extra| extra.xattrs.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>();
-    let total = record.extra.as_deref().map_or(0, extra_bytes);
+    let total = record.extra.as_ref().map_or(0, |extra| extra_bytes(extra));
     let replaced = held.map_or(0, |value| name.len() + value.len());
     if total - replaced + name.len() + value.len() > limits::XATTR_TOTAL_BYTES {
         return Err(Error::TooManyAttributes);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Radix;
 use super::node::{BITS, Inner, Leaf, Node, bits};
+use super::{Radix, Value};
 use crate::check::{CheckReport, Visited};
 
 struct Check<'a, Visit> {
@@ -13,7 +13,7 @@ struct Check<'a, Visit> {
     visit: Visit,
 }
 
-impl<V: Clone> Radix<V> {
+impl<V: Value> Radix<V> {
     /// Looks at every node that was not looked at before, and shows `visit` the values of new leaves.
     pub(crate) fn check<Visit: FnMut(u64, &V)>(
         &self,
@@ -30,7 +30,7 @@ impl<V: Clone> Radix<V> {
 }
 
 impl<Visit> Check<'_, Visit> {
-    fn node<V: Clone>(&mut self, node: &Node<V>, shift: u32, base: u64)
+    fn node<V: Value>(&mut self, node: &Node<V>, shift: u32, base: u64)
     where
         Visit: FnMut(u64, &V),
     {
@@ -50,7 +50,7 @@ impl<Visit> Check<'_, Visit> {
         self.report.ensure(found != 0, || format!("{what}: an empty node"));
     }
 
-    fn leaf<V: Clone>(&mut self, leaf: &Leaf<V>, base: u64)
+    fn leaf<V: Value>(&mut self, leaf: &Leaf<V>, base: u64)
     where
         Visit: FnMut(u64, &V),
     {
@@ -62,7 +62,7 @@ impl<Visit> Check<'_, Visit> {
         }
     }
 
-    fn inner<V: Clone>(&mut self, inner: &Inner<V>, base: u64)
+    fn inner<V: Value>(&mut self, inner: &Inner<V>, base: u64)
     where
         Visit: FnMut(u64, &V),
     {

@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use super::Radix;
 use super::node::{BITS, Leaf, Node, between, bits, reach, slot};
+use super::{Radix, Value};
 
-impl<V: Clone> Radix<V> {
+impl<V: Value> Radix<V> {
     /// Visits every key at or after `start` whose value differs by `same` (or that only one has), ascending, with its value here
     /// and in `other`, until `visit` breaks. To resume, start one past the last key visited. Costs what is not shared, not
     /// what there is.
@@ -25,12 +25,12 @@ impl<V: Clone> Radix<V> {
     }
 }
 
-fn shift_of<V>(node: Option<&Node<V>>) -> u32 {
+fn shift_of<V: Value>(node: Option<&Node<V>>) -> u32 {
     node.map_or(0, Node::shift)
 }
 
 /// The child `index` of `node` seen as a node of shift `level`: a lower tree is the first child of that.
-fn child<V>(node: Option<&Node<V>>, level: u32, index: usize) -> Option<&Node<V>> {
+fn child<V: Value>(node: Option<&Node<V>>, level: u32, index: usize) -> Option<&Node<V>> {
     match node? {
         Node::Inner(inner) if inner.shift == level => inner.children[index].as_ref(),
         lower => (index == 0).then_some(lower),
@@ -38,7 +38,7 @@ fn child<V>(node: Option<&Node<V>>, level: u32, index: usize) -> Option<&Node<V>
 }
 
 /// Which children [`child`] finds.
-fn children<V>(node: Option<&Node<V>>, level: u32) -> u64 {
+fn children<V: Value>(node: Option<&Node<V>>, level: u32) -> u64 {
     match node {
         None => 0,
         Some(Node::Inner(inner)) if inner.shift == level => inner.occupied,
@@ -46,7 +46,7 @@ fn children<V>(node: Option<&Node<V>>, level: u32) -> u64 {
     }
 }
 
-fn same_node<V>(a: Option<&Node<V>>, b: Option<&Node<V>>) -> bool {
+fn same_node<V: Value>(a: Option<&Node<V>>, b: Option<&Node<V>>) -> bool {
     match (a, b) {
         (None, None) => true,
         (Some(a), Some(b)) => a.same(b),
@@ -54,7 +54,7 @@ fn same_node<V>(a: Option<&Node<V>>, b: Option<&Node<V>>) -> bool {
     }
 }
 
-fn leaf<V>(node: Option<&Node<V>>) -> Option<&Leaf<V>> {
+fn leaf<V: Value>(node: Option<&Node<V>>) -> Option<&Leaf<V>> {
     match node? {
         Node::Leaf(leaf) => Some(leaf),
         Node::Inner(_) => None,
@@ -73,7 +73,7 @@ impl<Same, Visit> Walk<Same, Visit> {
         between(slot(level, self.start.max(base)), slot(level, u64::MAX))
     }
 
-    fn nodes<V, B>(&mut self, a: Option<&Node<V>>, b: Option<&Node<V>>, level: u32, base: u64) -> ControlFlow<B>
+    fn nodes<V: Value, B>(&mut self, a: Option<&Node<V>>, b: Option<&Node<V>>, level: u32, base: u64) -> ControlFlow<B>
     where
         Same: Fn(&V, &V) -> bool,
         Visit: FnMut(u64, Option<&V>, Option<&V>) -> ControlFlow<B>,
@@ -92,7 +92,7 @@ impl<Same, Visit> Walk<Same, Visit> {
         ControlFlow::Continue(())
     }
 
-    fn leaves<V, B>(&mut self, a: Option<&Leaf<V>>, b: Option<&Leaf<V>>, base: u64) -> ControlFlow<B>
+    fn leaves<V: Value, B>(&mut self, a: Option<&Leaf<V>>, b: Option<&Leaf<V>>, base: u64) -> ControlFlow<B>
     where
         Same: Fn(&V, &V) -> bool,
         Visit: FnMut(u64, Option<&V>, Option<&V>) -> ControlFlow<B>,
@@ -112,7 +112,7 @@ impl<Same, Visit> Walk<Same, Visit> {
 
 /// How many nodes of `a` are not nodes of `b` at the same place.
 #[cfg(test)]
-pub(super) fn count_unshared<V>(a: Option<&Node<V>>, b: Option<&Node<V>>, level: u32) -> u64 {
+pub(super) fn count_unshared<V: Value>(a: Option<&Node<V>>, b: Option<&Node<V>>, level: u32) -> u64 {
     let Some(node) = a else { return 0 };
     if same_node(a, b) {
         return 0;

@@ -5,6 +5,9 @@
 
 use std::sync::Arc;
 
+use super::Value;
+use crate::ledger::{Counted, Kind, Ledger, Tally, arc_bytes};
+
 /// Bits of a key that one level decides.
 pub(super) const BITS: u32 = 6;
 /// Children of one node.
@@ -13,20 +16,21 @@ const WIDTH: usize = 1 << BITS;
 pub(super) const LEVELS: u32 = u64::BITS.div_ceil(BITS);
 
 #[derive(Debug)]
-pub(super) enum Node<V> {
+pub(super) enum Node<V: Value> {
     Leaf(Arc<Leaf<V>>),
     Inner(Arc<Inner<V>>),
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Leaf<V> {
+pub(super) struct Leaf<V: Value> {
     /// Bit `i` is set while `values[i]` is there.
     pub(super) occupied: u64,
     pub(super) values: [Option<V>; WIDTH],
+    tally: Tally<Leaf<V>>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Inner<V> {
+pub(super) struct Inner<V: Value> {
     /// Bit `i` is set while `children[i]` is there.
     pub(super) occupied: u64,
     /// Entries in all leaves below.
@@ -34,10 +38,21 @@ pub(super) struct Inner<V> {
     /// How far a key is shifted right to give the child's index.
     pub(super) shift: u32,
     pub(super) children: [Option<Node<V>>; WIDTH],
+    tally: Tally<Inner<V>>,
+}
+
+impl<V: Value> Counted for Leaf<V> {
+    const KIND: Kind = V::KIND;
+    const BYTES: usize = arc_bytes::<Self>();
+}
+
+impl<V: Value> Counted for Inner<V> {
+    const KIND: Kind = V::KIND;
+    const BYTES: usize = arc_bytes::<Self>();
 }
 
 // By hand, as derive would ask for `V: Clone`, which sharing does not need.
-impl<V> Clone for Node<V> {
+impl<V: Value> Clone for Node<V> {
     fn clone(&self) -> Self {
         match self {
             Node::Leaf(leaf) => Node::Leaf(Arc::clone(leaf)),
@@ -76,9 +91,9 @@ pub(super) fn bits(mut set: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-impl<V> Leaf<V> {
-    fn new() -> Self {
-        Self { occupied: 0, values: [const { None }; WIDTH] }
+impl<V: Value> Leaf<V> {
+    fn new(ledger: Ledger) -> Self {
+        Self { occupied: 0, values: [const { None }; WIDTH], tally: Tally::new(ledger) }
     }
 
     /// The first entry at or after `key`; `base` is the leaf's first key.
@@ -92,29 +107,39 @@ impl<V> Leaf<V> {
     }
 }
 
-impl<V> Inner<V> {
+impl<V: Value> Inner<V> {
     pub(super) fn len(&self) -> u64 {
         self.len
     }
 
-    fn new(shift: u32) -> Self {
-        Self { occupied: 0, len: 0, shift, children: [const { None }; WIDTH] }
+    fn new(shift: u32, ledger: Ledger) -> Self {
+        Self { occupied: 0, len: 0, shift, children: [const { None }; WIDTH], tally: Tally::new(ledger) }
     }
 }
 
-impl<V> Node<V> {
-    fn empty(shift: u32) -> Self {
+impl<V: Value> Node<V> {
+    fn empty(shift: u32, ledger: Ledger) -> Self {
         debug_assert!(shift < LEVELS * BITS);
-        if shift == 0 { Node::Leaf(Arc::new(Leaf::new())) } else { Node::Inner(Arc::new(Inner::new(shift))) }
+        match shift {
+            0 => Node::Leaf(Arc::new(Leaf::new(ledger))),
+            _ => Node::Inner(Arc::new(Inner::new(shift, ledger))),
+        }
     }
 
     /// A root of shift `shift` over the root that was.
     pub(super) fn above(below: Node<V>, shift: u32) -> Self {
-        let mut inner = Inner::new(shift);
+        let mut inner = Inner::new(shift, below.ledger());
         inner.occupied = 1;
         inner.len = below.len();
         inner.children[0] = Some(below);
         Node::Inner(Arc::new(inner))
+    }
+
+    fn ledger(&self) -> Ledger {
+        match self {
+            Node::Leaf(leaf) => leaf.tally.ledger(),
+            Node::Inner(inner) => inner.tally.ledger(),
+        }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -209,7 +234,7 @@ impl<V> Node<V> {
     }
 }
 
-impl<V: Clone> Node<V> {
+impl<V: Value> Node<V> {
     /// The value of `key`, which this node covers.
     pub(super) fn get_mut(&mut self, key: u64) -> Option<&mut V> {
         let mut node = self;
@@ -226,9 +251,9 @@ impl<V: Clone> Node<V> {
 }
 
 /// Sets the value of `key` in the node that `place` holds or is to hold.
-pub(super) fn insert<V: Clone>(place: &mut Option<Node<V>>, shift: u32, key: u64, value: V) -> Option<V> {
+pub(super) fn insert<V: Value>(place: &mut Option<Node<V>>, shift: u32, key: u64, value: V) -> Option<V> {
     let index = slot(shift, key);
-    match place.get_or_insert_with(|| Node::empty(shift)) {
+    match place.get_or_insert_with(|| Node::empty(shift, value.ledger())) {
         Node::Leaf(leaf) => {
             let leaf = Arc::make_mut(leaf);
             leaf.occupied |= 1 << index;
@@ -245,7 +270,7 @@ pub(super) fn insert<V: Clone>(place: &mut Option<Node<V>>, shift: u32, key: u64
 }
 
 /// Removes `key`, which is there.
-pub(super) fn remove_present<V: Clone>(place: &mut Option<Node<V>>, shift: u32, key: u64) -> Option<V> {
+pub(super) fn remove_present<V: Value>(place: &mut Option<Node<V>>, shift: u32, key: u64) -> Option<V> {
     if place.as_ref()?.len() == 1 {
         // The last entry: the node goes, and need not be copied if it is shared.
         let node = place.take()?;
@@ -271,7 +296,7 @@ pub(super) fn remove_present<V: Clone>(place: &mut Option<Node<V>>, shift: u32, 
 }
 
 /// Removes `from..=last`, both counted from the first key of the node in `place`. Copies nothing if nothing is there.
-pub(super) fn remove_within<V: Clone>(place: &mut Option<Node<V>>, shift: u32, from: u64, last: u64) {
+pub(super) fn remove_within<V: Value>(place: &mut Option<Node<V>>, shift: u32, from: u64, last: u64) {
     let Some(node) = place else { return };
     if from == 0 && last == reach(shift) {
         *place = None;
@@ -289,13 +314,13 @@ pub(super) fn remove_within<V: Clone>(place: &mut Option<Node<V>>, shift: u32, f
     }
 }
 
-fn remove_values<V>(leaf: &mut Leaf<V>, first: usize, last: usize) {
+fn remove_values<V: Value>(leaf: &mut Leaf<V>, first: usize, last: usize) {
     leaf.values[first..=last].fill_with(|| None);
     leaf.occupied &= !between(first, last);
 }
 
 /// Only the children at the two edges can lie partly within, so only these are entered.
-fn remove_children<V: Clone>(inner: &mut Inner<V>, from: u64, last: u64) {
+fn remove_children<V: Value>(inner: &mut Inner<V>, from: u64, last: u64) {
     let shift = inner.shift;
     let below = reach(shift - BITS);
     let (first_slot, last_slot) = (slot(shift, from), slot(shift, last));

@@ -6,10 +6,26 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::Radix;
 use super::node::LEVELS;
+use super::{Radix, Value};
+use crate::ledger::{Kind, Ledger};
 
 type Model = BTreeMap<u64, u32>;
+
+/// For values that nobody counts.
+macro_rules! values {
+    ($($value:ty),+) => {
+        $(impl Value for $value {
+            const KIND: Kind = Kind::Tables;
+
+            fn ledger(&self) -> Ledger {
+                Ledger::of_tests()
+            }
+        })+
+    };
+}
+
+values!(u32, u64, Arc<()>);
 
 fn tree(keys: impl IntoIterator<Item = u64>) -> Radix<u64> {
     let mut tree = Radix::new();

@@ -23,6 +23,7 @@ use leaf::Leaf;
 
 use super::name::{HASH_BITS, NameRules};
 use crate::error::{Error, Result};
+use crate::ledger::Ledger;
 use crate::types::{FileKind, InodeId};
 
 /// Bits of a key that tell entries of equal hash apart.
@@ -52,8 +53,8 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// An empty directory.
-    pub(crate) fn new() -> Directory {
-        Directory { root: Node::default(), subdirectories: 0 }
+    pub(crate) fn new(ledger: Ledger) -> Directory {
+        Directory { root: Node::empty(ledger), subdirectories: 0 }
     }
 
     /// Number of entries.

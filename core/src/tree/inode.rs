@@ -7,6 +7,7 @@
 mod extra;
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::sync::Arc;
 
 pub(crate) use self::extra::Extra;
@@ -14,6 +15,7 @@ use super::directory::Directory;
 use super::streams::{NamedStream, Streams};
 use crate::data::Stream;
 use crate::error::{Error, Result};
+use crate::ledger::{Blob, Counted, Entered, Footprint, Kind, Ledger, Tally, arc_bytes};
 use crate::operations::acl::Acl;
 use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
 use crate::types::{Attr, FileKind, InodeId, StreamId, Time};
@@ -29,11 +31,23 @@ pub(crate) struct Inode {
     pub(crate) id: InodeId,
     pub(crate) epoch: u64,
     record: RwLock<Record>,
+    tally: Tally<Inode>,
+}
+
+impl Counted for Inode {
+    const KIND: Kind = Kind::Inodes;
+    const BYTES: usize = arc_bytes::<Inode>();
 }
 
 impl Inode {
     pub(crate) fn new(id: InodeId, epoch: u64, record: Record) -> Inode {
-        Inode { id, epoch, record: RwLock::new(record) }
+        let tally = Tally::new(record.ledger);
+        Inode { id, epoch, record: RwLock::new(record), tally }
+    }
+
+    /// Who counts it.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.tally.ledger()
     }
 
     pub(crate) fn read(&self) -> Reading<'_> {
@@ -68,25 +82,41 @@ pub(crate) enum Names {
     /// The directory, and the key of the entry there.
     One(InodeId, u64),
     /// Several of them: always two or more.
-    Many(Arc<BTreeSet<(InodeId, u64)>>),
+    Many(Arc<Entered<NameSet>>),
+}
+
+/// Which entries of which directories show an inode.
+#[derive(Debug, Clone)]
+pub(crate) struct NameSet(BTreeSet<(InodeId, u64)>);
+
+impl Deref for NameSet {
+    type Target = BTreeSet<(InodeId, u64)>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Footprint for NameSet {
+    fn heap_bytes(&self) -> usize {
+        // Nodes of such a set are at least half full, and on average three quarters.
+        self.0.len() * size_of::<(InodeId, u64)>() * 4 / 3
+    }
 }
 
 impl Names {
-    pub(crate) fn add(&mut self, parent: InodeId, key: u64) {
+    fn add(&mut self, ledger: Ledger, parent: InodeId, key: u64) {
         *self = match std::mem::replace(self, Names::None) {
             Names::None => Names::One(parent, key),
-            Names::One(p, k) => Names::Many(Arc::new(BTreeSet::from([(p, k), (parent, key)]))),
-            Names::Many(mut set) => {
-                Arc::make_mut(&mut set).insert((parent, key));
-                Names::Many(set)
-            }
+            Names::One(p, k) => Names::Many(Entered::new(ledger, NameSet(BTreeSet::from([(p, k), (parent, key)])))),
+            Names::Many(set) => Names::Many(Entered::changed(set, |set| set.0.insert((parent, key))).0),
         };
     }
 
-    pub(crate) fn remove(&mut self, parent: InodeId, key: u64) {
+    fn remove(&mut self, parent: InodeId, key: u64) {
         *self = match std::mem::replace(self, Names::None) {
-            Names::Many(mut set) => {
-                Arc::make_mut(&mut set).remove(&(parent, key));
+            Names::Many(set) => {
+                let (set, _) = Entered::changed(set, |set| set.0.remove(&(parent, key)));
                 match set.first() {
                     Some(&(p, k)) if set.len() == 1 => Names::One(p, k),
                     _ => Names::Many(set),
@@ -130,7 +160,7 @@ impl Names {
 pub(crate) enum Content {
     File(Stream),
     Directory(Directory),
-    Symlink(Arc<[u8]>),
+    Symlink(Blob),
     Device(u64),
     /// Fifos and sockets.
     None,
@@ -156,11 +186,12 @@ pub(crate) struct Record {
     pub(crate) version: u64,
     pub(crate) names: Names,
     pub(crate) content: Content,
-    pub(crate) extra: Option<Arc<Extra>>,
+    pub(crate) extra: Option<Arc<Entered<Extra>>>,
+    ledger: Ledger,
 }
 
 impl Record {
-    pub(crate) fn new(kind: FileKind, content: Content, now: Time) -> Record {
+    pub(crate) fn new(ledger: Ledger, kind: FileKind, content: Content, now: Time) -> Record {
         Record {
             kind,
             mode: 0,
@@ -177,6 +208,7 @@ impl Record {
             names: Names::None,
             content,
             extra: None,
+            ledger,
         }
     }
 
@@ -295,7 +327,7 @@ impl Record {
     pub(crate) fn named_stream_mut(&mut self, id: StreamId) -> Result<&mut NamedStream> {
         // Looks first: what is shared with a snapshot is not to be copied for nothing.
         self.named_stream(id)?;
-        let extra = Arc::make_mut(self.extra.as_mut().ok_or(Error::Stale)?);
+        let extra = Entered::make_mut(self.extra.as_mut().ok_or(Error::Stale)?);
         extra.streams_mut().get_mut(id).ok_or(Error::Stale)
     }
 
@@ -320,10 +352,22 @@ impl Record {
 
     /// Changes the extras; drops them when nothing is left.
     pub(crate) fn change_extra<R>(&mut self, change: impl FnOnce(&mut Extra) -> R) -> R {
-        let mut extra = self.extra.take().unwrap_or_default();
-        let answer = change(Arc::make_mut(&mut extra));
-        self.extra = if extra.is_empty() { None } else { Some(extra) };
+        let (extra, answer) = match self.extra.take() {
+            Some(extra) => Entered::changed(extra, change),
+            None => Entered::changed(Entered::new(self.ledger, Extra::default()), change),
+        };
+        self.extra = (!extra.is_empty()).then_some(extra);
         answer
+    }
+
+    /// One more entry shows it.
+    pub(crate) fn add_name(&mut self, parent: InodeId, key: u64) {
+        self.names.add(self.ledger, parent, key);
+    }
+
+    /// An entry shows it no more.
+    pub(crate) fn remove_name(&mut self, parent: InodeId, key: u64) {
+        self.names.remove(parent, key);
     }
 
     /// Content or entries changed.

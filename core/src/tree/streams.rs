@@ -6,6 +6,7 @@
 
 use crate::data::Stream;
 use crate::error::{Error, Result};
+use crate::ledger::Footprint;
 use crate::limits;
 use crate::tree::name::NameRules;
 use crate::types::StreamId;
@@ -25,6 +26,21 @@ pub(crate) struct Streams {
     all: Vec<NamedStream>,
     /// The id given last.
     last: u32,
+}
+
+impl Footprint for Streams {
+    fn heap_bytes(&self) -> usize {
+        let Streams { all, last: _ } = self;
+        all.heap_bytes()
+    }
+}
+
+impl Footprint for NamedStream {
+    fn heap_bytes(&self) -> usize {
+        // Content is counted by itself.
+        let NamedStream { id: _, name, content: _ } = self;
+        name.heap_bytes()
+    }
 }
 
 impl Streams {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::inode::Inode;
 use crate::check::{CheckReport, Visited};
-use crate::radix::Radix;
+use crate::ledger::{Kind, Ledger};
+use crate::radix::{Radix, Value};
 use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
 use crate::types::InodeId;
 
@@ -16,6 +17,14 @@ pub(crate) const SHARDS: usize = 16;
 pub(crate) const ID_BLOCK: u64 = 64;
 
 type Shard = Radix<Arc<Inode>>;
+
+impl Value for Arc<Inode> {
+    const KIND: Kind = Kind::Tables;
+
+    fn ledger(&self) -> Ledger {
+        Inode::ledger(self)
+    }
+}
 
 fn place(id: InodeId) -> (usize, u64) {
     let block = id.0 / ID_BLOCK;
@@ -57,6 +66,11 @@ impl FrozenTable {
         for shard in &self.shards {
             shard.check(what, visited, report, |_, _| {});
         }
+    }
+
+    /// Who counts it.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.get(InodeId::ROOT).expect("invariant: every tree has a root").ledger()
     }
 
     /// Number of inodes.

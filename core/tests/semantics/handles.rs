@@ -92,7 +92,7 @@ fn each_view_of_a_branch_holds_for_itself() {
     fs.release(mine).unwrap();
     assert_eq!(second.get(theirs, 0, 9), b"x");
     drop(second);
-    assert_eq!(fs.volume.stats().used_bytes, 0, "a view that ends lets go of everything");
+    assert_eq!(fs.volume.stats().small_bytes, 0, "a view that ends lets go of everything");
 }
 
 #[test]

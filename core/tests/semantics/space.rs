@@ -18,8 +18,9 @@ fn allocate(fs: &Fs, offset: u64, length: u64, how: Allocation) -> bough::Result
     answer
 }
 
+/// With room for so many chunks, and half a one for metadata.
 fn small_volume(chunks: u64) -> Fs {
-    Fs::of(Config { memory_bytes: Some(chunks * CHUNK), root_mode: 0o777, ..Config::default() })
+    Fs::of(Config { memory_bytes: Some(chunks * CHUNK + CHUNK / 2), root_mode: 0o777, ..Config::default() })
 }
 
 fn write(fs: &Fs, path: &str, bytes: u64) -> bough::Result<()> {
@@ -170,7 +171,8 @@ fn small_files_are_counted_by_what_they_take() {
         fs.write_file(&format!("f{number}"), [1; 100]);
     }
     let stats = fs.volume.stats();
-    assert_eq!((stats.chunks, stats.small_bytes, stats.used_bytes), (0, 100_000, 100_000));
+    assert_eq!((stats.chunks, stats.small_bytes), (0, 100_000));
+    assert!((300_000..450_000).contains(&stats.used_bytes), "{}", stats.used_bytes);
     fs.write_file("edge", vec![1; 16 * 1024]);
     assert_eq!(fs.volume.stats().chunks, 0);
     fs.write_file("over", vec![1; 16 * 1024 + 1]);
@@ -185,8 +187,8 @@ fn past_the_memory_limit_writes_fail_and_what_is_stored_stays_readable() {
     while write(&fs, &format!("f{files}"), 2 * CHUNK).is_ok() {
         files += 1;
     }
-    assert_eq!(files, 7, "16 chunks, less the small file's part of one");
-    assert!(fs.volume.stats().used_bytes <= 16 * CHUNK);
+    assert_eq!(files, 8, "16 chunks; the rest is metadata");
+    assert!(fs.volume.stats().used_bytes <= 17 * CHUNK);
     assert_eq!(write(&fs, "one more", 2 * CHUNK), Err(Error::NoSpace));
     for number in 0..files {
         assert_eq!(fs.read_file(&format!("f{number}")), vec![7; 2 * CHUNK as usize]);
@@ -301,9 +303,11 @@ fn statfs_counts_blocks_and_inodes() {
     let fs = small_volume(16);
     let empty = fs.fs_stats();
     assert_eq!((empty.block_bytes, empty.name_bytes), (4096, 255));
-    assert_eq!((empty.blocks, empty.blocks_free), (16 * CHUNK / 4096, 16 * CHUNK / 4096));
+    let close = |free: u64, chunks: u64| (chunks * CHUNK..=chunks * CHUNK + CHUNK / 2).contains(&(free * 4096));
+    assert_eq!(empty.blocks, (16 * CHUNK + CHUNK / 2) / 4096);
+    assert!(close(empty.blocks_free, 16), "{}", empty.blocks_free);
     write(&fs, "file", 4 * CHUNK).unwrap();
     let used = fs.fs_stats();
-    assert_eq!(used.blocks_free, 12 * CHUNK / 4096);
+    assert!(close(used.blocks_free, 12), "{}", used.blocks_free);
     assert!(used.inodes_free < used.inodes && used.inodes_free <= empty.inodes_free);
 }

@@ -1,7 +1,7 @@
 //! The depot: the memory of a store, what of it is in use, and the marks that decide who gets more.
 //!
 //! Cells keep the depot, so that chunks outlive their store. Two counts:
-//! * `used`: what somebody holds: frames, small buffers, other memory, and what spilled cells still take;
+//! * `used`: what somebody holds: frames, small buffers, metadata, other memory, and what spilled cells still take;
 //! * `charged`: the same with warm frames, which nobody holds. Never above the limit but for what `used` is.
 //!
 //! With a device, fresh chunks stop at the hard mark, below the limit, and the rest is for reading back: frames filled
@@ -24,6 +24,7 @@ use super::pool::{Cooled, Pool};
 use super::region::{Frame, Place, REGION_FRAMES, Region};
 use super::spill::Spill;
 use crate::error::{Error, Result};
+use crate::ledger::{Ledger, LedgerLease, Listener};
 use crate::striped::StripedCount;
 use crate::sync::Mutex;
 
@@ -135,6 +136,8 @@ pub(super) struct Depot {
     pub(super) evictor: Evictor,
     pub(super) read_ahead: ReadAhead,
     pub(super) counters: Counters,
+    /// What there is besides. Counted by itself, and part of both counts.
+    ledger: LedgerLease,
     used: CachePadded<AtomicU64>,
     charged: CachePadded<AtomicU64>,
     /// Cells whose bytes are only in the device.
@@ -146,7 +149,7 @@ impl Depot {
     pub(super) fn new(memory_bytes: u64, spill: Option<Spill>) -> Arc<Self> {
         let stripe_bytes = memory_bytes / STRIPES as u64;
         let pool = |number| CachePadded::new(Mutex::new(Pool::new(number)));
-        Arc::new_cyclic(|me| Self {
+        let depot = Arc::new_cyclic(|me| Self {
             marks: Marks::new(memory_bytes, spill.is_some()),
             reserve: (stripe_bytes / 64 / CHUNK).min(WARM_FRAMES) as usize,
             pools: (0..STRIPES as u16).map(pool).collect(),
@@ -154,20 +157,39 @@ impl Depot {
             evictor: Evictor::default(),
             read_ahead: ReadAhead::default(),
             counters: Counters::default(),
+            ledger: LedgerLease::new(),
             used: CachePadded::default(),
             charged: CachePadded::default(),
             away: CachePadded::default(),
             me: Weak::clone(me),
-        })
+        });
+        let me: Weak<Self> = Arc::downgrade(&depot);
+        depot.ledger.tell(me);
+        depot
+    }
+
+    /// Counts the metadata of the volume.
+    pub(super) fn ledger(&self) -> Ledger {
+        *self.ledger
     }
 
     pub(super) fn used(&self) -> u64 {
+        self.used.load(Relaxed) + self.ledger.coarse()
+    }
+
+    /// As [`Depot::used`], without metadata.
+    pub(super) fn used_by_chunks(&self) -> u64 {
         self.used.load(Relaxed)
+    }
+
+    /// As [`Depot::charged`], without metadata.
+    pub(super) fn charged_by_chunks(&self) -> u64 {
+        self.charged.load(Relaxed)
     }
 
     /// As [`Depot::used`], with what the store keeps for itself.
     pub(super) fn charged(&self) -> u64 {
-        self.charged.load(Relaxed)
+        self.charged.load(Relaxed) + self.ledger.coarse()
     }
 
     /// Cells whose bytes are only in the device.
@@ -242,10 +264,12 @@ impl Depot {
     }
 
     pub(super) fn try_claim(&self, bytes: u64, mark: u64) -> bool {
+        let metadata = self.ledger.coarse();
+        let mark = mark.saturating_sub(metadata);
         let fits = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= mark);
         match self.used.fetch_update(Relaxed, Relaxed, fits) {
             Ok(before) => {
-                if before + bytes > self.marks.soft {
+                if before + bytes + metadata > self.marks.soft {
                     self.kick();
                 }
                 true
@@ -256,6 +280,7 @@ impl Depot {
 
     /// As [`Depot::try_claim`], for who has called the evictor already.
     pub(super) fn try_claim_quietly(&self, bytes: u64, mark: u64) -> bool {
+        let mark = mark.saturating_sub(self.ledger.coarse());
         let fits = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= mark);
         // In one order with the waiting: who gives back and sees nobody wait is seen to have given back.
         self.used.fetch_update(SeqCst, SeqCst, fits).is_ok()
@@ -289,6 +314,10 @@ impl Depot {
 
     fn unclaim(&self, bytes: u64) {
         self.used.fetch_sub(bytes, SeqCst);
+        self.tell_if_waiting();
+    }
+
+    fn tell_if_waiting(&self) {
         if self.evictor.waiting.load(SeqCst) > 0 {
             self.evictor.tell_waiting();
         }
@@ -315,7 +344,8 @@ impl Depot {
     }
 
     fn charge_frame(&self) -> bool {
-        let fits = |charged: u64| charged.checked_add(CHUNK).filter(|&sum| sum <= self.marks.limit);
+        let limit = self.marks.limit.saturating_sub(self.ledger.coarse());
+        let fits = |charged: u64| charged.checked_add(CHUNK).filter(|&sum| sum <= limit);
         self.charged.fetch_update(Relaxed, Relaxed, fits).is_ok()
     }
 
@@ -345,6 +375,20 @@ impl Depot {
             self.charged.fetch_sub(CHUNK, Relaxed);
         }
         Ok((taken?, Region::discarded_is_zero()))
+    }
+}
+
+impl Listener for Depot {
+    fn grew(&self) {
+        // Warm frames make way.
+        self.charge(0);
+        if self.used() > self.marks.soft {
+            self.kick();
+        }
+    }
+
+    fn shrank(&self) {
+        self.tell_if_waiting();
     }
 }
 

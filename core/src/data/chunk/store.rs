@@ -17,6 +17,7 @@ use super::depot::{CHUNK, Depot};
 use super::device::{SpillDevice, SpillFile};
 use super::spill::{Spill, SpillConfig};
 use crate::error::{Error, Result};
+use crate::ledger::{KINDS, Ledger};
 
 /// How a store is made.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub(crate) struct StoreUsage {
     pub(crate) small_bytes: u64,
     /// Bytes that callers have reserved.
     pub(crate) reserved_bytes: u64,
+    /// Metadata, by kind.
+    pub(crate) metadata_bytes: [u64; KINDS],
     /// Bytes that are in use and count against the limit.
     pub(crate) memory_bytes: u64,
     /// Those, and frames that are kept for the next to come.
@@ -103,15 +106,18 @@ impl ChunkStore {
         let small_bytes = self.small_bytes.load(Relaxed);
         let reserved_bytes = self.reserved_bytes.load(Relaxed);
         let spilled_frames = depot.away();
-        let memory_bytes = depot.used();
+        let chunk_bytes = depot.used_by_chunks();
         let other = small_bytes + reserved_bytes + spilled_frames * CELL_BYTES;
+        let metadata_bytes = depot.ledger().by_kind();
+        let metadata = metadata_bytes.iter().sum::<u64>();
         StoreUsage {
-            frames: memory_bytes.saturating_sub(other) / CHUNK + spilled_frames,
+            frames: chunk_bytes.saturating_sub(other) / CHUNK + spilled_frames,
             spilled_frames,
             small_bytes,
             reserved_bytes,
-            memory_bytes,
-            resident_bytes: depot.charged(),
+            metadata_bytes,
+            memory_bytes: chunk_bytes + metadata,
+            resident_bytes: depot.charged_by_chunks() + metadata,
             memory_limit_bytes: depot.marks.limit,
             regions: depot.pools.iter().map(|pool| pool.lock().regions() as u64).sum(),
             allocations: counters.allocations.get(),
@@ -177,6 +183,11 @@ impl ChunkStore {
             self.depot.cool_all();
         }
         before.saturating_sub(self.depot.charged())
+    }
+
+    /// Counts the metadata of the volume.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.depot.ledger()
     }
 
     pub(super) fn depot(&self) -> &Arc<Depot> {

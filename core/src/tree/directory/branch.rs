@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::Entry;
 use super::leaf::{self, Leaf};
 use super::search::{Range, lower_bound};
+use crate::ledger::{Counted, Kind, Ledger, Tally, arc_bytes, heap_bytes};
 
 /// Most children of a branch.
 pub(super) const FANOUT: usize = 64;
@@ -31,13 +32,27 @@ pub(super) struct Child {
     pub(super) node: Node,
 }
 
-#[derive(Clone)]
 pub(super) struct Branch {
     pub(super) children: Vec<Child>,
     /// Entries below.
     pub(super) entries: u64,
     /// Branches on the way to a leaf, this one included.
     pub(super) height: u8,
+    tally: Tally<Branch>,
+}
+
+impl Counted for Branch {
+    const KIND: Kind = Kind::Directories;
+    const BYTES: usize = arc_bytes::<Branch>() + heap_bytes((FANOUT + 1) * size_of::<Child>());
+}
+
+/// With room for as many children as there can be, so that a branch always takes the same.
+impl Clone for Branch {
+    fn clone(&self) -> Branch {
+        let mut children = Vec::with_capacity(FANOUT + 1);
+        children.extend_from_slice(&self.children);
+        Branch { children, entries: self.entries, height: self.height, tally: self.tally.clone() }
+    }
 }
 
 /// A leaf, and where its keys lie.
@@ -47,6 +62,18 @@ pub(super) struct Place<'a> {
 }
 
 impl Node {
+    /// An empty root.
+    pub(super) fn empty(ledger: Ledger) -> Node {
+        Node::Leaf(Leaf::new(ledger))
+    }
+
+    fn ledger(&self) -> Ledger {
+        match self {
+            Node::Leaf(leaf) => leaf.ledger(),
+            Node::Branch(branch) => branch.tally.ledger(),
+        }
+    }
+
     pub(super) fn entries(&self) -> u64 {
         match self {
             Node::Leaf(leaf) => leaf.len() as u64,
@@ -80,9 +107,10 @@ impl Node {
     /// Adds an entry to a root, which grows by one level when it is full.
     pub(super) fn insert_at_root(&mut self, entry: Entry<'_>) {
         if let Some(right) = self.insert(entry, Range { low: 0, high: KEY_END }) {
-            let left = Child { fence: 0, node: std::mem::take(self) };
-            let height = left.node.height() + 1;
-            *self = Node::Branch(Arc::new(Branch::new(vec![left, right], height)));
+            let ledger = self.ledger();
+            let height = self.height() + 1;
+            let left = Child { fence: 0, node: std::mem::replace(self, Node::empty(ledger)) };
+            *self = Node::Branch(Arc::new(Branch::new(ledger, [left, right], height)));
         }
     }
 
@@ -153,17 +181,12 @@ impl Node {
     }
 }
 
-impl Default for Node {
-    /// An empty root.
-    fn default() -> Node {
-        Node::Leaf(Leaf::default())
-    }
-}
-
 impl Branch {
-    fn new(children: Vec<Child>, height: u8) -> Branch {
+    fn new(ledger: Ledger, of: impl IntoIterator<Item = Child>, height: u8) -> Branch {
+        let mut children = Vec::with_capacity(FANOUT + 1);
+        children.extend(of);
         let entries = children.iter().map(|child| child.node.entries()).sum();
-        Branch { children, entries, height }
+        Branch { children, entries, height, tally: Tally::new(ledger) }
     }
 
     /// Index of the child in whose range the key lies.
@@ -220,7 +243,7 @@ impl Branch {
 
     fn absorb(&mut self, right: Arc<Branch>) -> Option<Child> {
         self.entries += right.entries;
-        self.children.extend(Arc::unwrap_or_clone(right).children);
+        self.children.extend_from_slice(&right.children);
         self.split_if_overfull()
     }
 
@@ -229,8 +252,9 @@ impl Branch {
         if self.children.len() <= FANOUT {
             return None;
         }
-        let right = Branch::new(self.children.split_off(self.children.len() / 2), self.height);
-        self.children.shrink_to(FANOUT);
+        let half = self.children.len() / 2;
+        let right = Branch::new(self.tally.ledger(), self.children.drain(half..), self.height);
+        self.children.shrink_to(FANOUT + 1);
         self.entries -= right.entries;
         Some(Child { fence: right.children[0].fence, node: Node::Branch(Arc::new(right)) })
     }
@@ -243,8 +267,7 @@ impl Node {
         match self {
             Node::Leaf(leaf) => leaf.heap_bytes(),
             Node::Branch(branch) => {
-                let own = size_of::<Branch>() + branch.children.capacity() * size_of::<Child>();
-                own as u64 + branch.children.iter().map(|child| child.node.heap_bytes()).sum::<u64>()
+                Branch::BYTES as u64 + branch.children.iter().map(|child| child.node.heap_bytes()).sum::<u64>()
             }
         }
     }

@@ -9,10 +9,9 @@
 //! Leaves of up to [`EXACT`] entries fit their content exactly; larger ones keep an eighth in reserve.
 //! Where a leaf stands in the tree, and its smallest size, is left to [`super::branch`].
 
-use std::sync::Arc;
-
 use super::Entry;
 use super::search::{Range, lower_bound};
+use crate::ledger::{Blob, Kind, Ledger};
 use crate::limits;
 use crate::types::{FileKind, InodeId};
 
@@ -26,9 +25,6 @@ const EXACT: usize = 4;
 
 const HEADER_BYTES: usize = 6;
 const SLOT_BYTES: usize = 18;
-#[cfg(test)]
-/// What `Arc` and the allocator add to a buffer.
-const OVERHEAD_BYTES: usize = 24;
 /// A buffer may be this much longer than twice what it must hold before it is replaced by a shorter one.
 const SLACK_BYTES: usize = 64;
 
@@ -46,9 +42,11 @@ const _: () = assert!(FileKind::BlockDevice as u8 >> KIND_BITS == 0);
 const _: () = assert!(LENGTH_BITS + KIND_BITS + OFFSET_BITS - 16 == 16);
 
 /// Entries sorted by key. A clone shares them until one of the two changes.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Leaf {
-    bytes: Arc<[u8]>,
+    /// None: no entries.
+    buffer: Option<Blob>,
+    ledger: Ledger,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -163,8 +161,21 @@ fn with_reserve(entries: usize, amount: usize) -> usize {
 }
 
 impl Leaf {
+    /// No entries.
+    pub(super) fn new(ledger: Ledger) -> Leaf {
+        Leaf { buffer: None, ledger }
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        self.ledger
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.buffer.as_deref().unwrap_or_default()
+    }
+
     pub(super) fn len(&self) -> usize {
-        Header::read(&self.bytes).entries
+        Header::read(self.bytes()).entries
     }
 
     pub(super) fn key(&self, index: usize) -> u64 {
@@ -173,8 +184,8 @@ impl Leaf {
 
     /// The entry at an index, which may be one past the last.
     pub(super) fn entry(&self, index: usize) -> Option<Entry<'_>> {
-        let header = Header::read(&self.bytes);
-        let (slots, names) = self.bytes.get(HEADER_BYTES..)?.split_at(header.slots * SLOT_BYTES);
+        let header = Header::read(self.bytes());
+        let (slots, names) = self.bytes().get(HEADER_BYTES..)?.split_at(header.slots * SLOT_BYTES);
         let slot = Slot::unpack(slots.as_chunks().0[..header.entries].get(index)?);
         Some(Entry { key: slot.key, inode: slot.inode, kind: slot.kind, name: slot.name(names) })
     }
@@ -200,7 +211,7 @@ impl Leaf {
     }
 
     pub(super) fn remove(&mut self, index: usize) {
-        let header = Header::read(&self.bytes);
+        let header = Header::read(self.bytes());
         let bytes = self.writable(0, 0);
         forget_name(bytes, index);
         let at = HEADER_BYTES + index * SLOT_BYTES;
@@ -232,8 +243,8 @@ impl Leaf {
         let total = self.len() + right.len();
         let kept = if total <= CAPACITY { total } else { total / 2 };
         let all = || self.entries().chain(right.entries());
-        let rest = (kept < total).then(|| Leaf::collect(total - kept, || all().skip(kept)));
-        *self = Leaf::collect(kept, || all().take(kept));
+        let rest = (kept < total).then(|| Leaf::collect(self.ledger, total - kept, || all().skip(kept)));
+        *self = Leaf::collect(self.ledger, kept, || all().take(kept));
         rest
     }
 
@@ -242,20 +253,20 @@ impl Leaf {
     }
 
     fn slots(&self) -> &[[u8; SLOT_BYTES]] {
-        let bytes = self.bytes.get(HEADER_BYTES..).unwrap_or_default();
+        let bytes = self.bytes().get(HEADER_BYTES..).unwrap_or_default();
         &bytes.as_chunks().0[..self.len()]
     }
 
     fn split_off(&mut self, kept: usize) -> Leaf {
-        let right = Leaf::collect(self.len() - kept, || self.entries().skip(kept));
-        *self = Leaf::collect(kept, || self.entries().take(kept));
+        let right = Leaf::collect(self.ledger, self.len() - kept, || self.entries().skip(kept));
+        *self = Leaf::collect(self.ledger, kept, || self.entries().take(kept));
         right
     }
 
     /// A leaf of these sorted entries; `entries` is asked twice, the first time for the length of the names.
-    fn collect<'a, I: Iterator<Item = Entry<'a>>>(count: usize, entries: impl Fn() -> I) -> Leaf {
+    fn collect<'a, I: Iterator<Item = Entry<'a>>>(ledger: Ledger, count: usize, entries: impl Fn() -> I) -> Leaf {
         let names = entries().map(|entry| entry.name.len()).sum();
-        let mut leaf = Leaf { bytes: buffer(count, names) };
+        let mut leaf = Leaf { buffer: Some(buffer(ledger, count, names)), ledger };
         let bytes = leaf.writable(0, 0);
         for (index, entry) in entries().enumerate() {
             put(bytes, index, entry);
@@ -270,38 +281,43 @@ impl Leaf {
 
     /// The buffer, unshared and with room for so many more entries and bytes of names.
     fn writable(&mut self, entries: usize, names: usize) -> &mut [u8] {
-        let header = Header::read(&self.bytes);
+        let header = Header::read(self.bytes());
         let room =
-            header.entries + entries <= header.slots && header.names_at() + header.names + names <= self.bytes.len();
-        if !room || Arc::get_mut(&mut self.bytes).is_none() {
-            self.bytes = copied(&self.bytes, header.entries + entries, header.names + names);
+            header.entries + entries <= header.slots && header.names_at() + header.names + names <= self.bytes().len();
+        if !room || self.buffer.as_mut().is_some_and(|buffer| buffer.get_mut().is_none()) {
+            self.copy(header.entries + entries, header.names + names);
         }
-        Arc::get_mut(&mut self.bytes).expect("invariant: found or made unshared above")
+        self.buffer.as_mut().and_then(Blob::get_mut).expect("invariant: found or made unshared above")
     }
 
     fn release_slack(&mut self) {
-        let header = Header::read(&self.bytes);
+        let header = Header::read(self.bytes());
         if header.entries == 0 {
-            *self = Leaf::default();
-        } else if header.entries <= EXACT || self.bytes.len() > 2 * header.needed() + SLACK_BYTES {
-            self.bytes = copied(&self.bytes, header.entries, header.names);
+            self.buffer = None;
+        } else if header.entries <= EXACT || self.bytes().len() > 2 * header.needed() + SLACK_BYTES {
+            self.copy(header.entries, header.names);
         }
+    }
+
+    /// Moves to a buffer with room for so many entries and bytes of names.
+    fn copy(&mut self, entries: usize, names: usize) {
+        self.buffer = Some(copied(self.ledger, self.bytes(), entries, names));
     }
 }
 
 /// An empty buffer for so many entries and bytes of names, and what reserve is due to them.
-fn buffer(entries: usize, names: usize) -> Arc<[u8]> {
+fn buffer(ledger: Ledger, entries: usize, names: usize) -> Blob {
     let header = Header { entries: 0, slots: with_reserve(entries, entries).min(CAPACITY), names: 0 };
     let length = header.names_at() + with_reserve(entries, names);
-    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
-    header.write(Arc::get_mut(&mut bytes).expect("invariant: new, so unshared"));
+    let mut bytes = Blob::zeroed(ledger, Kind::Directories, length);
+    header.write(bytes.get_mut().expect("invariant: new, so unshared"));
     bytes
 }
 
-fn copied(from: &[u8], entries: usize, names: usize) -> Arc<[u8]> {
+fn copied(ledger: Ledger, from: &[u8], entries: usize, names: usize) -> Blob {
     let old = Header::read(from);
-    let mut to = buffer(entries, names);
-    let bytes = Arc::get_mut(&mut to).expect("invariant: new, so unshared");
+    let mut to = buffer(ledger, entries, names);
+    let bytes = to.get_mut().expect("invariant: new, so unshared");
     let new = Header { slots: Header::read(bytes).slots, ..old };
     if old.entries > 0 {
         let slots = HEADER_BYTES..HEADER_BYTES + old.entries * SLOT_BYTES;
@@ -357,14 +373,14 @@ fn forget_name(bytes: &mut [u8], index: usize) {
 #[cfg(test)]
 impl Leaf {
     pub(super) fn heap_bytes(&self) -> u64 {
-        if self.bytes.is_empty() { 0 } else { (self.bytes.len() + OVERHEAD_BYTES) as u64 }
+        self.buffer.as_ref().map_or(0, Blob::heap_bytes) as u64
     }
 }
 
 impl Leaf {
     /// Why this is no leaf for keys in this range: its entries must be sorted, and own all of the names' bytes.
     pub(super) fn fault(&self, range: Range, root: bool) -> Option<&'static str> {
-        let header = Header::read(&self.bytes);
+        let header = Header::read(self.bytes());
         if header.entries > header.slots || header.slots > with_reserve(CAPACITY, CAPACITY) {
             return Some("more entries than a leaf has slots");
         }
@@ -417,19 +433,19 @@ mod tests {
 
     #[test]
     fn a_leaf_of_up_to_four_entries_has_no_slack() {
-        let mut leaf = Leaf::default();
+        let mut leaf = Leaf::new(Ledger::of_tests());
         for key in 1..=4 {
             leaf.insert(leaf.len(), entry(key, b"twelve bytes"));
-            assert_eq!(leaf.bytes.len(), HEADER_BYTES + leaf.len() * (SLOT_BYTES + 12));
+            assert_eq!(leaf.bytes().len(), HEADER_BYTES + leaf.len() * (SLOT_BYTES + 12));
         }
         leaf.remove(0);
-        assert_eq!(leaf.bytes.len(), HEADER_BYTES + 3 * (SLOT_BYTES + 12));
+        assert_eq!(leaf.bytes().len(), HEADER_BYTES + 3 * (SLOT_BYTES + 12));
     }
 
     #[test]
     fn a_full_leaf_of_the_longest_names_splits_at_one_more() {
         for extra in [0, CAPACITY / 2 * 10, CAPACITY / 2 * 10 + 5, CAPACITY * 10 + 5] {
-            let mut leaf = Leaf::default();
+            let mut leaf = Leaf::new(Ledger::of_tests());
             for n in 1..=CAPACITY as u64 {
                 assert!(leaf.insert(leaf.len(), entry(n * 10, &[n as u8; LONGEST_NAME])).is_none());
             }
@@ -443,15 +459,15 @@ mod tests {
 
     #[test]
     fn a_leaf_gives_memory_back_as_it_empties() {
-        let mut leaf = Leaf::default();
+        let mut leaf = Leaf::new(Ledger::of_tests());
         for n in 0..100 {
             leaf.insert(leaf.len(), entry(n, &[n as u8; 100][..1 + n as usize % 3 * 40]));
         }
         while leaf.len() > 0 {
             leaf.remove(leaf.len() / 2);
             assert_eq!(leaf.fault(ALL, true), None);
-            let needed = Header::read(&leaf.bytes).needed();
-            assert!(leaf.bytes.len() <= 2 * needed + SLACK_BYTES);
+            let needed = Header::read(leaf.bytes()).needed();
+            assert!(leaf.bytes().len() <= 2 * needed + SLACK_BYTES);
         }
         assert_eq!(leaf.heap_bytes(), 0);
     }

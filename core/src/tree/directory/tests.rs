@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::ledger::Ledger;
 use crate::tree::name::NamePolicy;
 
 const PARENT: InodeId = InodeId(1);
@@ -28,7 +29,7 @@ fn name(n: u64) -> Vec<u8> {
 }
 
 fn filled(rules: &NameRules, count: u64) -> Directory {
-    let mut directory = Directory::new();
+    let mut directory = Directory::new(Ledger::of_tests());
     for n in 0..count {
         directory.insert(rules, &name(n), InodeId(n + 2), FileKind::File).unwrap();
     }
@@ -53,15 +54,15 @@ fn listing(directory: &Directory) -> Vec<Owned> {
 }
 
 #[test]
-fn a_directory_takes_24_bytes_of_its_record_and_no_heap_while_empty() {
-    assert_eq!(size_of::<Directory>(), 24);
-    assert_eq!(Directory::new().heap_bytes(), 0);
-    assert_eq!(Directory::new().node_count(), 0);
+fn a_directory_takes_32_bytes_of_its_record_and_no_heap_while_empty() {
+    assert_eq!(size_of::<Directory>(), 32);
+    assert_eq!(Directory::new(Ledger::of_tests()).heap_bytes(), 0);
+    assert_eq!(Directory::new(Ledger::of_tests()).node_count(), 0);
 }
 
 #[test]
 fn an_empty_directory_has_nothing() {
-    let mut directory = Directory::new();
+    let mut directory = Directory::new(Ledger::of_tests());
     assert!(directory.is_empty());
     assert_eq!(directory.get(&posix(), b"a"), None);
     for key in [0, 1, 128, KEY_END - 1, KEY_END, u64::MAX] {
@@ -88,7 +89,7 @@ fn a_listing_after_any_cookie_however_wild_ends() {
 #[test]
 fn entries_are_found_replaced_and_removed() {
     let rules = posix();
-    let mut directory = Directory::new();
+    let mut directory = Directory::new(Ledger::of_tests());
     let a = directory.insert(&rules, b"a", InodeId(2), FileKind::File).unwrap();
     let b = directory.insert(&rules, b"b", InodeId(3), FileKind::Directory).unwrap();
     assert_eq!((directory.len(), directory.subdirectories()), (2, 1));
@@ -144,7 +145,7 @@ fn as_many_as_128_names_have_one_hash_and_no_more() {
 #[test]
 fn equal_hashes_across_leaves_are_all_found() {
     let rules = colliding();
-    let mut directory = Directory::new();
+    let mut directory = Directory::new(Ledger::of_tests());
     let stored: Vec<_> =
         (0..1000).map(name).filter(|name| directory.insert(&rules, name, PARENT, FileKind::File).is_ok()).collect();
     assert_eq!(stored.len() as u64, 3 * NAMES_OF_ONE_HASH);
@@ -157,7 +158,7 @@ fn equal_hashes_across_leaves_are_all_found() {
 #[test]
 fn case_is_ignored_where_the_rules_say_so_and_the_spelling_kept() {
     let rules = ignoring_case();
-    let mut directory = Directory::new();
+    let mut directory = Directory::new(Ledger::of_tests());
     for (n, name) in ["Straße", "İstanbul", "ΟΔΟΣ", "Makefile"].iter().enumerate() {
         directory.insert(&rules, name.as_bytes(), InodeId(n as u64 + 2), FileKind::File).unwrap();
     }
@@ -347,7 +348,7 @@ impl Pair {
 }
 
 fn agrees_with_the_model(rules: &NameRules, ops: &[Op]) {
-    let mut pair = Pair(Directory::new(), Model::new());
+    let mut pair = Pair(Directory::new(Ledger::of_tests()), Model::new());
     let mut kept = vec![pair.clone()];
     for op in ops {
         pair.apply(rules, op);
@@ -409,7 +410,7 @@ fn first_change_after_a_clone(rules: &NameRules, directory: &mut Directory, name
 fn a_directory_of_a_million_entries_is_built_listed_searched_and_emptied_in_seconds() {
     let (rules, count) = (posix(), 1_000_000);
     let names: Vec<_> = (0..count).map(name).collect();
-    let mut directory = Directory::new();
+    let mut directory = Directory::new(Ledger::of_tests());
     let step = |what: &str, start: Instant| println!("{what}: {:?}", start.elapsed());
     let start = Instant::now();
     for (name, n) in names.iter().zip(2..) {

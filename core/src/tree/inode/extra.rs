@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::ledger::Footprint;
 use crate::operations::acl::Acl;
 use crate::tree::streams::Streams;
 
@@ -17,6 +18,13 @@ pub(crate) struct Extra {
     pub(crate) default_acl: Option<Arc<Acl>>,
     /// Stays when the last one went: their ids are not given again.
     pub(crate) streams: Option<Arc<Streams>>,
+}
+
+impl Footprint for Extra {
+    fn heap_bytes(&self) -> usize {
+        let Extra { xattrs, acl, default_acl, streams } = self;
+        xattrs.heap_bytes() + acl.heap_bytes() + default_acl.heap_bytes() + streams.heap_bytes()
+    }
 }
 
 impl Extra {

@@ -362,6 +362,9 @@
 // Entries in one `fs_control_views`.
 #define FS_CONTROL_VIEWS_ENTRIES 8
 
+// Entries in one `fs_control_holdings`.
+#define FS_CONTROL_HOLDINGS_ENTRIES 40
+
 // Bytes in one `fs_control_diff_read`.
 #define FS_CONTROL_DIFF_BYTES 16000
 
@@ -430,6 +433,9 @@
 
 // `fs_control_activity`: what the volume did, and how long it took.
 #define FS_CONTROL_ACTIVITY 14
+
+// `fs_control_holdings`: what branches and snapshots hold.
+#define FS_CONTROL_HOLDINGS 15
 
 // `fs_control_check`: look whether the volume is sound. From 64 on are requests for those who build hosts.
 #define FS_CONTROL_CHECK 64
@@ -633,6 +639,32 @@ typedef struct fs_ref_record {
     // 0.
     uint64_t reserved[4];
 } fs_ref_record;
+
+// What a branch or snapshot holds.
+typedef struct fs_holdings {
+    // `sizeof(fs_holdings)`.
+    uint32_t size;
+    // 0.
+    uint32_t reserved0;
+    // Inodes.
+    uint64_t inodes;
+    // Bytes of content of all its files. A chunk that two of its files share counts twice.
+    uint64_t content_bytes;
+    // Bytes of it that other branches and snapshots, or other files of this one, hold too.
+    uint64_t shared_bytes;
+    // Inodes, or versions of them, that only it holds.
+    uint64_t exclusive_inodes;
+    // Bytes of content that only it holds.
+    uint64_t exclusive_content_bytes;
+    // Bytes of memory that deleting it frees.
+    uint64_t exclusive_memory_bytes;
+    // Bytes of the spill file that deleting it frees.
+    uint64_t exclusive_spilled_bytes;
+    // Those of the bytes of memory that are not content: inodes, names, tables.
+    uint64_t exclusive_metadata_bytes;
+    // 0.
+    uint64_t reserved[3];
+} fs_holdings;
 
 // Is given one branch or snapshot at a time; `record` lives until it returns. True: go on; false: that was enough.
 typedef bool (*fs_ref_callback)(void *context, const fs_ref_record *record);
@@ -1220,6 +1252,38 @@ typedef struct fs_control_activity {
     fs_activity activity;
 } fs_control_activity;
 
+// A branch or snapshot, and what it holds.
+typedef struct fs_control_holding {
+    // Its name.
+    fs_control_name name;
+    // Its id.
+    uint64_t id;
+    // `FS_REF_BRANCH` or `FS_REF_SNAPSHOT`.
+    uint32_t kind;
+    // 0.
+    uint32_t reserved;
+    // What it holds.
+    fs_holdings holdings;
+} fs_control_holding;
+
+// A page of what branches and snapshots hold, oldest first.
+typedef struct fs_control_holdings {
+    // The beginning of every message.
+    fs_control_header header;
+    // Begin after this id; 0: from the first.
+    uint64_t after_id;
+    // And this kind.
+    uint32_t after_kind;
+    // Answer: entries filled in.
+    uint32_t count;
+    // Answer: 1 when there are more.
+    uint32_t more;
+    // 0.
+    uint32_t reserved;
+    // Answer: the entries.
+    fs_control_holding entries[FS_CONTROL_HOLDINGS_ENTRIES];
+} fs_control_holdings;
+
 // Look whether everything in the volume is as it must be. Changes nothing. Takes the longer the more there is; it is for
 // tests, and for who suspects a fault of the volume's.
 typedef struct fs_control_check {
@@ -1548,6 +1612,17 @@ fs_result fs_ref_find(const fs_volume *volume,
 //
 // Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_INVALID` for an unknown kind.
 fs_result fs_ref_info(const fs_volume *volume, fs_ref id, fs_ref_record *record);
+
+// What a branch or snapshot holds, and what deleting it would free. Takes as long as freeing that would, and what differs from what
+// it grew from; nobody waits for it meanwhile, and what others do meanwhile may be counted or not.
+//
+// `id`: which.
+// `holdings`: the answer; its `size` must be set.
+//
+// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_INVALID` for an unknown kind.
+fs_result fs_ref_holdings(const fs_volume *volume,
+                          fs_ref id,
+                          fs_holdings *holdings);
 
 // Gives branches and snapshots to `callback`, oldest first.
 //
@@ -2771,6 +2846,32 @@ FS_ASSERT_LAYOUT(offsetof(fs_activity, operations) == 136);
 FS_ASSERT_LAYOUT(sizeof(fs_control_activity) == 7960);
 FS_ASSERT_LAYOUT(offsetof(fs_control_activity, header) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_control_activity, activity) == 144);
+FS_ASSERT_LAYOUT(sizeof(fs_holdings) == 96);
+FS_ASSERT_LAYOUT(offsetof(fs_holdings, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_holdings, reserved0) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_holdings, inodes) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_holdings, content_bytes) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_holdings, shared_bytes) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_holdings, exclusive_inodes) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_holdings, exclusive_content_bytes) == 40);
+FS_ASSERT_LAYOUT(offsetof(fs_holdings, exclusive_memory_bytes) == 48);
+FS_ASSERT_LAYOUT(offsetof(fs_holdings, exclusive_spilled_bytes) == 56);
+FS_ASSERT_LAYOUT(offsetof(fs_holdings, exclusive_metadata_bytes) == 64);
+FS_ASSERT_LAYOUT(offsetof(fs_holdings, reserved) == 72);
+FS_ASSERT_LAYOUT(sizeof(fs_control_holding) == 368);
+FS_ASSERT_LAYOUT(offsetof(fs_control_holding, name) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_control_holding, id) == 256);
+FS_ASSERT_LAYOUT(offsetof(fs_control_holding, kind) == 264);
+FS_ASSERT_LAYOUT(offsetof(fs_control_holding, reserved) == 268);
+FS_ASSERT_LAYOUT(offsetof(fs_control_holding, holdings) == 272);
+FS_ASSERT_LAYOUT(sizeof(fs_control_holdings) == 14888);
+FS_ASSERT_LAYOUT(offsetof(fs_control_holdings, header) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_control_holdings, after_id) == 144);
+FS_ASSERT_LAYOUT(offsetof(fs_control_holdings, after_kind) == 152);
+FS_ASSERT_LAYOUT(offsetof(fs_control_holdings, count) == 156);
+FS_ASSERT_LAYOUT(offsetof(fs_control_holdings, more) == 160);
+FS_ASSERT_LAYOUT(offsetof(fs_control_holdings, reserved) == 164);
+FS_ASSERT_LAYOUT(offsetof(fs_control_holdings, entries) == 168);
 FS_ASSERT_LAYOUT(sizeof(fs_control_view) == 1304);
 FS_ASSERT_LAYOUT(offsetof(fs_control_view, id) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_control_view, shows_id) == 8);

@@ -45,7 +45,7 @@ pub(crate) enum Verb {
     Diff(DiffArgs),
     /// Show the lineage of branches and snapshots as a tree
     Log(Format),
-    /// Show what this mount point shows, and what has changed since it grew from its parent
+    /// Show what this mount point shows, what has changed since it grew from its parent, how much room is left, and which branches and snapshots hold most
     Status(Format),
     /// List the volumes that are alive, and where they are mounted
     List(Format),
@@ -214,11 +214,16 @@ pub(crate) struct DiffArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Operations are counted since the volume began. Of those that come often one in 64 is timed, of the
-others each. `99 %` is what all but one in a hundred stayed below, to a factor of two.")]
+others each. `99 %` is what all but one in a hundred stayed below, to a factor of two.
+
+EXCLUSIVE is what only that branch or snapshot holds: deleting it frees as much.")]
 pub(crate) struct StatsArgs {
     /// Print them again and again: on a terminal in place, elsewhere a line each time
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Print what each branch and snapshot holds, shares, and holds alone
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) refs: bool,
     /// How long to wait between, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "1", requires = "watch", value_parser = crate::size::seconds)]
     pub(crate) interval: Duration,

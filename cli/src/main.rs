@@ -15,6 +15,7 @@ mod errors;
 mod flush;
 mod fuse;
 mod helper;
+mod holdings;
 mod list;
 mod log;
 mod mount;

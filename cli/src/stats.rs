@@ -12,6 +12,7 @@ use serde::Serialize;
 use self::activity::Activity;
 use crate::args::StatsArgs;
 use crate::errors::{Exit, Result};
+use crate::holdings;
 use crate::output::{Out, count_of};
 use crate::size::human;
 use crate::volume::Volume;
@@ -42,10 +43,24 @@ pub(crate) fn run(args: &StatsArgs) -> Result<Exit> {
     if args.watch {
         return watch(&mut volume, &mut out, args.interval, args.format.json);
     }
+    if args.refs {
+        return refs(&mut volume, out, args.format.json);
+    }
     let stats = ask(&mut volume)?;
     match args.format.json {
         true => out.json(&stats)?,
         false => print(&mut out, &stats, None)?,
+    }
+    out.end()?;
+    Ok(Exit::Done)
+}
+
+/// What each branch and snapshot holds.
+fn refs(volume: &mut Volume, mut out: Out, json: bool) -> Result<Exit> {
+    let all = holdings::all(volume)?;
+    match json {
+        true => out.json(&all)?,
+        false => out.table(&holdings::HEADINGS, &all.iter().map(holdings::row).collect::<Vec<_>>())?,
     }
     out.end()?;
     Ok(Exit::Done)

@@ -1,4 +1,4 @@
-//! `bough status`: what is mounted here, and what has changed since it grew from its parent.
+//! `bough status`: what is mounted here, what has changed since it grew from its parent, and what there is room for.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::args::Format;
 use crate::diff::{self, Counts};
 use crate::errors::{Exit, Result};
+use crate::holdings::{self, Holding};
 use crate::output::{Out, local_time, printable};
 use crate::refs::{self, Kind, Ref};
 use crate::size::human;
@@ -31,9 +32,16 @@ struct Status {
     used_bytes: u64,
     memory_bytes: u64,
     spill_bytes: u64,
+    capacity_bytes: u64,
+    free_bytes: u64,
+    /// The branches and snapshots that hold most alone.
+    holders: Vec<Holding>,
     #[serde(skip)]
     created: i64,
 }
+
+/// So many holders are named.
+const HOLDERS: usize = 5;
 
 pub(crate) fn run(format: &Format) -> Result<Exit> {
     let mut volume = Volume::here()?;
@@ -41,10 +49,27 @@ pub(crate) fn run(format: &Format) -> Result<Exit> {
     let mut out = Out::new();
     match format.json {
         true => out.json(&status)?,
-        false => out.fields(&fields(&status))?,
+        false => print(&mut out, &status)?,
     }
     out.end()?;
     Ok(Exit::Done)
+}
+
+fn print(out: &mut Out, status: &Status) -> Result<()> {
+    out.fields(&fields(status))?;
+    if !status.holders.is_empty() {
+        out.line("")?;
+        out.table(&["LARGEST HOLDERS", "KIND", "DELETING FREES", "METADATA", "SPILLED"], &holders(status))?;
+    }
+    Ok(())
+}
+
+fn holders(status: &Status) -> Vec<Vec<String>> {
+    let row = |holder: &Holding| {
+        let bytes = [holder.exclusive_bytes, holder.exclusive_metadata_bytes, holder.exclusive_spilled_bytes];
+        [holder.name.clone(), holder.kind.noun().to_owned()].into_iter().chain(bytes.map(human)).collect()
+    };
+    status.holders.iter().map(row).collect()
 }
 
 fn look(volume: &mut Volume) -> Result<Status> {
@@ -67,6 +92,9 @@ fn look(volume: &mut Volume) -> Result<Status> {
         used_bytes: stats.used_bytes,
         memory_bytes: stats.memory_bytes,
         spill_bytes: stats.spill_bytes,
+        capacity_bytes: stats.capacity_bytes,
+        free_bytes: stats.capacity_bytes.saturating_sub(stats.used_bytes),
+        holders: holdings::largest(holdings::all(volume)?, HOLDERS),
         created: shown.created,
     })
 }
@@ -90,12 +118,14 @@ fn fields(status: &Status) -> Vec<(&'static str, String)> {
             ),
         ),
         ("spilled", human(status.spill_bytes)),
+        ("room left", format!("{} of {}", human(status.free_bytes), human(status.capacity_bytes))),
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::holdings::tests::holding;
 
     fn status() -> Status {
         Status {
@@ -112,6 +142,9 @@ mod tests {
             used_bytes: 3 << 20,
             memory_bytes: 1 << 30,
             spill_bytes: 1 << 20,
+            capacity_bytes: 3 << 30,
+            free_bytes: 2 << 30,
+            holders: vec![holding("old", 2 << 20)],
             created: 0,
         }
     }
@@ -121,13 +154,15 @@ mod tests {
         let fields = fields(&status());
         assert!(fields.contains(&("content", "2.0 MiB of 1.0 GiB in memory".into())));
         assert!(fields.contains(&("grew from", "nothing".into())));
+        assert!(fields.contains(&("room left", "2.0 GiB of 3.0 GiB".into())));
+        assert_eq!(holders(&status()), [["old", "snapshot", "2.0 MiB", "512 KiB", "1.0 MiB"]]);
     }
 
     #[test]
     fn json_has_the_fields_that_are_documented() {
         let json = serde_json::to_value(status()).unwrap();
         let names: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(names.len(), 13);
+        assert_eq!(names.len(), 16);
         assert!(names.contains(&"memory_bytes") && json["parent"].is_null());
     }
 }

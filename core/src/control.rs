@@ -9,6 +9,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::error::{Error, Result, tables};
 use crate::history::diff::DiffEntry;
+use crate::history::holdings::Holdings;
 use crate::history::refs::RefInfo;
 use crate::meter::{LATENCY_BUCKETS, OPERATIONS, Operation};
 use crate::types::{BranchId, Caller, Privileges, RefId, SnapshotId, ViewId};
@@ -53,6 +54,7 @@ messages! {
     fs_control_views = request::FS_CONTROL_VIEWS;
     fs_control_attach = request::FS_CONTROL_ATTACH;
     fs_control_activity = request::FS_CONTROL_ACTIVITY;
+    fs_control_holdings = request::FS_CONTROL_HOLDINGS;
     fs_control_check = request::FS_CONTROL_CHECK;
 }
 
@@ -147,6 +149,7 @@ impl View {
             request::FS_CONTROL_STATS => answer(bytes, |message| self.control_stats(message)),
             request::FS_CONTROL_VIEWS => answer(bytes, |message| self.control_views(message)),
             request::FS_CONTROL_ACTIVITY => answer(bytes, |message| self.control_activity(message)),
+            request::FS_CONTROL_HOLDINGS => answer(bytes, |message| self.control_holdings(message)),
             request::FS_CONTROL_CHECK => answer(bytes, |message| self.control_check(message)),
             _ => Err(Error::BadStructure("no control request of that number")),
         }
@@ -273,6 +276,21 @@ impl View {
         Ok(())
     }
 
+    fn control_holdings(&self, message: &mut fs_control_holdings) -> Result<()> {
+        let after = join(message.after_id, message.after_kind);
+        let mut page = self.volume.list_refs(after, FS_CONTROL_HOLDINGS_ENTRIES + 1);
+        message.more = u32::from(page.len() > FS_CONTROL_HOLDINGS_ENTRIES);
+        page.truncate(FS_CONTROL_HOLDINGS_ENTRIES);
+        message.count = page.len() as u32;
+        for (entry, info) in message.entries.iter_mut().zip(&page) {
+            let (id, kind) = split(info.id);
+            // What has been deleted since it was listed holds nothing.
+            let holdings = fs_holdings::of(&self.volume.holdings(info.id).unwrap_or_default());
+            *entry = fs_control_holding { name: name_field(&info.name), id, kind, reserved: 0, holdings };
+        }
+        Ok(())
+    }
+
     fn control_views(&self, message: &mut fs_control_views) -> Result<()> {
         let mut views = self.volume.views();
         views.retain(|view| view.id > ViewId(message.after));
@@ -311,6 +329,24 @@ impl fs_activity {
             };
         }
         answer
+    }
+}
+
+impl fs_holdings {
+    pub(crate) fn of(holdings: &Holdings) -> fs_holdings {
+        fs_holdings {
+            size: size_of::<fs_holdings>() as u32,
+            reserved0: 0,
+            inodes: holdings.inodes,
+            content_bytes: holdings.content_bytes,
+            shared_bytes: holdings.shared_bytes(),
+            exclusive_inodes: holdings.exclusive.inodes,
+            exclusive_content_bytes: holdings.exclusive.content_bytes,
+            exclusive_memory_bytes: holdings.exclusive.memory_bytes,
+            exclusive_spilled_bytes: holdings.exclusive.spilled_bytes,
+            exclusive_metadata_bytes: holdings.exclusive.metadata_bytes,
+            reserved: [0; 3],
+        }
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod gate;
 pub(crate) mod head;
+pub(crate) mod holdings;
 pub(crate) mod live;
 pub(crate) mod open_streams;
 pub(crate) mod reaper;

@@ -24,6 +24,7 @@ use std::sync::{Arc, Weak};
 use crossbeam_utils::CachePadded;
 
 pub(crate) use self::blob::Blob;
+use crate::reckoning::Reckoning;
 use crate::sync::Mutex;
 
 /// What metadata is for.
@@ -274,6 +275,11 @@ impl Charge {
     pub(crate) fn ledger(&self) -> Ledger {
         self.ledger
     }
+
+    /// How many bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes as usize
+    }
 }
 
 impl Clone for Charge {
@@ -355,6 +361,11 @@ impl<T: Footprint> Entered<T> {
     pub(crate) fn new(ledger: Ledger, value: T) -> Arc<Self> {
         let charge = Charge::new(ledger, Kind::Extras, arc_bytes::<Self>() + value.heap_bytes());
         Arc::new(Self { value, charge })
+    }
+
+    /// Counts it, if it would go with this holder; says whether.
+    pub(crate) fn count_sole(this: &Arc<Self>, reckoning: &mut Reckoning) -> bool {
+        reckoning.lets_metadata_go(Arc::as_ptr(this), Arc::strong_count(this), this.charge.bytes())
     }
 
     /// What the value becomes by `change`, in place if nobody else has it.

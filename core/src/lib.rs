@@ -20,6 +20,7 @@ pub mod limits;
 mod meter;
 mod operations;
 mod radix;
+mod reckoning;
 mod striped;
 mod sync;
 mod tree;
@@ -32,6 +33,7 @@ pub use data::Pin;
 pub use error::{Error, Result};
 pub use history::diff::{Aspects, Diff, DiffEntry, DiffKind};
 pub use history::events::{Event, EventKind, Events, Next};
+pub use history::holdings::{Exclusive, Holdings};
 pub use history::refs::{FIRST_BRANCH, RefInfo, check_name as check_ref_name};
 pub use meter::{FIRST_BUCKET_NS, LATENCY_BUCKETS, OPERATIONS, Operation, OperationStats};
 pub use operations::{

@@ -12,6 +12,7 @@
 mod check;
 mod diff;
 mod node;
+mod sole;
 #[cfg(test)]
 mod tests;
 

@@ -17,6 +17,7 @@ use crate::context::{Clock, Context, SystemClock};
 use crate::data::{CHUNK_BYTES, ChunkStore, StoreConfig};
 use crate::error::{Error, Result};
 use crate::history::diff::Diff;
+use crate::history::holdings::Holdings;
 use crate::history::reaper::Reaper;
 use crate::history::refs::{RefInfo, Refs};
 use crate::limits;
@@ -371,6 +372,15 @@ impl Volume {
             spill_written_bytes: store.written_bytes,
             operations: self.context.meters.stats(),
         }
+    }
+
+    /// What a branch or snapshot holds, and what deleting it would free. Costs what would be freed, and what differs from what it
+    /// grew from. What others do meanwhile may be counted or not.
+    ///
+    /// Errors: [`Error::NoSuchRef`].
+    pub fn holdings(&self, id: RefId) -> Result<Holdings> {
+        let (held, parents, entry_bytes) = self.refs.held(id)?;
+        Ok(held.holdings(&parents, entry_bytes))
     }
 
     /// Space and inodes, as statvfs(3) counts them.

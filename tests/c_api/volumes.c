@@ -149,6 +149,15 @@ static bool note_ref(void *context, const fs_ref_record *record) {
 
 static void refs_are_listed_by_kind(const fs_volume *volume) {
     struct listing all = {0, 100, ""}, snapshots = {0, 100, ""}, branches = {0, 100, ""}, one = {0, 1, ""};
+    FS_STRUCT(fs_holdings, holdings);
+    OK(fs_ref_holdings(volume, (fs_ref){1, FS_REF_BRANCH, 0}, &holdings));
+    CHECK(holdings.size == sizeof holdings && holdings.inodes >= 1);
+    CHECK(holdings.content_bytes == holdings.shared_bytes + holdings.exclusive_content_bytes);
+    ANSWERS(FS_NO_SUCH_REF, fs_ref_holdings(volume, (fs_ref){999, FS_REF_BRANCH, 0}, &holdings));
+    ANSWERS(FS_INVALID, fs_ref_holdings(volume, (fs_ref){1, 9, 0}, &holdings));
+    holdings.size = 1;
+    ANSWERS(FS_BAD_STRUCTURE, fs_ref_holdings(volume, (fs_ref){1, FS_REF_BRANCH, 0}, &holdings));
+
     OK(fs_ref_list(volume, note_ref, &all));
     OK(fs_snapshot_list(volume, note_ref, &snapshots));
     OK(fs_branch_list(volume, note_ref, &branches));

@@ -240,6 +240,34 @@ fn stats_tell_what_was_done_and_how_long_it_took() {
 }
 
 #[test]
+fn stats_and_status_tell_what_deleting_would_free() {
+    let place = Place::mounted();
+    place.write("mnt/big", &"x".repeat(3 << 20));
+    place.here(&["snapshot", "create", "old"]).done();
+    fs::remove_file(place.at("mnt/big")).unwrap();
+    place.write("mnt/small", "y");
+    write_back(&place.at("mnt"));
+    let refs = place.json(&["stats", "--refs", "--json"]);
+    assert_eq!((&refs[0]["name"], &refs[1]["name"]), (&json!("main"), &json!("old")));
+    assert_eq!(refs[1]["content_bytes"], 3 << 20);
+    assert!(refs[1]["exclusive_bytes"].as_u64() >= Some(3 << 20) && refs[1]["shared_bytes"] == 0, "{refs}");
+    let out = place.here(&["stats", "--refs"]).done();
+    assert!(out.contains("EXCLUSIVE") && out.lines().count() == 3, "{out}");
+    let status = place.json(&["status", "--json"]);
+    assert_eq!(status["holders"][0]["name"], "old");
+    assert!(status["free_bytes"].as_u64() < status["capacity_bytes"].as_u64());
+    let out = place.here(&["status"]).done();
+    assert!(out.contains("room left") && out.contains("LARGEST HOLDERS") && out.contains("DELETING FREES"), "{out}");
+    let used = |stats: &Value| stats["used_bytes"].as_u64().unwrap();
+    let before = used(&place.json(&["stats", "--json"]));
+    place.here(&["snapshot", "delete", "old"]).done();
+    wait_until("what it held is freed", || {
+        before - used(&place.json(&["stats", "--json"])) >= refs[1]["exclusive_bytes"].as_u64().unwrap()
+    });
+    place.here(&["stats", "--refs", "--watch"]).refused_with_talk();
+}
+
+#[test]
 fn stats_are_watched_line_by_line_at_an_interval() {
     let place = Place::mounted();
     place.here(&["stats", "--interval", "2"]).refused_with_talk();

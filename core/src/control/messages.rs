@@ -17,6 +17,8 @@ pub const FS_CONTROL_TEXT_BYTES: usize = 128;
 pub const FS_CONTROL_LIST_ENTRIES: usize = 40;
 /// Entries in one `fs_control_views`.
 pub const FS_CONTROL_VIEWS_ENTRIES: usize = 8;
+/// Entries in one `fs_control_holdings`.
+pub const FS_CONTROL_HOLDINGS_ENTRIES: usize = 40;
 /// Bytes in one `fs_control_diff_read`.
 pub const FS_CONTROL_DIFF_BYTES: usize = 16_000;
 
@@ -69,6 +71,8 @@ pub mod request {
     pub const FS_CONTROL_ATTACH: u32 = 13;
     /// `fs_control_activity`: what the volume did, and how long it took.
     pub const FS_CONTROL_ACTIVITY: u32 = 14;
+    /// `fs_control_holdings`: what branches and snapshots hold.
+    pub const FS_CONTROL_HOLDINGS: u32 = 15;
     /// `fs_control_check`: look whether the volume is sound. From 64 on are requests for those who build hosts.
     pub const FS_CONTROL_CHECK: u32 = 64;
 }
@@ -392,6 +396,70 @@ pub struct fs_control_activity {
     pub header: fs_control_header,
     /// Answer.
     pub activity: fs_activity,
+}
+
+/// What a branch or snapshot holds.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+pub struct fs_holdings {
+    /// `sizeof(fs_holdings)`.
+    pub size: u32,
+    /// 0.
+    pub reserved0: u32,
+    /// Inodes.
+    pub inodes: u64,
+    /// Bytes of content of all its files. A chunk that two of its files share counts twice.
+    pub content_bytes: u64,
+    /// Bytes of it that other branches and snapshots, or other files of this one, hold too.
+    pub shared_bytes: u64,
+    /// Inodes, or versions of them, that only it holds.
+    pub exclusive_inodes: u64,
+    /// Bytes of content that only it holds.
+    pub exclusive_content_bytes: u64,
+    /// Bytes of memory that deleting it frees.
+    pub exclusive_memory_bytes: u64,
+    /// Bytes of the spill file that deleting it frees.
+    pub exclusive_spilled_bytes: u64,
+    /// Those of the bytes of memory that are not content: inodes, names, tables.
+    pub exclusive_metadata_bytes: u64,
+    /// 0.
+    pub reserved: [u64; 3],
+}
+
+/// A branch or snapshot, and what it holds.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct fs_control_holding {
+    /// Its name.
+    pub name: fs_control_name,
+    /// Its id.
+    pub id: u64,
+    /// `FS_REF_BRANCH` or `FS_REF_SNAPSHOT`.
+    pub kind: u32,
+    /// 0.
+    pub reserved: u32,
+    /// What it holds.
+    pub holdings: fs_holdings,
+}
+
+/// A page of what branches and snapshots hold, oldest first.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct fs_control_holdings {
+    /// The beginning of every message.
+    pub header: fs_control_header,
+    /// Begin after this id; 0: from the first.
+    pub after_id: u64,
+    /// And this kind.
+    pub after_kind: u32,
+    /// Answer: entries filled in.
+    pub count: u32,
+    /// Answer: 1 when there are more.
+    pub more: u32,
+    /// 0.
+    pub reserved: u32,
+    /// Answer: the entries.
+    pub entries: [fs_control_holding; FS_CONTROL_HOLDINGS_ENTRIES],
 }
 
 /// A view in a list.

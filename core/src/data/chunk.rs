@@ -24,7 +24,7 @@ mod tests;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
 
-use self::cell::{BytesRead, BytesWrite, Cell};
+use self::cell::{BytesRead, BytesWrite, CELL_BYTES, Cell};
 pub(crate) use self::check::Census;
 use self::depot::{Depot, Need};
 use self::region::Frame;
@@ -34,6 +34,7 @@ pub(crate) use self::{device::SpillDevice, spill::SpillConfig, store::StoreUsage
 use crate::error::Result;
 use crate::ledger::{Kind, Ledger};
 use crate::radix::Value;
+use crate::reckoning::Reckoning;
 
 /// Size of a chunk.
 pub(crate) const CHUNK_BYTES: usize = 65_536;
@@ -143,6 +144,21 @@ impl Chunk {
         if let Some(first) = chunks.peek() {
             let depot = Arc::clone(first.cell.depot());
             depot.fetch_later(chunks.map(|chunk| Arc::downgrade(&chunk.cell)).collect());
+        }
+    }
+
+    /// Counts the chunk, if it would go with this handle.
+    pub(crate) fn count_sole(&self, reckoning: &mut Reckoning) {
+        if !reckoning.lets_go(Arc::as_ptr(&self.cell), self.cell.handles()) {
+            return;
+        }
+        let counted = &mut reckoning.counted;
+        counted.content_bytes += CHUNK_BYTES as u64;
+        if self.cell.is_resident() {
+            counted.memory_bytes += CHUNK_BYTES as u64;
+        } else {
+            counted.memory_bytes += CELL_BYTES;
+            counted.spilled_bytes += CHUNK_BYTES as u64;
         }
     }
 

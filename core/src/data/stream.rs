@@ -16,6 +16,7 @@ mod compare;
 mod copy;
 mod pin;
 mod small;
+mod sole;
 #[cfg(test)]
 mod tests;
 

@@ -67,6 +67,7 @@ structures! {
     fs_config { reserved }
     fs_counters { reserved0, reserved }
     fs_activity { reserved0, reserved }
+    fs_holdings { reserved0, reserved }
     fs_caller { reserved0, reserved }
     fs_attr { reserved0, reserved }
     fs_entry { reserved0, reserved }
@@ -159,6 +160,15 @@ layouts! {
         spill_read_bytes 56, spill_written_bytes 64, reserved 72, operations 136
     }
     fs_control_activity 7960 { header 0, activity 144 }
+    fs_holdings 96 {
+        size 0, reserved0 4, inodes 8, content_bytes 16, shared_bytes 24, exclusive_inodes 32,
+        exclusive_content_bytes 40, exclusive_memory_bytes 48, exclusive_spilled_bytes 56,
+        exclusive_metadata_bytes 64, reserved 72
+    }
+    fs_control_holding 368 { name 0, id 256, kind 264, reserved 268, holdings 272 }
+    fs_control_holdings 14888 {
+        header 0, after_id 144, after_kind 152, count 156, more 160, reserved 164, entries 168
+    }
     fs_control_view 1304 { id 0, shows_id 8, shows_kind 16, flags 20, shows 24, label 280 }
     fs_control_views 10592 { header 0, after 144, count 152, reserved 156, entries 160 }
     fs_control_attach 1440 { header 0, shows 144, label 400, flags 1424, reserved 1428, view 1432 }

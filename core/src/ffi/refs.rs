@@ -8,7 +8,7 @@ use super::types::fs_ref;
 use super::view::fs_view;
 use super::volume::fs_volume;
 use crate::control::filled;
-use crate::control::messages::FS_CONTROL_NAME_BYTES;
+use crate::control::messages::{FS_CONTROL_NAME_BYTES, fs_holdings};
 use crate::history::refs::RefInfo;
 use crate::types::RefId;
 
@@ -102,6 +102,29 @@ pub unsafe extern "C" fn fs_ref_info(volume: *const fs_volume, id: fs_ref, recor
         call(volume, |volume| {
             let record = output_structure(record)?;
             record.put(fs_ref_record::of(&volume.0.ref_info(id.id()?)?));
+            Ok(())
+        })
+    }
+}
+
+/// What a branch or snapshot holds, and what deleting it would free. Takes as long as freeing that would, and what differs from what
+/// it grew from; nobody waits for it meanwhile, and what others do meanwhile may be counted or not.
+///
+/// `id`: which.
+/// `holdings`: the answer; its `size` must be set.
+///
+/// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_INVALID` for an unknown kind.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_ref_holdings(
+    volume: *const fs_volume,
+    id: fs_ref,
+    holdings: *mut fs_holdings,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(volume, |volume| {
+            let holdings = output_structure(holdings)?;
+            holdings.put(fs_holdings::of(&volume.0.holdings(id.id()?)?));
             Ok(())
         })
     }

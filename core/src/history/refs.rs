@@ -13,6 +13,7 @@ use super::Tree;
 use super::check::{Seen, SeenHead};
 use super::gate::close_all;
 use super::head::Head;
+use super::holdings::Held;
 use crate::check::CheckReport;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -44,6 +45,9 @@ pub struct RefInfo {
     pub inodes: u64,
 }
 
+/// How far back a tree is looked for whose content is known already. Beyond that one is summed up as a whole.
+const LOOK_BACK: usize = 4096;
+
 enum State {
     /// Nobody views it: a table, as a snapshot's.
     Dormant(Arc<FrozenTable>),
@@ -60,7 +64,7 @@ struct Ref {
     /// Snapshots that were named by count.
     numbered: u64,
     state: State,
-    _charge: Charge,
+    charge: Charge,
 }
 
 /// What a branch or snapshot takes of a registry.
@@ -184,6 +188,25 @@ impl Refs {
         with(seen, report)
     }
 
+    /// A tree, those that it grew from, the nearest first, up to one whose content is known, and what it takes of the registry.
+    pub(crate) fn held(&self, id: RefId) -> Result<(Held, Vec<Arc<FrozenTable>>, usize)> {
+        let registry = self.registry();
+        let found = registry.get(id)?;
+        let held = match &found.state {
+            State::Dormant(table) | State::Snapshot(table) => Held::Frozen(table.clone()),
+            State::Active(head) => Held::Live(head.clone()),
+        };
+        let mut parents = Vec::new();
+        let mut above = found.parent;
+        while let Some(Ref { parent, state: State::Snapshot(table), .. }) = above.and_then(|id| registry.get(id).ok())
+            && parents.len() < LOOK_BACK
+        {
+            parents.push(table.clone());
+            above = if table.content_bytes.get().is_some() { None } else { *parent };
+        }
+        Ok((held, parents, found.charge.bytes()))
+    }
+
     pub(crate) fn snapshot(&self, branch: BranchId, name: Option<&str>, context: &Context) -> Result<SnapshotId> {
         let mut registry = self.registry();
         if registry.snapshots >= limits::SNAPSHOTS {
@@ -191,7 +214,7 @@ impl Refs {
         }
         let name = registry.name_for_snapshot(branch, name)?;
         let source = registry.get_mut(RefId::Branch(branch))?;
-        let (table, parent) = (source.frozen(context), source.parent);
+        let (table, parent) = (source.copy(context), source.parent);
         let state = State::Snapshot(table);
         let id = registry.add(name, context.clock.now(), parent, state, false);
         registry.set_parent(RefId::Branch(branch), Some(id));
@@ -205,7 +228,7 @@ impl Refs {
             return Err(Error::Limit("branches of one volume: 1,048,576"));
         }
         let name = registry.free_name(name)?;
-        let state = State::Dormant(registry.get(from)?.frozen(context));
+        let state = State::Dormant(registry.get(from)?.copy(context));
         let id = registry.add(name, context.clock.now(), Some(from), state, true);
         let RefId::Branch(branch) = id else { unreachable!("invariant: added as a branch") };
         Ok(branch)
@@ -286,6 +309,14 @@ impl Ref {
         Seen { id, name: self.name.clone(), table, views: self.views, head }
     }
 
+    /// As [`Ref::frozen`], but a table of its own: so that what trees share is counted at their nodes, and nowhere else.
+    fn copy(&self, context: &Context) -> Arc<FrozenTable> {
+        match &self.state {
+            State::Dormant(table) | State::Snapshot(table) => Arc::new(FrozenTable::clone(table)),
+            State::Active(head) => Arc::new(head.freeze(context)),
+        }
+    }
+
     fn wake(&mut self, context: &Context) -> Tree {
         if let State::Dormant(table) = &self.state {
             self.state = State::Active(Arc::new(Head::grow(table, context.new_epoch())));
@@ -311,8 +342,8 @@ impl Registry {
         let at = Order(self.last_id, is_branch);
         let id = ref_of(at);
         let children = BTreeSet::new();
-        let _charge = Charge::new(state.ledger(), Kind::History, ref_bytes(&name));
-        let new = Ref { name: name.clone(), created, parent, children, views: 0, numbered: 0, state, _charge };
+        let charge = Charge::new(state.ledger(), Kind::History, ref_bytes(&name));
+        let new = Ref { name: name.clone(), created, parent, children, views: 0, numbered: 0, state, charge };
         self.by_id.insert(at, new);
         self.by_name.insert(name, id);
         if let Some(parent) = parent.and_then(|parent| self.get_mut(parent).ok()) {

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use triomphe::{Arc, HeaderSlice};
 
 use super::{Charge, Kind, Ledger, heap_bytes};
+use crate::reckoning::Reckoning;
 
 /// What the count of holders and the charge take before the bytes.
 const HEAD_BYTES: usize = size_of::<usize>() + size_of::<Charge>();
@@ -31,6 +32,11 @@ impl Blob {
     /// The bytes, to be changed, if nobody else has them.
     pub(crate) fn get_mut(&mut self) -> Option<&mut [u8]> {
         Arc::get_mut(&mut self.0).map(|inner| &mut inner.slice)
+    }
+
+    /// Counts it, if it would go with this holder.
+    pub(crate) fn count_sole(&self, reckoning: &mut Reckoning) {
+        reckoning.lets_metadata_go(self.0.as_ptr().cast::<u8>(), Arc::strong_count(&self.0), self.0.header.bytes());
     }
 
     /// What it takes of the heap.

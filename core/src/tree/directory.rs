@@ -24,6 +24,7 @@ use leaf::Leaf;
 use super::name::{HASH_BITS, NameRules};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
+use crate::reckoning::Reckoning;
 use crate::types::{FileKind, InodeId};
 
 /// Bits of a key that tell entries of equal hash apart.
@@ -55,6 +56,11 @@ impl Directory {
     /// An empty directory.
     pub(crate) fn new(ledger: Ledger) -> Directory {
         Directory { root: Node::empty(ledger), subdirectories: 0 }
+    }
+
+    /// Counts what would go with this holder.
+    pub(crate) fn count_sole(&self, reckoning: &mut Reckoning) {
+        self.root.count_sole(reckoning);
     }
 
     /// Number of entries.

@@ -17,6 +17,7 @@ use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::ledger::{Blob, Counted, Entered, Footprint, Kind, Ledger, Tally, arc_bytes};
 use crate::operations::acl::Acl;
+use crate::reckoning::Reckoning;
 use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
 use crate::types::{Attr, FileKind, InodeId, StreamId, Time};
 
@@ -274,9 +275,53 @@ impl Record {
     }
 
     /// Bytes of storage of all its streams.
-    fn allocated(&self) -> u64 {
+    pub(crate) fn allocated(&self) -> u64 {
         let content = if let Content::File(stream) = &self.content { stream.allocated() } else { 0 };
         content + self.streams().map_or(0, Streams::allocated)
+    }
+
+    /// Counts what would go with this record, step by step: a step is a stream and a place in it. Answers the next.
+    pub(crate) fn count_sole(&self, reckoning: &mut Reckoning, (at, start): (usize, u64)) -> Option<(usize, u64)> {
+        let stream = match (at, &self.content) {
+            (0, Content::File(stream)) => Some(stream),
+            (0, _) => None,
+            _ => Some(&self.sole_streams(reckoning, (at, start))?.nth(at - 1)?.content),
+        };
+        if (at, start) == (0, 0) {
+            self.count_sole_metadata(reckoning);
+        }
+        match stream.and_then(|stream| stream.count_sole(reckoning, start)) {
+            Some(next) => Some((at, next)),
+            None => Some((at + 1, 0)),
+        }
+    }
+
+    fn count_sole_metadata(&self, reckoning: &mut Reckoning) {
+        match &self.content {
+            Content::Directory(directory) => directory.count_sole(reckoning),
+            Content::Symlink(target) => target.count_sole(reckoning),
+            Content::File(_) | Content::Device(_) | Content::None => {}
+        }
+        if let Names::Many(set) = &self.names {
+            Entered::count_sole(set, reckoning);
+        }
+        if let Some(extra) = &self.extra {
+            Entered::count_sole(extra, reckoning);
+        }
+    }
+
+    /// The named streams, if they would go with this record; whose extras have been counted.
+    fn sole_streams(
+        &self,
+        reckoning: &mut Reckoning,
+        step: (usize, u64),
+    ) -> Option<impl Iterator<Item = &NamedStream>> {
+        let extra = self.extra.as_ref()?;
+        let streams = extra.streams.as_ref()?;
+        let (place, holders) = (Arc::as_ptr(streams), Arc::strong_count(streams));
+        let goes = reckoning.has_let_go(Arc::as_ptr(extra), Arc::strong_count(extra))
+            && if step == (1, 0) { reckoning.lets_go(place, holders) } else { reckoning.has_let_go(place, holders) };
+        goes.then(|| streams.all())
     }
 
     pub(crate) fn is_directory(&self) -> bool {

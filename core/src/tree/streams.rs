@@ -54,6 +54,11 @@ impl Streams {
         self.all.iter().map(|stream| &stream.content)
     }
 
+    /// Those, and the ones that are only open.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &NamedStream> {
+        self.all.iter()
+    }
+
     pub(crate) fn get(&self, id: StreamId) -> Option<&NamedStream> {
         self.all.iter().find(|stream| stream.id == id)
     }

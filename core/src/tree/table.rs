@@ -2,12 +2,13 @@
 //! that changes to different inodes seldom meet; ids of one block (64) share a leaf and so a shard.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::inode::Inode;
 use crate::check::{CheckReport, Visited};
 use crate::ledger::{Kind, Ledger};
 use crate::radix::{Radix, Value};
+use crate::reckoning::Reckoning;
 use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
 use crate::types::InodeId;
 
@@ -41,6 +42,8 @@ fn id_at(shard: usize, key: u64) -> InodeId {
 #[derive(Debug, Clone)]
 pub(crate) struct FrozenTable {
     shards: [Shard; SHARDS],
+    /// Bytes of content of all its files, once somebody has asked.
+    pub(crate) content_bytes: OnceLock<u64>,
 }
 
 impl FrozenTable {
@@ -48,7 +51,7 @@ impl FrozenTable {
         let mut shards: [Shard; SHARDS] = std::array::from_fn(|_| Radix::new());
         let (shard, key) = place(root.id);
         shards[shard].insert(key, Arc::new(root));
-        FrozenTable { shards }
+        FrozenTable { shards, content_bytes: OnceLock::new() }
     }
 
     pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
@@ -58,7 +61,7 @@ impl FrozenTable {
 
     /// A table of nothing, which no tree is.
     pub(crate) fn empty() -> FrozenTable {
-        FrozenTable { shards: std::array::from_fn(|_| Radix::new()) }
+        FrozenTable { shards: std::array::from_fn(|_| Radix::new()), content_bytes: OnceLock::new() }
     }
 
     /// Looks at the nodes that were not looked at before.
@@ -83,17 +86,74 @@ impl FrozenTable {
     pub(crate) fn next_difference(&self, other: &FrozenTable, from: Position) -> Option<(Difference, Position)> {
         let mut key = from.key;
         for shard in from.shard..SHARDS {
-            let found = self.shards[shard].diff_from(&other.shards[shard], key, Arc::ptr_eq, |key, a, b| {
-                ControlFlow::Break((key, a.cloned(), b.cloned()))
-            });
-            if let ControlFlow::Break((at, before, after)) = found {
-                let difference = Difference { id: id_at(shard, at), before, after };
-                return Some((difference, Position { shard, key: at + 1 }));
+            let found = next_in_shard(&self.shards[shard], &other.shards[shard], shard, key);
+            if found.is_some() {
+                return found;
             }
             key = 0;
         }
         None
     }
+}
+
+/// Leaves of inodes that are visited in one step: a few hundred inodes, and some ten microseconds.
+const LEAVES: usize = 4;
+
+/// The inodes of a shard that would go with it, from the key `start` on; a few hundred of them, and where to go on.
+fn sole_inodes(shard: &Shard, reckoning: &mut Reckoning, start: u64, into: &mut Vec<Arc<Inode>>) -> Option<u64> {
+    shard.sole_from(reckoning, start, LEAVES, |_, inode| {
+        // A tree has no version twice.
+        if Arc::strong_count(inode) == 1 {
+            into.push(inode.clone());
+        }
+    })
+}
+
+impl FrozenTable {
+    /// See [`sole_inodes`].
+    pub(crate) fn sole_inodes(
+        &self,
+        shard: usize,
+        reckoning: &mut Reckoning,
+        start: u64,
+        into: &mut Vec<Arc<Inode>>,
+    ) -> Option<u64> {
+        sole_inodes(&self.shards[shard], reckoning, start, into)
+    }
+}
+
+impl LiveTable {
+    /// See [`sole_inodes`]. Holds the shard's lock meanwhile.
+    pub(crate) fn sole_inodes(
+        &self,
+        shard: usize,
+        reckoning: &mut Reckoning,
+        start: u64,
+        into: &mut Vec<Arc<Inode>>,
+    ) -> Option<u64> {
+        sole_inodes(&self.read(shard), reckoning, start, into)
+    }
+
+    /// As [`FrozenTable::next_difference`], with the table changing meanwhile: what is changed behind the position is missed.
+    pub(crate) fn next_difference(&self, earlier: &FrozenTable, from: Position) -> Option<(Difference, Position)> {
+        let mut key = from.key;
+        for shard in from.shard..SHARDS {
+            let found = next_in_shard(&earlier.shards[shard], &self.read(shard), shard, key);
+            if found.is_some() {
+                return found;
+            }
+            key = 0;
+        }
+        None
+    }
+}
+
+/// The next key of a shard, at or after `key`, that two tables hold in different versions.
+fn next_in_shard(before: &Shard, after: &Shard, shard: usize, key: u64) -> Option<(Difference, Position)> {
+    let found =
+        before.diff_from(after, key, Arc::ptr_eq, |key, a, b| ControlFlow::Break((key, a.cloned(), b.cloned())));
+    let ControlFlow::Break((at, before, after)) = found else { return None };
+    Some((Difference { id: id_at(shard, at), before, after }, Position { shard, key: at + 1 }))
 }
 
 /// Where a walk over the differences of two tables stands.
@@ -133,7 +193,7 @@ impl LiveTable {
 
     /// The table as it is. The caller makes sure that nobody changes it meanwhile.
     pub(crate) fn freeze(&self) -> FrozenTable {
-        FrozenTable { shards: std::array::from_fn(|i| self.read(i).clone()) }
+        FrozenTable { shards: std::array::from_fn(|i| self.read(i).clone()), content_bytes: OnceLock::new() }
     }
 
     /// Number of inodes.

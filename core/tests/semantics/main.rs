@@ -15,6 +15,7 @@ mod diff;
 mod document;
 mod events;
 mod handles;
+mod holdings;
 mod limits;
 mod listing;
 mod locks;

@@ -31,6 +31,7 @@ const MESSAGES: &[(u32, usize, &[usize])] = &[
     (12, size_of::<fs_control_views>(), &[]),
     (13, size_of::<fs_control_attach>(), &[144]),
     (14, size_of::<fs_control_activity>(), &[]),
+    (15, size_of::<fs_control_holdings>(), &[]),
 ];
 
 pub(crate) const HEADER_BYTES: usize = size_of::<fs_control_header>();

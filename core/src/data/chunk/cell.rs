@@ -90,6 +90,11 @@ impl Cell {
         self.handles.load(Acquire) == 1
     }
 
+    /// How many handles there are now.
+    pub(super) fn handles(&self) -> usize {
+        self.handles.load(Relaxed)
+    }
+
     pub(super) fn add_handle(&self) {
         self.handles.fetch_add(1, Relaxed);
     }

@@ -11,6 +11,7 @@ use super::Entry;
 use super::leaf::{self, Leaf};
 use super::search::{Range, lower_bound};
 use crate::ledger::{Counted, Kind, Ledger, Tally, arc_bytes, heap_bytes};
+use crate::reckoning::Reckoning;
 
 /// Most children of a branch.
 pub(super) const FANOUT: usize = 64;
@@ -71,6 +72,18 @@ impl Node {
         match self {
             Node::Leaf(leaf) => leaf.ledger(),
             Node::Branch(branch) => branch.tally.ledger(),
+        }
+    }
+
+    /// Counts what would go with this holder.
+    pub(super) fn count_sole(&self, reckoning: &mut Reckoning) {
+        match self {
+            Node::Leaf(leaf) => leaf.count_sole(reckoning),
+            Node::Branch(branch) => {
+                if reckoning.lets_metadata_go(Arc::as_ptr(branch), Arc::strong_count(branch), Branch::BYTES) {
+                    branch.children.iter().for_each(|child| child.node.count_sole(reckoning));
+                }
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use super::Entry;
 use super::search::{Range, lower_bound};
 use crate::ledger::{Blob, Kind, Ledger};
 use crate::limits;
+use crate::reckoning::Reckoning;
 use crate::types::{FileKind, InodeId};
 
 /// Most entries of a leaf. Of 32, 64 and 128 the benchmark in `tests.rs` liked 128 best: lookups among a million entries, and the
@@ -168,6 +169,13 @@ impl Leaf {
 
     pub(super) fn ledger(&self) -> Ledger {
         self.ledger
+    }
+
+    /// Counts the buffer, if it would go with this holder.
+    pub(super) fn count_sole(&self, reckoning: &mut Reckoning) {
+        if let Some(buffer) = &self.buffer {
+            buffer.count_sole(reckoning);
+        }
     }
 
     fn bytes(&self) -> &[u8] {

@@ -1,0 +1,30 @@
+//! What of a stream nobody else holds.
+
+use std::sync::Arc;
+
+use super::{Body, Stream};
+use crate::reckoning::Reckoning;
+
+/// Leaves of chunks that are visited in one step: a quarter of a thousand chunks, and some ten microseconds.
+const LEAVES: usize = 4;
+
+impl Stream {
+    /// Counts what would go with this stream, from chunk `start` on. A long stream takes several steps, so that whoever holds it
+    /// can let go between them: answers where to go on.
+    pub(crate) fn count_sole(&self, reckoning: &mut Reckoning, start: u64) -> Option<u64> {
+        match &self.body {
+            Body::Hole => None,
+            Body::Small(small) => {
+                if reckoning.lets_go(Arc::as_ptr(small), Arc::strong_count(small)) {
+                    let bytes = small.bytes().len() as u64;
+                    reckoning.counted.content_bytes += bytes;
+                    reckoning.counted.memory_bytes += bytes;
+                }
+                None
+            }
+            Body::Chunks(chunks) => {
+                chunks.sole_from(reckoning, start, LEAVES, |reckoning, chunk| chunk.count_sole(reckoning))
+            }
+        }
+    }
+}

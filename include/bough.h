@@ -155,6 +155,15 @@
 // Listing: `.` and `..` first.
 #define FS_READDIR_DOTS 2
 
+// Listing: `.` and `..` first, but not in the root, as Windows lists.
+#define FS_READDIR_DOTS_BELOW_ROOT 4
+
+// Listing: names are UTF-16 both ways: those that the call takes, their length in bytes as ever, and with every entry `name_utf16`.
+#define FS_READDIR_UTF16 8
+
+// Path: UTF-16, its components separated by backslashes, as Windows has it.
+#define FS_PATH_WINDOWS 2
+
 // Set: `mode`.
 #define FS_SET_MODE 1
 
@@ -773,6 +782,10 @@ typedef struct fs_dirent {
     size_t name_bytes;
     // Its attributes; NULL when they were not asked for or it was removed meanwhile.
     const fs_attr *attr;
+    // Its name in UTF-16, not ended by a NUL; NULL but with `FS_READDIR_UTF16`.
+    const uint16_t *name_utf16;
+    // Length of `name_utf16`, in units.
+    size_t name_units;
     // 0.
     uint64_t reserved[3];
 } fs_dirent;
@@ -1824,7 +1837,9 @@ fs_result fs_readlink(const fs_view *view,
 // `callback`: called by this thread before the function returns; it may use the volume.
 // `context`: handed to it; may be NULL.
 //
-// Results: `FS_OK`, `FS_NOT_A_DIRECTORY`, `FS_BAD_HANDLE`, `FS_ACCESS_DENIED`, `FS_INVALID` for an unknown flag, `FS_STALE`.
+// Results: `FS_OK`, `FS_NOT_A_DIRECTORY`, `FS_BAD_HANDLE`, `FS_ACCESS_DENIED`, `FS_INVALID` for an unknown flag, `FS_STALE`;
+// `FS_BAD_UTF8` at the entry, with `FS_READDIR_UTF16`, whose name no UTF-16 stands for (there is none with `FS_NAMES_WINDOWS` or
+// `FS_NAMES_MACOS`).
 fs_result fs_readdir(const fs_view *view,
                      const fs_caller *caller,
                      fs_node node,
@@ -1833,6 +1848,120 @@ fs_result fs_readdir(const fs_view *view,
                      uint32_t flags,
                      fs_readdir_callback callback,
                      void *context);
+
+// As `fs_readdir`, for hosts that must know whether the directory changed between two calls (FSKit's enumerateDirectory).
+//
+// `verifier_before`: with a cookie other than 0 the verifier that was answered with it. The cookie stays good while entries come and go;
+// it is refused when the two are not of this directory as the view shows it since its last switch.
+// `verifier`: the directory's verifier now: never 0, and another after every change of its entries.
+//
+// Results: as `fs_readdir`; `FS_BAD_COOKIE` when the listing cannot go on there and must begin anew.
+fs_result fs_readdir_verified(const fs_view *view,
+                              const fs_caller *caller,
+                              fs_node node,
+                              fs_handle handle,
+                              uint64_t cookie,
+                              uint64_t verifier_before,
+                              uint32_t flags,
+                              fs_readdir_callback callback,
+                              void *context,
+                              uint64_t *verifier);
+
+// As `fs_readdir`, but goes on after a name (WinFsp's ReadDirectory). When the entry has gone meanwhile, after where it was.
+//
+// `marker`, `marker_bytes`: the name of the entry given last, `.` or `..` too; of length 0: from the start. UTF-16 with
+// `FS_READDIR_UTF16`.
+//
+// Results: as `fs_readdir`.
+fs_result fs_readdir_after(const fs_view *view,
+                           const fs_caller *caller,
+                           fs_node node,
+                           fs_handle handle,
+                           const char *marker,
+                           size_t marker_bytes,
+                           uint32_t flags,
+                           fs_readdir_callback callback,
+                           void *context);
+
+// Gives the one entry of this name to `callback`, with its name as it is stored: on a volume that takes several spellings for one, that
+// of the entry (WinFsp's GetDirInfoByName, FSKit's lookupItem). Needs search permission, as `fs_lookup` does.
+//
+// `name`, `name_bytes`: the name, `.` and `..` too. UTF-16 with `FS_READDIR_UTF16`.
+// `flags`: `FS_READDIR_...` bits; those about `.` and `..` have no effect.
+// `callback`: called once, by this thread before the function returns; with `FS_READDIR_ATTRIBUTES` an entry taken counts one
+// reference.
+// `context`: handed to it; may be NULL.
+//
+// Results: as `fs_lookup` and `fs_readdir`.
+fs_result fs_readdir_one(const fs_view *view,
+                         const fs_caller *caller,
+                         fs_node node,
+                         const char *name,
+                         size_t name_bytes,
+                         uint32_t flags,
+                         fs_readdir_callback callback,
+                         void *context);
+
+// The path of a node from the root, with a leading `/`, its names as they are stored; of a file with several names, one of them. By the
+// size protocol.
+//
+// `flags`: `FS_PATH_WINDOWS`: as `\\dir\\file` in UTF-16 (WinFsp's normalized name, GetFinalPathNameByHandle); or 0.
+// `into`, `capacity`: where it goes, and its size in bytes; a capacity of 0 asks for the size only, and `into` may be NULL then.
+// `path_bytes`: how many bytes it has, also of UTF-16. No NUL is added.
+//
+// Results: `FS_OK`, `FS_BUFFER_TOO_SMALL`, `FS_NOT_FOUND` for a node without a name, `FS_BAD_UTF8` where no UTF-16 stands for a name,
+// `FS_INVALID` for an unknown flag, `FS_STALE`.
+fs_result fs_node_path(const fs_view *view,
+                       fs_node node,
+                       uint32_t flags,
+                       char *into,
+                       size_t capacity,
+                       size_t *path_bytes);
+
+// The bytes of a name or path in UTF-16, by the size protocol: WTF-8, which is UTF-8 but for unpaired surrogates. Any units have some.
+//
+// `units`, `count`: the UTF-16.
+// `into`, `capacity`: where the bytes go; a capacity of 0 asks for the size only, and `into` may be NULL then. At most 3 bytes for each
+// unit are needed.
+// `bytes`: how many they are. No NUL is added.
+//
+// Results: `FS_OK`, `FS_BUFFER_TOO_SMALL`.
+fs_result fs_utf16_to_bytes(const uint16_t *units,
+                            size_t count,
+                            char *into,
+                            size_t capacity,
+                            size_t *bytes);
+
+// The UTF-16 of a name or path in bytes, by the size protocol; what `fs_utf16_to_bytes` makes the same bytes of.
+//
+// `bytes`, `count`: the bytes.
+// `into`, `capacity`: where the units go, and how many there is room for; a capacity of 0 asks for their number only, and `into` may
+// be NULL then. At most one unit for each byte is needed.
+// `units`: how many they are. No NUL is added.
+//
+// Results: `FS_OK`, `FS_BUFFER_TOO_SMALL`, `FS_BAD_UTF8` for bytes that no UTF-16 stands for.
+fs_result fs_utf16_from_bytes(const char *bytes,
+                              size_t count,
+                              uint16_t *into,
+                              size_t capacity,
+                              size_t *units);
+
+// Takes a path of Windows apart (`\\dir\\file:stream:$DATA`, in UTF-16), into a path as the calls by path take it (`/dir/file`) and the
+// name of a stream, by the size protocol.
+//
+// `units`, `count`: the path.
+// `into`, `capacity`: where path and name go, the one right after the other; a capacity of 0 asks for the sizes only, and `into` may be NULL
+// then. At most 3 bytes for each unit are needed.
+// `path_bytes`, `stream_bytes`: how long each is; without a stream, or with that of the file's content (`::$DATA`), the latter is 0.
+//
+// Results: `FS_OK`, `FS_BUFFER_TOO_SMALL`; `FS_BAD_NAME` for a slash, two backslashes in a row, a stream of another type, or one that is
+// not named after the last component. Whether the components are names is not looked at.
+fs_result fs_utf16_split_path(const uint16_t *units,
+                              size_t count,
+                              char *into,
+                              size_t capacity,
+                              size_t *path_bytes,
+                              size_t *stream_bytes);
 
 // The attributes of a node.
 //
@@ -2635,7 +2764,7 @@ FS_ASSERT_LAYOUT(offsetof(fs_ref_record, views) == 56);
 FS_ASSERT_LAYOUT(offsetof(fs_ref_record, inodes) == 64);
 FS_ASSERT_LAYOUT(offsetof(fs_ref_record, name) == 72);
 FS_ASSERT_LAYOUT(offsetof(fs_ref_record, reserved) == 328);
-FS_ASSERT_LAYOUT(sizeof(fs_dirent) == 80);
+FS_ASSERT_LAYOUT(sizeof(fs_dirent) == 96);
 FS_ASSERT_LAYOUT(offsetof(fs_dirent, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_dirent, kind) == 4);
 FS_ASSERT_LAYOUT(offsetof(fs_dirent, node) == 8);
@@ -2644,7 +2773,9 @@ FS_ASSERT_LAYOUT(offsetof(fs_dirent, cookie) == 24);
 FS_ASSERT_LAYOUT(offsetof(fs_dirent, name) == 32);
 FS_ASSERT_LAYOUT(offsetof(fs_dirent, name_bytes) == 40);
 FS_ASSERT_LAYOUT(offsetof(fs_dirent, attr) == 48);
-FS_ASSERT_LAYOUT(offsetof(fs_dirent, reserved) == 56);
+FS_ASSERT_LAYOUT(offsetof(fs_dirent, name_utf16) == 56);
+FS_ASSERT_LAYOUT(offsetof(fs_dirent, name_units) == 64);
+FS_ASSERT_LAYOUT(offsetof(fs_dirent, reserved) == 72);
 FS_ASSERT_LAYOUT(sizeof(fs_set_attr) == 96);
 FS_ASSERT_LAYOUT(offsetof(fs_set_attr, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_set_attr, valid) == 4);

@@ -27,6 +27,7 @@ pub mod refs;
 pub mod results;
 pub mod streams;
 pub mod types;
+pub mod utf16;
 pub mod view;
 pub mod volume;
 pub mod xattrs;

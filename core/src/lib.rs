@@ -37,8 +37,8 @@ pub use history::holdings::{Exclusive, Holdings};
 pub use history::refs::{FIRST_BRANCH, RefInfo, check_name as check_ref_name};
 pub use meter::{FIRST_BUCKET_NS, LATENCY_BUCKETS, OPERATIONS, Operation, OperationStats};
 pub use operations::{
-    Allocation, Conflict, DirEntry, Follow, ListOptions, Lock, LockKind, LockSpace, Mask, NewNode, OpenOptions,
-    RenameMode, Seek, StreamInfo, ViewOptions, WaitId, WriteAt, XattrMode,
+    Allocation, Conflict, DirEntry, Follow, ListFrom, ListOptions, Lock, LockKind, LockSpace, Mask, NewNode,
+    OpenOptions, RenameMode, Seek, StreamInfo, ViewOptions, WaitId, WriteAt, XattrMode,
 };
 pub use tree::name::NamePolicy;
 pub use types::*;

@@ -31,7 +31,7 @@ pub use io::WriteAt;
 pub use lock_table::{Conflict, Lock, LockKind, LockSpace, WaitId};
 pub use open::OpenOptions;
 pub use path::Follow;
-pub use readdir::{DirEntry, ListOptions};
+pub use readdir::{DirEntry, ListFrom, ListOptions};
 pub use rename::RenameMode;
 pub use space::{Allocation, Seek};
 pub use streams::StreamInfo;

@@ -87,6 +87,7 @@ void test_results(void);
 void test_volumes(void);
 void test_refs(void);
 void test_names(void);
+void test_utf16(void);
 void test_attributes(void);
 void test_content(void);
 void test_xattrs(void);

@@ -8,6 +8,7 @@ int main(void) {
     test_volumes();
     test_refs();
     test_names();
+    test_utf16();
     test_attributes();
     test_content();
     test_xattrs();

@@ -47,6 +47,43 @@ static void listings_go_on_after_a_cookie(const fs_view *view) {
     ANSWERS(FS_BAD_HANDLE, fs_readdir(view, &root, dir.node, 77, 0, 0, note_entry, &with));
 }
 
+static void listings_go_on_after_a_name_and_with_a_verifier(const fs_view *view) {
+    fs_caller root = root_caller();
+    FS_STRUCT(fs_entry, dir);
+    OK(fs_lookup(view, &root, FS_NODE_ROOT, TEXT("list"), &dir));
+    struct listing all = {0, 100, false, 0, ""}, rest = {0, 100, false, 0, ""}, one = {0, 1, true, 0, ""};
+    OK(fs_readdir_after(view, &root, dir.node, FS_HANDLE_NONE, TEXT(""), FS_READDIR_DOTS_BELOW_ROOT, note_entry, &all));
+    CHECK(all.count == 5 && strncmp(all.names, ". .. ", 5) == 0);
+    OK(fs_readdir_after(view, &root, dir.node, FS_HANDLE_NONE, all.names + 5, 1, 0, note_entry, &rest));
+    CHECK(rest.count == 2 && strcmp(rest.names, all.names + 7) == 0);
+
+    uint64_t verifier = 0, later = 0;
+    struct listing some = {0, 1, false, 0, ""}, others = {0, 100, false, 0, ""};
+    OK(fs_readdir_verified(view, &root, dir.node, FS_HANDLE_NONE, 0, 0, 0, note_entry, &some, &verifier));
+    CHECK(verifier != 0 && some.count == 1);
+    OK(fs_unlink(view, &root, dir.node, some.names, 1));
+    OK(fs_readdir_verified(view, &root, dir.node, FS_HANDLE_NONE, some.cookie, verifier, 0, note_entry, &others, &later));
+    CHECK(others.count == 2 && later != verifier);
+    later = 0;
+    ANSWERS(FS_BAD_COOKIE, fs_readdir_verified(view, &root, dir.node, FS_HANDLE_NONE, some.cookie, 0, 0, note_entry,
+                                               &others, &later));
+    CHECK(later == 0);
+
+    OK(fs_readdir_one(view, &root, FS_NODE_ROOT, TEXT("list"), FS_READDIR_ATTRIBUTES, note_entry, &one));
+    CHECK(strcmp(one.names, "list ") == 0);
+    OK(fs_forget(view, dir.node, 1));
+    ANSWERS(FS_NOT_FOUND, fs_readdir_one(view, &root, FS_NODE_ROOT, TEXT("none"), 0, note_entry, &one));
+
+    char path[8];
+    size_t size = 0;
+    OK(fs_node_path(view, dir.node, 0, path, sizeof path, &size));
+    CHECK(size == 5 && memcmp(path, "/list", 5) == 0);
+    ANSWERS(FS_BUFFER_TOO_SMALL, fs_node_path(view, dir.node, FS_PATH_WINDOWS, path, sizeof path, &size));
+    OK(fs_node_path(view, dir.node, FS_PATH_WINDOWS, NULL, 0, &size));
+    CHECK(size == 10);
+    ANSWERS(FS_INVALID, fs_node_path(view, dir.node, 1, path, sizeof path, &size));
+}
+
 static void links_and_renames(const fs_view *view) {
     fs_caller root = root_caller();
     FS_STRUCT(fs_entry, entry);
@@ -124,6 +161,7 @@ void test_names(void) {
 
     links_and_renames(view);
     listings_go_on_after_a_cookie(view);
+    listings_go_on_after_a_name_and_with_a_verifier(view);
     fs_view_close(view);
     fs_volume_close(volume);
 }

@@ -35,5 +35,7 @@ mod sanity;
 mod sequences;
 #[path = "fuzz/volumes.rs"]
 mod volumes;
+#[path = "fuzz/windows.rs"]
+mod windows;
 #[path = "fuzz/world.rs"]
 mod world;

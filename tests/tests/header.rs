@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use bough::ffi::layout::{LAYOUTS, Layout};
 
 /// In the order in which a reader meets them.
-const SOURCES: [&str; 18] = [
+const SOURCES: [&str; 19] = [
     "ffi/results.rs",
     "ffi/types.rs",
     "ffi/volume.rs",
     "ffi/view.rs",
     "ffi/refs.rs",
     "ffi/names.rs",
+    "ffi/utf16.rs",
     "ffi/attributes.rs",
     "ffi/content.rs",
     "ffi/pins.rs",

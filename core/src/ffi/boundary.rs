@@ -256,10 +256,20 @@ fn too_large<T>(count: usize) -> bool {
 /// whatever it is.
 #[inline]
 pub(super) unsafe fn buffer_in<'a>(pointer: *mut u8, length: usize) -> Outcome<&'a mut [u8]> {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe { buffer_of(pointer, length) }
+}
+
+/// A buffer of numbers to fill; null is fine for an empty one.
+///
+/// # Safety
+/// As [`buffer_in`], for `length` numbers.
+#[inline]
+pub(super) unsafe fn buffer_of<'a, T: bytemuck::Pod>(pointer: *mut T, length: usize) -> Outcome<&'a mut [T]> {
     match (pointer.is_null(), length) {
         (_, 0) => Ok(&mut []),
         (true, _) => Err(Fault::NullPointer),
-        (false, _) if too_large::<u8>(length) => Err(Error::Invalid("a length beyond what memory can hold").into()),
+        (false, _) if too_large::<T>(length) => Err(Error::Invalid("a length beyond what memory can hold").into()),
         // SAFETY: not null, and as long as the caller says.
         (false, _) => Ok(unsafe { std::slice::from_raw_parts_mut(pointer, length) }),
     }
@@ -301,7 +311,7 @@ pub(super) unsafe fn caller_in<'a>(caller: *const fs_caller) -> Outcome<Caller<'
 
 /// Answers by the size protocol: with a capacity of 0 only the size that is needed, else the value and its size, or that
 /// the buffer is too small.
-pub(super) fn put_sized(value: &[u8], buffer: &mut [u8], size: Output<usize>) -> Outcome<()> {
+pub(super) fn put_sized<T: Copy>(value: &[T], buffer: &mut [T], size: Output<usize>) -> Outcome<()> {
     if !buffer.is_empty() {
         let room = buffer.get_mut(..value.len()).ok_or(Error::BufferTooSmall)?;
         room.copy_from_slice(value);

@@ -106,7 +106,10 @@ layouts! {
     fs_ref_record 360 {
         size 0, name_bytes 4, id 8, parent 24, created 40, children 48, views 56, inodes 64, name 72, reserved 328
     }
-    fs_dirent 80 { size 0, kind 4, node 8, inode 16, cookie 24, name 32, name_bytes 40, attr 48, reserved 56 }
+    fs_dirent 96 {
+        size 0, kind 4, node 8, inode 16, cookie 24, name 32, name_bytes 40, attr 48, name_utf16 56, name_units 64,
+        reserved 72
+    }
     fs_set_attr 96 {
         size 0, valid 4, mode 8, uid 12, gid 16, flags 20, length 24, accessed 32, modified 40, changed 48, born 56,
         reserved 64

@@ -5,9 +5,11 @@ use std::ffi::{c_char, c_void};
 use super::boundary::*;
 use super::results::fs_result;
 use super::types::*;
+use super::utf16::name_of;
 use super::view::fs_view;
 use crate::error::Error;
-use crate::operations::{DirEntry, ListOptions, NewNode, RenameMode};
+use crate::operations::{DirEntry, ListFrom, ListOptions, NewNode, RenameMode};
+use crate::tree::name::{windows_path, wtf8};
 use crate::types::NodeId;
 
 /// Rename: an entry that has the new name is replaced, as rename(2) does.
@@ -21,6 +23,10 @@ pub const FS_RENAME_EXCHANGE: u32 = 2;
 pub const FS_READDIR_ATTRIBUTES: u32 = 1;
 /// Listing: `.` and `..` first.
 pub const FS_READDIR_DOTS: u32 = 2;
+/// Listing: `.` and `..` first, but not in the root, as Windows lists.
+pub const FS_READDIR_DOTS_BELOW_ROOT: u32 = 4;
+/// Listing: names are UTF-16 both ways: those that the call takes, their length in bytes as ever, and with every entry `name_utf16`.
+pub const FS_READDIR_UTF16: u32 = 8;
 
 /// One entry of a listing.
 #[repr(C)]
@@ -42,6 +48,10 @@ pub struct fs_dirent {
     pub name_bytes: usize,
     /// Its attributes; NULL when they were not asked for or it was removed meanwhile.
     pub attr: *const fs_attr,
+    /// Its name in UTF-16, not ended by a NUL; NULL but with `FS_READDIR_UTF16`.
+    pub name_utf16: *const u16,
+    /// Length of `name_utf16`, in units.
+    pub name_units: usize,
     /// 0.
     pub reserved: [u64; 3],
 }
@@ -309,14 +319,59 @@ pub unsafe extern "C" fn fs_readlink(
     }
 }
 
+const ALL_READDIR_FLAGS: u32 = FS_READDIR_ATTRIBUTES | FS_READDIR_DOTS | FS_READDIR_DOTS_BELOW_ROOT | FS_READDIR_UTF16;
+
 fn list_options(flags: u32) -> Outcome<ListOptions> {
-    if flags & !(FS_READDIR_ATTRIBUTES | FS_READDIR_DOTS) != 0 {
+    if flags & !ALL_READDIR_FLAGS != 0 {
         return Err(Error::Invalid("a listing flag that this version does not know").into());
     }
-    Ok(ListOptions { attributes: flags & FS_READDIR_ATTRIBUTES != 0, dots: flags & FS_READDIR_DOTS != 0 })
+    Ok(ListOptions {
+        attributes: flags & FS_READDIR_ATTRIBUTES != 0,
+        dots: flags & FS_READDIR_DOTS != 0,
+        dots_below_root: flags & FS_READDIR_DOTS_BELOW_ROOT != 0,
+    })
 }
 
-fn dirent(entry: &DirEntry<'_>, attr: Option<&fs_attr>) -> fs_dirent {
+/// Hands entries on to C.
+struct Listing {
+    callback: unsafe extern "C" fn(context: *mut c_void, entry: *const fs_dirent) -> bool,
+    context: *mut c_void,
+    utf16: bool,
+    /// The entry's name; kept, so that a long listing allocates once.
+    units: Vec<u16>,
+    /// A name that UTF-16 cannot say ended the listing.
+    refused: Option<Error>,
+}
+
+impl Listing {
+    fn new(callback: fs_readdir_callback, context: *mut c_void, flags: u32) -> Outcome<Listing> {
+        let callback = callback.ok_or(Fault::NullPointer)?;
+        Ok(Listing { callback, context, utf16: flags & FS_READDIR_UTF16 != 0, units: Vec::new(), refused: None })
+    }
+
+    /// # Safety
+    /// The callback and its context are as the header asks.
+    unsafe fn take(&mut self, entry: &DirEntry<'_>) -> bool {
+        self.units.clear();
+        if self.utf16
+            && let Err(error) = wtf8::extend_utf16(entry.name, &mut self.units)
+        {
+            self.refused = Some(error);
+            return false;
+        }
+        let attr = entry.attr.map(fs_attr::from);
+        let entry = dirent(entry, attr.as_ref(), self.utf16.then_some(&self.units));
+        // SAFETY: the caller's promise is this function's own; the entry lives until the callback returns.
+        unsafe { (self.callback)(self.context, &entry) }
+    }
+
+    fn done<T>(self, answer: crate::error::Result<T>) -> Outcome<T> {
+        let answer = answer?;
+        self.refused.map_or(Ok(answer), |error| Err(error.into()))
+    }
+}
+
+fn dirent(entry: &DirEntry<'_>, attr: Option<&fs_attr>, units: Option<&Vec<u16>>) -> fs_dirent {
     fs_dirent {
         size: size_of::<fs_dirent>() as u32,
         kind: entry.kind as u32,
@@ -326,6 +381,8 @@ fn dirent(entry: &DirEntry<'_>, attr: Option<&fs_attr>) -> fs_dirent {
         name: entry.name.as_ptr().cast(),
         name_bytes: entry.name.len(),
         attr: attr.map_or(std::ptr::null(), std::ptr::from_ref),
+        name_utf16: units.map_or(std::ptr::null(), |units| units.as_ptr()),
+        name_units: units.map_or(0, Vec::len),
         reserved: [0; 3],
     }
 }
@@ -339,7 +396,9 @@ fn dirent(entry: &DirEntry<'_>, attr: Option<&fs_attr>) -> fs_dirent {
 /// `callback`: called by this thread before the function returns; it may use the volume.
 /// `context`: handed to it; may be NULL.
 ///
-/// Results: `FS_OK`, `FS_NOT_A_DIRECTORY`, `FS_BAD_HANDLE`, `FS_ACCESS_DENIED`, `FS_INVALID` for an unknown flag, `FS_STALE`.
+/// Results: `FS_OK`, `FS_NOT_A_DIRECTORY`, `FS_BAD_HANDLE`, `FS_ACCESS_DENIED`, `FS_INVALID` for an unknown flag, `FS_STALE`;
+/// `FS_BAD_UTF8` at the entry, with `FS_READDIR_UTF16`, whose name no UTF-16 stands for (there is none with `FS_NAMES_WINDOWS` or
+/// `FS_NAMES_MACOS`).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fs_readdir(
     view: *const fs_view,
@@ -354,13 +413,146 @@ pub unsafe extern "C" fn fs_readdir(
     // SAFETY: what the header asks of pointers and callbacks.
     unsafe {
         call(view, |view| {
-            let (who, callback) = (caller_in(caller)?, callback.ok_or(Fault::NullPointer)?);
-            let mut take = |entry: &DirEntry<'_>| {
-                let attr = entry.attr.map(fs_attr::from);
-                callback(context, &dirent(entry, attr.as_ref()))
-            };
-            let options = list_options(flags)?;
-            Ok(view.0.list(&who, NodeId(node), handle_in(handle), cookie, options, &mut take)?)
+            let (who, mut listing) = (caller_in(caller)?, Listing::new(callback, context, flags)?);
+            let (options, mut take) = (list_options(flags)?, |entry: &DirEntry<'_>| listing.take(entry));
+            let answer = view.0.list(&who, NodeId(node), handle_in(handle), cookie, options, &mut take);
+            listing.done(answer)
+        })
+    }
+}
+
+/// As `fs_readdir`, for hosts that must know whether the directory changed between two calls (FSKit's enumerateDirectory).
+///
+/// `verifier_before`: with a cookie other than 0 the verifier that was answered with it. The cookie stays good while entries come and go;
+/// it is refused when the two are not of this directory as the view shows it since its last switch.
+/// `verifier`: the directory's verifier now: never 0, and another after every change of its entries.
+///
+/// Results: as `fs_readdir`; `FS_BAD_COOKIE` when the listing cannot go on there and must begin anew.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_readdir_verified(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    node: fs_node,
+    handle: fs_handle,
+    cookie: u64,
+    verifier_before: u64,
+    flags: u32,
+    callback: fs_readdir_callback,
+    context: *mut c_void,
+    verifier: *mut u64,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers and callbacks.
+    unsafe {
+        call(view, |view| {
+            let (who, mut listing) = (caller_in(caller)?, Listing::new(callback, context, flags)?);
+            let (verifier, options) = (output(verifier)?, list_options(flags)?);
+            let from = ListFrom::Verified { cookie, verifier: verifier_before };
+            let mut take = |entry: &DirEntry<'_>| listing.take(entry);
+            let now = view.0.list_from(&who, NodeId(node), handle_in(handle), from, options, &mut take);
+            verifier.put(listing.done(now)?);
+            Ok(())
+        })
+    }
+}
+
+/// As `fs_readdir`, but goes on after a name (WinFsp's ReadDirectory). When the entry has gone meanwhile, after where it was.
+///
+/// `marker`, `marker_bytes`: the name of the entry given last, `.` or `..` too; of length 0: from the start. UTF-16 with
+/// `FS_READDIR_UTF16`.
+///
+/// Results: as `fs_readdir`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_readdir_after(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    node: fs_node,
+    handle: fs_handle,
+    marker: *const c_char,
+    marker_bytes: usize,
+    flags: u32,
+    callback: fs_readdir_callback,
+    context: *mut c_void,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers and callbacks.
+    unsafe {
+        call(view, |view| {
+            let (who, mut listing) = (caller_in(caller)?, Listing::new(callback, context, flags)?);
+            let (options, marker) = (list_options(flags)?, name_of(marker, marker_bytes, listing.utf16)?);
+            let mut take = |entry: &DirEntry<'_>| listing.take(entry);
+            let from = ListFrom::Name(&marker);
+            let answer = view.0.list_from(&who, NodeId(node), handle_in(handle), from, options, &mut take);
+            listing.done(answer)?;
+            Ok(())
+        })
+    }
+}
+
+/// Gives the one entry of this name to `callback`, with its name as it is stored: on a volume that takes several spellings for one, that
+/// of the entry (WinFsp's GetDirInfoByName, FSKit's lookupItem). Needs search permission, as `fs_lookup` does.
+///
+/// `name`, `name_bytes`: the name, `.` and `..` too. UTF-16 with `FS_READDIR_UTF16`.
+/// `flags`: `FS_READDIR_...` bits; those about `.` and `..` have no effect.
+/// `callback`: called once, by this thread before the function returns; with `FS_READDIR_ATTRIBUTES` an entry taken counts one
+/// reference.
+/// `context`: handed to it; may be NULL.
+///
+/// Results: as `fs_lookup` and `fs_readdir`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_readdir_one(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    node: fs_node,
+    name: *const c_char,
+    name_bytes: usize,
+    flags: u32,
+    callback: fs_readdir_callback,
+    context: *mut c_void,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers and callbacks.
+    unsafe {
+        call(view, |view| {
+            let (who, mut listing) = (caller_in(caller)?, Listing::new(callback, context, flags)?);
+            let (options, name) = (list_options(flags)?, name_of(name, name_bytes, listing.utf16)?);
+            let mut take = |entry: &DirEntry<'_>| listing.take(entry);
+            let answer = view.0.list_one(&who, NodeId(node), &name, options, &mut take);
+            listing.done(answer)
+        })
+    }
+}
+
+/// Path: UTF-16, its components separated by backslashes, as Windows has it.
+pub const FS_PATH_WINDOWS: u32 = 2;
+
+/// The path of a node from the root, with a leading `/`, its names as they are stored; of a file with several names, one of them. By the
+/// size protocol.
+///
+/// `flags`: `FS_PATH_WINDOWS`: as `\\dir\\file` in UTF-16 (WinFsp's normalized name, GetFinalPathNameByHandle); or 0.
+/// `into`, `capacity`: where it goes, and its size in bytes; a capacity of 0 asks for the size only, and `into` may be NULL then.
+/// `path_bytes`: how many bytes it has, also of UTF-16. No NUL is added.
+///
+/// Results: `FS_OK`, `FS_BUFFER_TOO_SMALL`, `FS_NOT_FOUND` for a node without a name, `FS_BAD_UTF8` where no UTF-16 stands for a name,
+/// `FS_INVALID` for an unknown flag, `FS_STALE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_node_path(
+    view: *const fs_view,
+    node: fs_node,
+    flags: u32,
+    into: *mut c_char,
+    capacity: usize,
+    path_bytes: *mut usize,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let (into, size) = (buffer_in(into.cast(), capacity)?, output(path_bytes)?);
+            if flags & !FS_PATH_WINDOWS != 0 {
+                return Err(Error::Invalid("a path flag that this version does not know").into());
+            }
+            let path = view.0.path_of(NodeId(node))?;
+            if flags == 0 {
+                return put_sized(&path, into, size);
+            }
+            put_sized(bytemuck::cast_slice(&windows_path::to_utf16(&path)?), into, size)
         })
     }
 }

@@ -68,6 +68,42 @@ impl Attachment {
         Ok(Parent { id: directory.id, name })
     }
 
+    /// A path of the inode from the root, with a leading slash, its names as they are stored. No two directories are looked at
+    /// at once: when one moves meanwhile, the way up is begun anew.
+    pub(crate) fn path_of(&self, id: InodeId) -> Result<Vec<u8>> {
+        loop {
+            if let Some(names) = self.names_above(id)? {
+                let mut path = Vec::new();
+                for name in names.iter().rev() {
+                    path.push(b'/');
+                    path.extend_from_slice(name);
+                }
+                return Ok(if path.is_empty() { b"/".to_vec() } else { path });
+            }
+        }
+    }
+
+    /// The inode's name and those of the directories above it; nothing when one of them moved meanwhile.
+    fn names_above(&self, id: InodeId) -> Result<Option<Vec<Box<[u8]>>>> {
+        let (mut names, mut below) = (Vec::new(), id);
+        while below != InodeId::ROOT {
+            let Some(inode) = self.tree.get(below) else {
+                return if below == id { Err(Error::Stale) } else { Ok(None) };
+            };
+            let place = inode.read().names.first();
+            let Some((above, key)) = place else {
+                return if below == id || !names.is_empty() { Err(Error::NotFound) } else { Ok(None) };
+            };
+            let Some(directory) = self.tree.get(above) else { return Ok(None) };
+            let record = directory.read();
+            let entry = record.directory()?.by_key(key).filter(|entry| entry.inode == below);
+            let Some(entry) = entry else { return Ok(None) };
+            names.push(Box::from(entry.name));
+            below = above;
+        }
+        Ok(Some(names))
+    }
+
     fn check_path(&self, path: &[u8]) -> Result<()> {
         if path.is_empty() {
             return Err(Error::NotFound);

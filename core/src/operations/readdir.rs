@@ -1,9 +1,15 @@
-//! Listing directories.
+//! Listing directories: after a cookie, after a name, or one entry by its name.
+//!
+//! Entries come in the order of their keys, which stays while others come and go, so both a cookie and a name say where to
+//! go on, even when the entry itself has gone meanwhile. A verifier tells whether a directory has changed between two calls.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
 use crate::tree::directory::{Directory, Entry};
-use crate::types::{Attr, FileKind, InodeId, NodeId};
+use crate::tree::inode::Record;
+use crate::types::{Attr, Caller, FileKind, InodeId, NodeId};
 
 /// The cookie after which the entries begin, and those of `.` and `..`. Entries' own cookies are larger and below 2^63.
 const DOT: u64 = 1;
@@ -33,40 +39,119 @@ pub struct ListOptions {
     pub attributes: bool,
     /// `.` and `..` first.
     pub dots: bool,
+    /// `.` and `..` first, but not in the root, as Windows lists.
+    pub dots_below_root: bool,
 }
 
+/// Where a listing begins.
+#[derive(Debug, Clone, Copy)]
+pub enum ListFrom<'a> {
+    /// After the entry of this cookie; 0: at the start.
+    Cookie(u64),
+    /// The same, refused with [`Error::BadCookie`] unless the two came from this directory as it is shown since the last switch.
+    Verified {
+        /// Where to go on; 0: at the start, whatever the verifier.
+        cookie: u64,
+        /// The directory's verifier when the cookie was given.
+        verifier: u64,
+    },
+    /// After the entry of this name, or where it was if it has gone; empty: at the start.
+    Name(&'a [u8]),
+}
+
+/// Bits of a verifier that count changes; those above tell switches of the view apart.
+const VERIFIER_BITS: u32 = limits::INODE_ID.trailing_ones();
+
 impl Attachment {
-    /// Gives the entries after `cookie` (0: from the start) to `take`, until it answers false (that entry was not taken) or there are no more.
+    /// Gives the entries from a place on to `take`, until it answers false (that entry was not taken) or there are no more.
+    /// Answers the directory's verifier.
     ///
     /// The listing walks the directory as it was when the call began; an entry that is there throughout several calls is given
     /// exactly once, whatever comes and goes beside it.
     pub(crate) fn list(
         &self,
         id: InodeId,
-        cookie: u64,
+        from: ListFrom<'_>,
         options: ListOptions,
         take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let inode = self.inode(id)?;
         let record = inode.read();
         let directory: Directory = record.directory()?.clone();
-        let above = record.names.first().map_or(id, |(above, _)| above);
+        let above = above(id, &record);
+        let verifier = self.verifier(&record);
+        let cookie = self.cookie(from, &directory, verifier)?;
         let touch = cookie == 0 && self.wants_access_time(&record);
         drop(record);
         if touch {
             self.touch_accessed(id);
         }
+        let dots = options.dots || options.dots_below_root && id != InodeId::ROOT;
         for (dot, name, at) in [(DOT, &b"."[..], id), (DOT_DOT, &b".."[..], above)] {
-            if options.dots && cookie < dot && !take(&self.dot(at, name, dot, options)) {
-                return Ok(());
+            if dots && cookie < dot && !take(&self.dot(at, name, dot, options)) {
+                return Ok(verifier);
             }
         }
         for entry in directory.iter_after(cookie.max(DOT_DOT)) {
-            if !self.give(&entry, options, take) {
+            if self.give(&entry, options, take) == Some(false) {
+                break;
+            }
+        }
+        Ok(verifier)
+    }
+
+    /// Gives the one entry of this name, `.` and `..` among them, as [`Attachment::list`] would, its name as it is stored.
+    pub(crate) fn list_one(
+        &self,
+        caller: &Caller<'_>,
+        id: InodeId,
+        name: &[u8],
+        options: ListOptions,
+        take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
+    ) -> Result<()> {
+        loop {
+            let inode = self.inode(id)?;
+            let record = inode.read();
+            let directory: Directory = record.directory()?.clone();
+            self.permit(caller, &record, Mask::EXECUTE)?;
+            let above = above(id, &record);
+            drop(record);
+            let dot = match name {
+                b"." => Some((DOT, id)),
+                b".." => Some((DOT_DOT, above)),
+                _ => None,
+            };
+            if let Some((cookie, at)) = dot {
+                take(&self.dot(at, name, cookie, options));
+                return Ok(());
+            }
+            self.context.names.check(name)?;
+            let entry = directory.get(&self.context.names, name).ok_or(Error::NotFound)?;
+            // Replaced since: the name is looked up anew.
+            if self.give(&entry, options, take).is_some() {
                 return Ok(());
             }
         }
-        Ok(())
+    }
+
+    /// Changes with every change of the directory's entries; never 0.
+    fn verifier(&self, record: &Record) -> u64 {
+        u64::from(self.generation) << VERIFIER_BITS | record.version & limits::INODE_ID
+    }
+
+    fn cookie(&self, from: ListFrom<'_>, directory: &Directory, now: u64) -> Result<u64> {
+        match from {
+            ListFrom::Cookie(cookie) | ListFrom::Verified { cookie: cookie @ 0, .. } => Ok(cookie),
+            // Changes since leave the cookie's place where it is. A verifier from the future is not of this directory.
+            ListFrom::Verified { cookie, verifier } => {
+                let known = verifier >> VERIFIER_BITS == now >> VERIFIER_BITS && verifier <= now && verifier != 0;
+                if known && cookie >> 63 == 0 { Ok(cookie) } else { Err(Error::BadCookie) }
+            }
+            ListFrom::Name(b"") => Ok(0),
+            ListFrom::Name(b".") => Ok(DOT),
+            ListFrom::Name(b"..") => Ok(DOT_DOT),
+            ListFrom::Name(name) => Ok(directory.place_of(&self.context.names, name)),
+        }
     }
 
     fn dot<'a>(&self, id: InodeId, name: &'a [u8], cookie: u64, options: ListOptions) -> DirEntry<'a> {
@@ -74,11 +159,16 @@ impl Attachment {
         DirEntry { node: self.node(id), inode: id, kind: FileKind::Directory, name, cookie, attr }
     }
 
-    fn give(&self, entry: &Entry<'_>, options: ListOptions, take: &mut dyn FnMut(&DirEntry<'_>) -> bool) -> bool {
+    /// Answers whether the entry was taken; nothing when it was removed since the call began: as if it had not been there.
+    fn give(
+        &self,
+        entry: &Entry<'_>,
+        options: ListOptions,
+        take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
+    ) -> Option<bool> {
         let attr = if options.attributes {
             if !self.reference(entry.inode) {
-                // Removed since the call began: as if it had not been there.
-                return true;
+                return None;
             }
             self.attr(entry.inode).ok()
         } else {
@@ -95,6 +185,10 @@ impl Attachment {
         if !taken && options.attributes {
             self.forget(entry.inode, 1);
         }
-        taken
+        Some(taken)
     }
+}
+
+fn above(id: InodeId, record: &Record) -> InodeId {
+    record.names.first().map_or(id, |(above, _)| above)
 }

@@ -87,6 +87,13 @@ impl Directory {
         self.range(key, key.saturating_add(1)).next()
     }
 
+    /// The key of the entry of this name; without one, a key after which the entries come that would come after it. (Others of the
+    /// same hash are among those: it cannot be known any more on which side of them it was.)
+    pub(crate) fn place_of(&self, rules: &NameRules, name: &[u8]) -> u64 {
+        let before = (rules.hash(name) << DISCRIMINATOR_BITS) - 1;
+        self.get(rules, name).map_or(before, |entry| entry.key)
+    }
+
     /// Adds an entry and answers with its key. The name must have passed [`NameRules::check`] and must not be taken.
     pub(crate) fn insert(&mut self, rules: &NameRules, name: &[u8], inode: InodeId, kind: FileKind) -> Result<u64> {
         debug_assert!(rules.check(name).is_ok() && self.get(rules, name).is_none());

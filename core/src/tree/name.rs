@@ -8,6 +8,7 @@
 
 mod check;
 mod fold;
+pub(crate) mod windows_path;
 pub(crate) mod wtf8;
 
 use std::hash::Hasher;

@@ -22,7 +22,8 @@ use crate::operations::remove::Removal;
 use crate::operations::rename::Place;
 use crate::operations::streams::Target;
 use crate::operations::{
-    Allocation, DirEntry, ListOptions, NewNode, OpenOptions, RenameMode, Seek, ViewOptions, WriteAt, XattrMode,
+    Allocation, DirEntry, ListFrom, ListOptions, NewNode, OpenOptions, RenameMode, Seek, ViewOptions, WriteAt,
+    XattrMode,
 };
 use crate::sync::RwLock;
 use crate::tree::inode::Inode;
@@ -271,8 +272,46 @@ impl View {
         options: ListOptions,
         take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
     ) -> Result<()> {
+        self.list_from(caller, node, handle, ListFrom::Cookie(cookie), options, take).map(drop)
+    }
+
+    /// The entries of a directory from a place on, each given to `take` until it answers false. Answers the directory's verifier:
+    /// a number that changes whenever its entries do.
+    ///
+    /// Errors: as [`View::list`]; [`Error::BadCookie`] when the listing cannot go on there.
+    pub fn list_from(
+        &self,
+        caller: &Caller<'_>,
+        node: NodeId,
+        handle: Option<HandleId>,
+        from: ListFrom<'_>,
+        options: ListOptions,
+        take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
+    ) -> Result<u64> {
         let _timed = self.timed(Operation::List);
-        self.opened(caller, node, handle, Mask::READ, |at, target| at.list(target.id, cookie, options, take))
+        self.opened(caller, node, handle, Mask::READ, |at, target| at.list(target.id, from, options, take))
+    }
+
+    /// The path of a node from the root, with a leading slash; of a file with several names, one of them.
+    ///
+    /// Errors: [`Error::NotFound`] for a node without a name, [`Error::Stale`].
+    pub fn path_of(&self, node: NodeId) -> Result<Vec<u8>> {
+        self.with(node, |at| at.path_of(node.inode()))
+    }
+
+    /// The one entry of this name, `.` and `..` among them, given to `take` with its name as it is stored.
+    ///
+    /// Errors: as [`View::lookup`].
+    pub fn list_one(
+        &self,
+        caller: &Caller<'_>,
+        node: NodeId,
+        name: &[u8],
+        options: ListOptions,
+        take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
+    ) -> Result<()> {
+        let _timed = self.timed(Operation::Lookup);
+        self.with(node, |at| at.list_one(caller, node.inode(), name, options, take))
     }
 
     // ---- attributes --------------------------------------------------------------------------------------------

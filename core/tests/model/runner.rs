@@ -397,4 +397,4 @@ pub(crate) fn read_all(view: &View, by: &Caller<'_>, node: NodeId, handle: Optio
     }
 }
 
-pub(crate) const EVERYTHING: ListOptions = ListOptions { attributes: true, dots: true };
+pub(crate) const EVERYTHING: ListOptions = ListOptions { attributes: true, dots: true, dots_below_root: false };

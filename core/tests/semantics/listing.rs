@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use bough::{Error, FileKind, ListOptions, NodeId};
+use bough::{Config, Error, FileKind, ListFrom, ListOptions, NamePolicy, NodeId, RefId};
 
 use crate::support::*;
 
-const DOTS: ListOptions = ListOptions { attributes: false, dots: true };
-const WITH_ATTRIBUTES: ListOptions = ListOptions { attributes: true, dots: true };
+const DOTS: ListOptions = ListOptions { attributes: false, dots: true, dots_below_root: false };
+const WITH_ATTRIBUTES: ListOptions = ListOptions { attributes: true, dots: true, dots_below_root: false };
 
 /// At most `most` entries after a cookie: names, and the cookie to go on from.
 fn page(fs: &Fs, node: NodeId, cookie: u64, most: usize, options: ListOptions) -> (Vec<String>, u64) {
@@ -183,4 +183,138 @@ fn a_large_directory_is_listed_and_searched_without_anything_quadratic() {
     }
     // A listing that walked up to its cookie would visit 25 million entries.
     assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+/// At most `most` names from a place on, and the verifier.
+fn page_from(fs: &Fs, node: NodeId, from: ListFrom<'_>, most: usize) -> bough::Result<(Vec<String>, u64)> {
+    let mut names = Vec::new();
+    let verifier = fs.list_from(&ROOT, node, None, from, DOTS, &mut |entry| {
+        let room = names.len() < most;
+        room.then(|| names.push(String::from_utf8_lossy(entry.name).into_owned()));
+        room
+    })?;
+    Ok((names, verifier))
+}
+
+#[test]
+fn a_listing_goes_on_after_the_name_given_last() {
+    let fs = Fs::new();
+    let dir = fill(&fs, 300);
+    let (all, _) = page_from(&fs, dir, ListFrom::Name(b""), usize::MAX).unwrap();
+    assert_eq!((all.len(), &all[0], &all[1]), (302, &".".into(), &"..".into()));
+    for size in [1, 7, 100] {
+        let (mut seen, mut last) = (Vec::new(), String::new());
+        loop {
+            let (names, _) = page_from(&fs, dir, ListFrom::Name(last.as_bytes()), size).unwrap();
+            let Some(end) = names.last() else { break };
+            last = end.clone();
+            seen.extend(names);
+        }
+        assert_eq!(seen, all, "in pages of {size}");
+    }
+}
+
+#[test]
+fn a_listing_goes_on_where_its_marker_was_when_that_has_gone() {
+    let fs = Fs::new();
+    let dir = fill(&fs, 100);
+    let (all, _) = page_from(&fs, dir, ListFrom::Name(b""), usize::MAX).unwrap();
+    for (at, marker) in all.iter().enumerate().skip(2).step_by(13) {
+        fs.remove_file(&format!("dir/{marker}"));
+        let (rest, _) = page_from(&fs, dir, ListFrom::Name(marker.as_bytes()), usize::MAX).unwrap();
+        let expected: Vec<String> = all[at + 1..].to_vec();
+        assert_eq!(rest, expected, "after {marker}");
+        fs.write_file(&format!("dir/{marker}"), "");
+    }
+}
+
+#[test]
+fn a_marker_is_folded_as_names_are() {
+    let fs = Fs::of(Config { names: NamePolicy::Windows, root_mode: 0o777, ..Config::default() });
+    let dir = fill(&fs, 20);
+    let (all, _) = page_from(&fs, dir, ListFrom::Name(b""), usize::MAX).unwrap();
+    let (rest, _) = page_from(&fs, dir, ListFrom::Name(all[9].to_uppercase().as_bytes()), usize::MAX).unwrap();
+    assert_eq!(rest, all[10..]);
+}
+
+#[test]
+fn dots_can_be_left_out_of_the_root_alone() {
+    let fs = Fs::new();
+    let dir = fill(&fs, 1);
+    let options = ListOptions { dots_below_root: true, ..ListOptions::default() };
+    assert_eq!(page(&fs, NodeId::ROOT, 0, 9, options).0, ["dir"]);
+    assert_eq!(page(&fs, dir, 0, 9, options).0, [".", "..", "f0"]);
+}
+
+#[test]
+fn one_entry_is_given_by_its_name_as_it_is_stored_and_counts_one_reference() {
+    let fs = Fs::of(Config { names: NamePolicy::MacOs, root_mode: 0o777, ..Config::default() });
+    fs.mkdir_p("Dir");
+    let options = ListOptions { attributes: true, ..ListOptions::default() };
+    let mut seen = Vec::new();
+    fs.list_one(&ROOT, NodeId::ROOT, b"dIR", options, &mut |entry| {
+        seen.push((entry.name.to_vec(), entry.node, entry.attr.unwrap().kind));
+        true
+    })
+    .unwrap();
+    let dir = seen[0].1;
+    assert_eq!(seen, [(b"Dir".to_vec(), dir, FileKind::Directory)]);
+    assert_eq!(fs.reference_count(), 1);
+    fs.forget(dir, 1);
+    let one = |node, name: &[u8]| fs.list_one(&ROOT, node, name, options, &mut |_| false);
+    assert_eq!((one(NodeId::ROOT, b"dir"), fs.reference_count()), (Ok(()), 0), "refused, and so not counted");
+    assert_eq!(one(NodeId::ROOT, b"none"), Err(Error::NotFound));
+    assert_eq!((one(NodeId::ROOT, b"."), one(NodeId::ROOT, b"..")), (Ok(()), Ok(())));
+    assert_eq!(fs.list_one(&user(1, 1), NodeId::ROOT, b"dir", options, &mut |_| true), Ok(()));
+    fs.chmod("/", 0o600);
+    assert_eq!(fs.list_one(&user(1, 1), NodeId::ROOT, b"dir", options, &mut |_| true), Err(Error::AccessDenied));
+}
+
+#[test]
+fn the_verifier_changes_with_every_change_of_the_entries_and_with_nothing_else_than_the_directory() {
+    let fs = Fs::new();
+    let dir = fill(&fs, 3);
+    let verifier = || page_from(&fs, dir, ListFrom::Cookie(0), 0).unwrap().1;
+    let mut last = verifier();
+    assert!(last != 0 && last == verifier());
+    fs.write_file("dir/f0", "content of a file below");
+    assert_eq!(last, verifier());
+    let changes: [&dyn Fn(); 6] = [
+        &|| fs.write_file("dir/new", ""),
+        &|| fs.move_to("dir/new", "dir/newer"),
+        &|| fs.hard_link("dir/newer", "dir/link"),
+        &|| fs.move_as("dir/f0", "dir/f1", bough::RenameMode::Exchange).unwrap(),
+        &|| fs.move_to("dir/newer", "elsewhere"),
+        &|| fs.remove_file("dir/link"),
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        change();
+        let now = verifier();
+        assert!(now != last && now != 0, "change {number}");
+        last = now;
+    }
+}
+
+#[test]
+fn a_cookie_goes_on_after_changes_and_is_refused_after_a_switch_or_with_a_verifier_of_nothing() {
+    let fs = Fs::new();
+    let dir = fill(&fs, 30);
+    let mut cookie = 0;
+    let verifier = fs
+        .list_from(&ROOT, dir, None, ListFrom::Cookie(0), ListOptions::default(), &mut |entry| {
+            let room = cookie == 0;
+            cookie = if room { entry.cookie } else { cookie };
+            room
+        })
+        .unwrap();
+    fs.write_file("dir/another", "");
+    let from = |node, cookie, verifier| page_from(&fs, node, ListFrom::Verified { cookie, verifier }, 99);
+    assert!(from(dir, cookie, verifier).unwrap().0.len() >= 29);
+    assert_eq!(from(dir, cookie, 0), Err(Error::BadCookie));
+    assert_eq!(from(dir, cookie, verifier + 100), Err(Error::BadCookie));
+    assert_eq!(from(dir, u64::MAX, verifier), Err(Error::BadCookie));
+    assert!(from(dir, 0, 0).is_ok(), "a beginning needs no verifier");
+    let (_, root) = from(NodeId::ROOT, 0, 0).unwrap();
+    fs.switch(RefId::Branch(fs.branch("b", fs.main()))).unwrap();
+    assert_eq!(from(NodeId::ROOT, cookie, root), Err(Error::BadCookie), "the root is that of another tree now");
 }

@@ -1,7 +1,7 @@
 //! Paths: path_resolution(7) and what open(2) makes of them.
 
 use bough::limits::{PATH_BYTES, SYMLINKS};
-use bough::{Error, FileKind, Follow, NewNode, NodeId, OpenOptions, PathAt};
+use bough::{Config, Error, FileKind, Follow, NamePolicy, NewNode, NodeId, OpenOptions, PathAt};
 
 use crate::support::*;
 
@@ -304,4 +304,20 @@ fn a_path_lookup_counts_one_reference_and_other_operations_none() {
     assert_eq!(fs.reference_count(), 1);
     fs.forget(node, 1);
     assert_eq!(fs.reference_count(), 0);
+}
+
+#[test]
+fn the_path_of_a_node_is_told_as_its_names_are_stored() {
+    let fs = Fs::of(Config { names: NamePolicy::Windows, root_mode: 0o777, ..Config::default() });
+    fs.mkdir_p("Dir/Sub");
+    fs.write_file("dir/sub/File", "");
+    let (sub, file) = (fs.node("DIR/SUB"), fs.node("DIR/SUB/FILE"));
+    assert_eq!(fs.path_of(NodeId::ROOT), Ok(b"/".to_vec()));
+    assert_eq!(fs.path_of(file), Ok(b"/Dir/Sub/File".to_vec()));
+    fs.move_to("dir/sub", "Elsewhere");
+    assert_eq!((fs.path_of(sub), fs.path_of(file)), (Ok(b"/Elsewhere".to_vec()), Ok(b"/Elsewhere/File".to_vec())));
+    fs.remove_file("elsewhere/file");
+    assert_eq!(fs.path_of(file), Err(Error::NotFound));
+    fs.forget(file, 1);
+    assert_eq!(fs.path_of(file), Err(Error::Stale));
 }

@@ -43,7 +43,7 @@ int main(void) {
     uint64_t a_number = 0;
     size_t a_size = 0;
     fs_ref a_ref = main_branch;
-    char a_buffer[8] = "nullname";
+    char a_buffer[16] = "nullname";
 "#;
 
 const END: &str = r#"
@@ -75,6 +75,7 @@ fn value(parameter: &Parameter) -> String {
         "const fs_diff *" | "fs_diff *" => "diff",
         "const fs_pin *" | "fs_pin *" => "pin",
         "const char *" | "char *" | "const void *" | "void *" => "a_buffer",
+        "const uint16_t *" | "uint16_t *" => "(void *)a_buffer",
         "uint64_t *" | "fs_handle *" => "&a_number",
         "size_t *" => "&a_size",
         "fs_ref *" => "&a_ref",

@@ -65,6 +65,13 @@ pub(crate) struct PathFlags(pub(crate) u32);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Few(pub(crate) u32);
 
+/// Flags of a listing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ListFlags(pub(crate) u32);
+/// Names and paths of Windows in UTF-16, and what is neither.
+#[derive(Debug, Clone)]
+pub(crate) struct Units(pub(crate) Vec<u16>);
+
 /// A handle: none, one that was opened once, or a number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Handle {
@@ -171,6 +178,16 @@ arbitrary! {
     ].prop_map(Kind);
     PathFlags = prop_oneof![30 => 0..2u32, 1 => any::<Flags>().prop_map(|flags| flags.0)].prop_map(PathFlags);
     Few = prop_oneof![9 => Just(0), 20 => 0..3u32, 1 => any::<Flags>().prop_map(|flags| flags.0)].prop_map(Few);
+    ListFlags = prop_oneof![20 => 0..16u32, 1 => any::<Flags>().prop_map(|flags| flags.0)].prop_map(ListFlags);
+    Units = vec(
+        prop_oneof![
+            4 => select("ab\\:$DAT/".encode_utf16().collect::<Vec<u16>>()),
+            1 => 0xD800_u16..0xE000,
+            1 => any::<u16>(),
+        ],
+        0..40,
+    )
+    .prop_map(Units);
     Handle = prop_oneof![
         6 => Just(Handle::None),
         6 => any::<u16>().prop_map(Handle::Known),

@@ -78,7 +78,7 @@ impl Listing {
     }
 
     fn look(&mut self, entry: &fs_dirent, name: &[u8]) {
-        if !(1..=255).contains(&name.len()) || name.contains(&0) || name.contains(&b'/') {
+        if !(1..=765).contains(&name.len()) || name.contains(&0) || name.contains(&b'/') {
             self.complaint = Some("a listing holds a name that is none");
         }
         if entry.cookie <= self.last_cookie || entry.cookie >= 1 << 63 {

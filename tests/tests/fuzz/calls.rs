@@ -96,4 +96,5 @@ groups! {
     ByNode = nodes::NodeCall;
     OfContent = content::ContentCall;
     ByPath = paths::PathCall;
+    OfWindows = windows::WindowsCall;
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU32;
 
 use bough::ffi::attributes::{fs_set_attr, fs_space};
 use bough::ffi::locks::{fs_lock, fs_wait};
+use bough::ffi::results::FS_OK;
 use bough::ffi::types::fs_attr;
 
 use crate::arguments::*;
@@ -62,7 +63,7 @@ calls! {
             let result = call(world.view(view), world.node(node), world.buffer.as_mut_ptr().cast(), room.0 as usize, &mut size);
             world.know_size(result, room, size)
         };
-        6 names::fs_readdir(view: View, who: Who, node: Parent, handle: Handle, cookie: Big, flags: Few, most: Flags, then: Flags) |world, call| {
+        6 names::fs_readdir(view: View, who: Who, node: Parent, handle: Handle, cookie: Big, flags: ListFlags, most: Flags, then: Flags) |world, call| {
             let (view, node, handle) = (world.view(view), world.node(node), world.handle(handle));
             world.end_waits(view, |_| then.0 == FORGET);
             let mut listing = Listing::new(world, view, node, flags.0, most.0, then.0);
@@ -70,6 +71,56 @@ calls! {
             let result = call(view, &world.caller(who), node, handle, cookie.0, flags.0, Some(listed), context);
             listing.tell(world);
             result
+        };
+        3 names::fs_readdir_verified(view: View, who: Who, node: Parent, handle: Handle, place: (Big, Big), flags: ListFlags, most: Flags, then: Flags) |world, call| {
+            let (view, node, handle) = (world.view(view), world.node(node), world.handle(handle));
+            world.end_waits(view, |_| then.0 == FORGET);
+            let mut listing = Listing::new(world, view, node, flags.0, most.0, then.0);
+            let (context, mut verifier, (cookie, before)) = (ptr::from_mut(&mut listing).cast(), 0, place);
+            let who = world.caller(who);
+            let result = call(view, &who, node, handle, cookie.0, before.0, flags.0, Some(listed), context, &mut verifier);
+            listing.tell(world);
+            world.demand((result == FS_OK) == (verifier != 0), "a verifier of 0, or of a refusal");
+            result
+        };
+        4 names::fs_readdir_after(view: View, who: Who, node: Parent, handle: Handle, marker: Name, flags: ListFlags, most: Flags, then: Flags) |world, call| {
+            let (view, node, handle) = (world.view(view), world.node(node), world.handle(handle));
+            world.end_waits(view, |_| then.0 == FORGET);
+            let mut listing = Listing::new(world, view, node, flags.0, most.0, then.0);
+            let (context, marker, who) = (ptr::from_mut(&mut listing).cast(), marker.0, world.caller(who));
+            let result = call(view, &who, node, handle, text(&marker), marker.0.len(), flags.0, Some(listed), context);
+            listing.tell(world);
+            result
+        };
+        4 names::fs_readdir_one(view: View, who: Who, node: Parent, name: Name, flags: ListFlags, most: Flags, then: Flags) |world, call| {
+            let (view, node) = (world.view(view), world.node(node));
+            world.end_waits(view, |_| then.0 == FORGET);
+            let mut listing = Listing::new(world, view, node, flags.0, most.0, then.0);
+            let (context, name, who) = (ptr::from_mut(&mut listing).cast(), name.0, world.caller(who));
+            let result = call(view, &who, node, text(&name), name.0.len(), flags.0, Some(listed), context);
+            listing.tell(world);
+            result
+        };
+        2 names::fs_node_path(view: View, node: Node, flags: Few, room: Room) |world, call| {
+            let (view, node, into, mut size) = (world.view(view), world.node(node), world.buffer.as_mut_ptr().cast(), 0);
+            let result = call(view, node, flags.0, into, room.0 as usize, &mut size);
+            world.know_size(result, room, size)
+        };
+        1 utf16::fs_utf16_to_bytes(units: Units, room: Room) |world, call| {
+            let (into, mut size) = (world.buffer.as_mut_ptr().cast(), 0);
+            let result = call(units.0.as_ptr(), units.0.len(), into, room.0 as usize, &mut size);
+            world.demand(result != FS_OK || size <= 3 * units.0.len(), "a unit took more than three bytes");
+            world.know_size(result, room, size)
+        };
+        1 utf16::fs_utf16_from_bytes(bytes: Name, room: Room) |world, call| {
+            let (mut into, mut size, bytes) = (vec![0; room.0 as usize / 2], 0, bytes.0);
+            let result = call(text(&bytes), bytes.0.len(), into.as_mut_ptr(), into.len(), &mut size);
+            world.know_size(result, Room(into.len() as u32), size)
+        };
+        1 utf16::fs_utf16_split_path(units: Units, room: Room) |world, call| {
+            let (into, mut path, mut stream) = (world.buffer.as_mut_ptr().cast(), 0, 0);
+            let result = call(units.0.as_ptr(), units.0.len(), into, room.0 as usize, &mut path, &mut stream);
+            world.know_size(result, room, path + stream)
         };
         5 attributes::fs_getattr(view: View, node: Node, out: Twist) |world, call| {
             let mut attr: fs_attr = blank(out);

@@ -11,6 +11,7 @@ use bough::ffi::content::{FS_SEEK_DATA, fs_lseek, fs_read};
 use bough::ffi::names::*;
 use bough::ffi::refs::*;
 use bough::ffi::results::*;
+use bough::ffi::streams::{fs_stream, fs_stream_list, fs_stream_remove};
 use bough::ffi::types::*;
 use bough::ffi::view::{fs_view, fs_view_close};
 use bough::ffi::volume::{fs_counters, fs_volume, fs_volume_stats};
@@ -208,9 +209,32 @@ pub(crate) fn check(world: &mut World) -> Verdict {
     Ok(())
 }
 
+unsafe extern "C" fn keep_stream(context: *mut c_void, stream: *const fs_stream) -> bool {
+    // SAFETY: the call hands over what it was given; stream and name live until this returns.
+    unsafe {
+        let name = std::slice::from_raw_parts((*stream).name.cast::<u8>(), (*stream).name_bytes).to_vec();
+        (*context.cast::<Vec<Vec<u8>>>()).push(name);
+    }
+    true
+}
+
+/// Removes the named streams of a directory that stays.
+fn remove_streams(view: *const fs_view, node: u64) -> Verdict {
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    // SAFETY: all are alive.
+    let mut result = unsafe { fs_stream_list(view, node, Some(keep_stream), ptr::from_mut(&mut names).cast()) };
+    for name in names {
+        // SAFETY: all are alive, and as long as they say.
+        let removed = unsafe { fs_stream_remove(view, &superuser(), node, name.as_ptr().cast(), name.len()) };
+        result = result.max(removed);
+    }
+    if result == FS_OK { Ok(()) } else { Err(format!("streams cannot be listed and removed: {result}")) }
+}
+
 /// Removes all that is in a directory.
 fn empty(view: *const fs_view, node: u64) -> Verdict {
     clear_flags(view, node);
+    remove_streams(view, node)?;
     for entry in list(view, node)? {
         clear_flags(view, entry.node);
         let (name, length, who) = (entry.name.as_ptr().cast(), entry.name.len(), superuser());

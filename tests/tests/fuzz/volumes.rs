@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::ptr;
 use std::sync::Once;
 
+use bough::control::messages::fs_activity;
 use bough::ffi::diff::{fs_diff_close, fs_diff_entry};
 use bough::ffi::events::{fs_event, fs_events_close};
 use bough::ffi::names::fs_mkdir;
@@ -96,6 +97,10 @@ calls! {
             let result = call(world.volume, &mut counters);
             world.demand(result != FS_OK || counters.used_bytes <= counters.capacity_bytes, "more is used than there is");
             result
+        };
+        1 volume::fs_volume_activity(out: Twist) |world, call| {
+            let mut activity: fs_activity = blank(out);
+            call(world.volume, &mut activity)
         };
         1 volume::fs_volume_latch(name: Name) |world, call| {
             let volume = another_volume();

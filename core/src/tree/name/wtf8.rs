@@ -93,13 +93,19 @@ pub(crate) fn units(bytes: &[u8]) -> Result<usize> {
 /// The UTF-16 units that the bytes stand for.
 pub(crate) fn to_utf16(bytes: &[u8]) -> Result<Vec<u16>> {
     let mut units = Vec::with_capacity(bytes.len());
+    extend_utf16(bytes, &mut units)?;
+    Ok(units)
+}
+
+/// Adds the UTF-16 units that the bytes stand for.
+pub(crate) fn extend_utf16(bytes: &[u8], units: &mut Vec<u16>) -> Result<()> {
     for piece in pieces(bytes) {
         match piece? {
             Piece::Text(text) => units.extend(text.encode_utf16()),
             Piece::Lone(unit) => units.push(unit),
         }
     }
-    Ok(units)
+    Ok(())
 }
 
 /// The bytes that stand for the units. Any units have some.

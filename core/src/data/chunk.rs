@@ -15,6 +15,7 @@ mod device;
 mod evictor;
 mod pool;
 mod region;
+mod slab;
 mod spill;
 mod store;
 mod sweep;
@@ -28,6 +29,7 @@ use self::cell::{BytesRead, BytesWrite, CELL_BYTES, Cell};
 pub(crate) use self::check::Census;
 use self::depot::{Depot, Need};
 use self::region::Frame;
+pub(crate) use self::slab::{SLOT_BYTES, Slot};
 pub(crate) use self::store::{ChunkStore, StoreConfig};
 #[cfg(test)]
 pub(crate) use self::{device::SpillDevice, spill::SpillConfig, store::StoreUsage};
@@ -80,6 +82,11 @@ impl Chunk {
     /// The bytes, to be changed. If anyone else holds the chunk, this one becomes a copy first.
     pub(crate) fn write(&mut self, store: &ChunkStore) -> Result<ChunkWrite<'_>> {
         self.unshare(store)?;
+        Ok(ChunkWrite { bytes: self.cell.write()? })
+    }
+
+    /// The bytes, to be changed though several may hold this very handle: they keep out of each other's parts.
+    pub(super) fn write_slots(&self) -> Result<ChunkWrite<'_>> {
         Ok(ChunkWrite { bytes: self.cell.write()? })
     }
 

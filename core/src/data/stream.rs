@@ -21,17 +21,18 @@ mod sole;
 mod tests;
 
 use std::ops::Range;
-use std::sync::Arc;
+
+use triomphe::Arc;
 
 pub(crate) use self::check::Holdings;
 pub use self::pin::Pin;
 use self::small::Small;
-use super::chunk::{CHUNK_BYTES, Chunk};
+use super::chunk::{CHUNK_BYTES, Chunk, SLOT_BYTES};
 use crate::error::Result;
 use crate::radix::Radix;
 
 /// Up to here a stream may be one small buffer.
-pub(crate) const SMALL_BYTES: usize = 16 * 1024;
+pub(crate) const SMALL_BYTES: usize = SLOT_BYTES;
 
 const CHUNK: u64 = CHUNK_BYTES as u64;
 
@@ -71,7 +72,7 @@ impl Stream {
     pub(crate) fn allocated(&self) -> u64 {
         match &self.body {
             Body::Hole => 0,
-            Body::Small(small) => small.bytes().len() as u64,
+            Body::Small(small) => small.len() as u64,
             Body::Chunks(chunks) => chunks.len() * CHUNK,
         }
     }
@@ -82,7 +83,7 @@ impl Stream {
         let into = &mut into[..len];
         match &self.body {
             Body::Hole => into.fill(0),
-            Body::Small(small) => small.read(offset, into),
+            Body::Small(small) => small.read(offset, into)?,
             Body::Chunks(chunks) => read_chunks(chunks, offset, into)?,
         }
         Ok(len)
@@ -92,7 +93,7 @@ impl Stream {
     pub(crate) fn seek_data(&self, offset: u64) -> Option<u64> {
         let found = match &self.body {
             Body::Hole => return None,
-            Body::Small(small) => (offset < small.bytes().len() as u64).then_some(offset)?,
+            Body::Small(small) => (offset < small.len() as u64).then_some(offset)?,
             Body::Chunks(chunks) => chunks.next_from(offset / CHUNK)?.0.checked_mul(CHUNK)?.max(offset),
         };
         (found < self.size).then_some(found)
@@ -105,7 +106,7 @@ impl Stream {
         }
         let found = match &self.body {
             Body::Hole => offset,
-            Body::Small(small) => offset.max(small.bytes().len() as u64),
+            Body::Small(small) => offset.max(small.len() as u64),
             Body::Chunks(chunks) => chunks.gap_from(offset / CHUNK).saturating_mul(CHUNK).max(offset),
         };
         Some(found.min(self.size))

@@ -6,6 +6,7 @@ mod device;
 mod faults;
 mod limits;
 mod model;
+mod small;
 mod threads;
 
 use std::sync::Arc;

@@ -304,6 +304,7 @@ impl Cell {
 
 impl Drop for Cell {
     fn drop(&mut self) {
+        self.depot.counters.freed.add(1);
         if let Some(slot) = self.slot() {
             if self.frame.get_mut().is_none() {
                 self.depot.count_back();

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use super::cell::Cell;
 use super::depot::Depot;
 use super::region::Place;
-use super::{CHUNK_BYTES, Chunk, ChunkStore};
+use super::{CHUNK_BYTES, Chunk, ChunkStore, Slot};
 use crate::check::CheckReport;
 
 /// The chunks that were found in streams, and how often each.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
     cells: HashMap<usize, (Arc<Cell>, usize)>,
+    slabs: u64,
 }
 
 impl Census {
@@ -23,6 +24,20 @@ impl Census {
     pub(crate) fn count(&mut self, chunk: &Chunk) {
         let key = Arc::as_ptr(&chunk.cell) as usize;
         self.cells.entry(key).or_insert_with(|| (Arc::clone(&chunk.cell), 0)).1 += 1;
+    }
+
+    /// A small buffer, and with the first one of it its slab.
+    pub(crate) fn count_slot(&mut self, slot: &Slot) {
+        let key = Arc::as_ptr(&slot.chunk().cell) as usize;
+        if !self.cells.contains_key(&key) {
+            self.count(slot.chunk());
+            self.slabs += 1;
+        }
+    }
+
+    /// How many of them small buffers lie in.
+    pub(crate) fn slabs(&self) -> u64 {
+        self.slabs
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -56,7 +71,8 @@ impl ChunkStore {
 
     fn check_counts(&self, census: &Census, small_bytes: u64, report: &mut CheckReport) {
         let (usage, chunks) = (self.usage(), census.len());
-        report.ensure(usage.frames == chunks, || format!("{} chunks are counted, {chunks} found", usage.frames));
+        let counted = usage.frames + usage.slabs;
+        report.ensure(counted == chunks, || format!("{counted} chunks are counted, {chunks} found"));
         let small = usage.small_bytes;
         report.ensure(small == small_bytes, || {
             format!("{small} bytes in small buffers are counted, {small_bytes} found")

@@ -1,7 +1,7 @@
 //! The depot: the memory of a store, what of it is in use, and the marks that decide who gets more.
 //!
 //! Cells keep the depot, so that chunks outlive their store. Two counts:
-//! * `used`: what somebody holds: frames, small buffers, metadata, other memory, and what spilled cells still take;
+//! * `used`: what somebody holds: frames, metadata, other memory, and what spilled cells still take;
 //! * `charged`: the same with warm frames, which nobody holds. Never above the limit but for what `used` is.
 //!
 //! With a device, fresh chunks stop at the hard mark, below the limit, and the rest is for reading back: frames filled
@@ -22,6 +22,7 @@ use super::cell::{CELL_BYTES, Cell};
 use super::evictor::{Evictor, Patience};
 use super::pool::{Cooled, Pool};
 use super::region::{Frame, Place, REGION_FRAMES, Region};
+use super::slab::Shelves;
 use super::spill::Spill;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, LedgerLease, Listener};
@@ -117,6 +118,7 @@ pub(super) struct Counters {
     /// Cells whose bytes somebody asked for.
     pub(super) reads: StripedCount,
     pub(super) allocations: Count,
+    pub(super) freed: Count,
     pub(super) copies: Count,
     pub(super) stalls: Count,
     pub(super) evictions: Count,
@@ -135,6 +137,7 @@ pub(super) struct Depot {
     pub(super) spill: Option<Spill>,
     pub(super) evictor: Evictor,
     pub(super) read_ahead: ReadAhead,
+    pub(super) shelves: Shelves,
     pub(super) counters: Counters,
     /// What there is besides. Counted by itself, and part of both counts.
     ledger: LedgerLease,
@@ -156,6 +159,7 @@ impl Depot {
             spill,
             evictor: Evictor::default(),
             read_ahead: ReadAhead::default(),
+            shelves: Shelves::default(),
             counters: Counters::default(),
             ledger: LedgerLease::new(),
             used: CachePadded::default(),

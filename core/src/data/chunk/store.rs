@@ -1,8 +1,7 @@
 //! The store: all the chunk memory of one volume, its limit, and what it spills to.
 //!
 //! The face of the depot towards streams and volumes, and the owner of its threads, which end with it. The limit
-//! counts frames in memory, the small buffers of short streams, other memory that callers reserve, and what spilled
-//! chunks still take.
+//! counts frames in memory, metadata, other memory that callers reserve, and what spilled chunks still take.
 //!
 //! What a full limit means for an operation is for the callers: here it is [`Error::NoSpace`], and nothing has changed.
 
@@ -12,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 
-use super::cell::CELL_BYTES;
 use super::depot::{CHUNK, Depot};
 use super::device::{SpillDevice, SpillFile};
 use super::spill::{Spill, SpillConfig};
@@ -31,9 +29,11 @@ pub(crate) struct StoreConfig {
 /// What a store holds now, and what it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoreUsage {
-    /// Chunks, wherever they are.
+    /// Chunks of streams, wherever they are.
     pub(crate) frames: u64,
-    /// Those of them that are only in the spill device.
+    /// Chunks that small buffers lie in, wherever they are.
+    pub(crate) slabs: u64,
+    /// Those of both that are only in the spill device.
     pub(crate) spilled_frames: u64,
     /// Bytes in small buffers.
     pub(crate) small_bytes: u64,
@@ -73,7 +73,6 @@ pub(crate) struct StoreUsage {
 #[derive(Debug)]
 pub(crate) struct ChunkStore {
     depot: Arc<Depot>,
-    small_bytes: CachePadded<AtomicU64>,
     reserved_bytes: CachePadded<AtomicU64>,
 }
 
@@ -97,23 +96,25 @@ impl ChunkStore {
     }
 
     fn over(depot: Arc<Depot>) -> Arc<Self> {
-        Arc::new(Self { depot, small_bytes: CachePadded::default(), reserved_bytes: CachePadded::default() })
+        Arc::new(Self { depot, reserved_bytes: CachePadded::default() })
     }
 
     /// What the store holds. Other threads may change it meanwhile.
     pub(crate) fn usage(&self) -> StoreUsage {
         let (depot, counters) = (&self.depot, &self.depot.counters);
-        let small_bytes = self.small_bytes.load(Relaxed);
         let reserved_bytes = self.reserved_bytes.load(Relaxed);
         let spilled_frames = depot.away();
         let chunk_bytes = depot.used_by_chunks();
-        let other = small_bytes + reserved_bytes + spilled_frames * CELL_BYTES;
+        let slabs = depot.shelves.slabs();
+        let freed = counters.freed.get();
+        let cells = counters.allocations.get() - freed;
         let metadata_bytes = depot.ledger().by_kind();
         let metadata = metadata_bytes.iter().sum::<u64>();
         StoreUsage {
-            frames: chunk_bytes.saturating_sub(other) / CHUNK + spilled_frames,
+            frames: cells.saturating_sub(slabs),
             spilled_frames,
-            small_bytes,
+            slabs,
+            small_bytes: depot.shelves.bytes(),
             reserved_bytes,
             metadata_bytes,
             memory_bytes: chunk_bytes + metadata,
@@ -141,19 +142,6 @@ impl ChunkStore {
     pub(crate) fn may_hold(&self, chunks: u64) -> bool {
         let free = self.depot.marks.limit.saturating_sub(self.depot.used());
         chunks <= free / CHUNK || chunks <= (free.saturating_add(self.spill_room_bytes())) / CHUNK
-    }
-
-    /// Counts bytes of a small buffer against the limit.
-    pub(crate) fn reserve_small(&self, bytes: usize) -> Result<()> {
-        self.depot.reserve(bytes as u64)?;
-        self.small_bytes.fetch_add(bytes as u64, Relaxed);
-        Ok(())
-    }
-
-    /// Takes back what [`ChunkStore::reserve_small`] counted.
-    pub(crate) fn release_small(&self, bytes: usize) {
-        self.small_bytes.fetch_sub(bytes as u64, Relaxed);
-        self.depot.release(bytes as u64);
     }
 
     /// Counts memory that the caller is about to take for something else against the limit. May wait for chunks to be

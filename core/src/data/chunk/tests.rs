@@ -17,9 +17,9 @@ fn a_store_holds_as_many_chunks_as_its_limit_and_not_one_more() {
     let store = store_of(3 * CHUNK + 10);
     let held: Vec<_> = (0..3).map(|_| Chunk::zeroed(&store).unwrap()).collect();
     assert_eq!(Chunk::zeroed(&store).unwrap_err(), Error::NoSpace);
-    assert_eq!(store.reserve_small(11), Err(Error::NoSpace));
-    assert_eq!(store.reserve_small(10), Ok(()));
-    store.release_small(10);
+    assert_eq!(store.reserve(11), Err(Error::NoSpace));
+    assert_eq!(store.reserve(10), Ok(()));
+    store.release(10);
     drop(held);
     assert!(Chunk::zeroed(&store).is_ok());
     assert_eq!(store.usage().memory_bytes, 0);

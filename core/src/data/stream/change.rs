@@ -6,6 +6,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use triomphe::Arc as Shared;
+
 use super::small::Small;
 use super::{Body, CHUNK, SMALL_BYTES, Stream, pieces};
 use crate::data::chunk::{CHUNK_BYTES, Chunk, ChunkStore};
@@ -25,8 +27,11 @@ impl Stream {
         }
         let room = FILE_BYTES - offset;
         let bytes = &bytes[..usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()))];
-        let done =
-            if self.write_small(store, offset, bytes) { bytes.len() } else { self.write_chunks(store, offset, bytes)? };
+        let done = if self.write_small(store, offset, bytes)? {
+            bytes.len()
+        } else {
+            self.write_chunks(store, offset, bytes)?
+        };
         self.size = self.size.max(offset + done as u64);
         Ok(done)
     }
@@ -49,7 +54,7 @@ impl Stream {
     /// nothing is shared. The bytes keep their values. Grows the stream to the end of the range unless `keep_size`.
     pub(crate) fn allocate(&mut self, store: &Arc<ChunkStore>, offset: u64, len: u64, keep_size: bool) -> Result<()> {
         let end = end_of(offset, len)?;
-        let small = end <= SMALL_BYTES as u64 && self.grow_small(store, end as usize, true);
+        let small = end <= SMALL_BYTES as u64 && self.grow_small(store, end as usize, true)?;
         if !small {
             self.add_chunks(store, offset, len)?;
         }
@@ -71,7 +76,7 @@ impl Stream {
         }
         match &mut self.body {
             Body::Hole => {}
-            Body::Small(small) if offset == 0 && end >= small.bytes().len() as u64 => {
+            Body::Small(small) if offset == 0 && end >= small.len() as u64 => {
                 self.body = Body::Hole;
             }
             Body::Small(small) => zero_small(small, store, offset, end)?,
@@ -101,45 +106,56 @@ impl Stream {
 
     /// Writes to the small buffer, or says that the bytes belong into chunks: because they lie too far out, or because
     /// memory is full, and chunks can be had elsewhere.
-    fn write_small(&mut self, store: &Arc<ChunkStore>, offset: u64, bytes: &[u8]) -> bool {
+    fn write_small(&mut self, store: &Arc<ChunkStore>, offset: u64, bytes: &[u8]) -> Result<bool> {
         let end = offset + bytes.len() as u64;
-        if end > SMALL_BYTES as u64 || !self.grow_small(store, end as usize, false) {
-            return false;
+        if end > SMALL_BYTES as u64 {
+            return Ok(false);
+        }
+        if let Body::Small(small) = &mut self.body
+            && let Some(own) = Shared::get_mut(small)
+            && own.has_room_for(end as usize)
+        {
+            own.write(offset as usize, bytes)?;
+            return Ok(true);
+        }
+        if !self.grow_small(store, end as usize, false)? {
+            return Ok(false);
         }
         match &mut self.body {
-            Body::Small(small) => match Arc::get_mut(small) {
-                Some(small) => {
-                    small.bytes_mut()[offset as usize..end as usize].copy_from_slice(bytes);
-                    true
-                }
-                None => false,
+            Body::Small(small) => match Shared::get_mut(small) {
+                Some(own) => own.write(offset as usize, bytes).map(|()| true),
+                None => Ok(false),
             },
-            Body::Hole | Body::Chunks(_) => false,
+            Body::Hole | Body::Chunks(_) => Ok(false),
         }
     }
 
     /// Makes the body a small buffer of at least `len` bytes, which nobody else holds. `false` if that cannot be.
-    fn grow_small(&mut self, store: &Arc<ChunkStore>, len: usize, exact: bool) -> bool {
-        let old: &[u8] = match &mut self.body {
-            Body::Chunks(_) => return false,
-            Body::Hole => &[],
+    fn grow_small(&mut self, store: &Arc<ChunkStore>, len: usize, exact: bool) -> Result<bool> {
+        let mut held = Vec::new();
+        match &mut self.body {
+            Body::Chunks(_) => return Ok(false),
+            Body::Hole => {}
             Body::Small(small) => {
-                if small.bytes().len() >= len && Arc::get_mut(small).is_some() {
-                    return true;
+                if let Some(own) = Shared::get_mut(small)
+                    && own.has_room_for(len)
+                {
+                    return own.lengthen(len).map(|()| true);
                 }
-                small.bytes()
+                small.with_bytes(|bytes| held.extend_from_slice(bytes))?;
             }
-        };
-        let grown = small_capacity(old.len(), len, exact);
+        }
         // In steps, so that appending in little pieces does not copy everything each time; but not at the price of
         // running out of space.
-        let made = Small::new(store, old, grown).or_else(|_| Small::new(store, old, len.max(old.len())));
-        match made {
-            Ok(small) => {
-                self.body = Body::Small(Arc::new(small));
-                true
+        let needed = len.max(held.len());
+        let made = Small::new(store, &held, small_capacity(held.len(), needed, exact));
+        match made.or_else(|_| Small::new(store, &held, needed)) {
+            Ok(mut small) => {
+                small.shorten(needed);
+                self.body = Body::Small(Shared::new(small));
+                Ok(true)
             }
-            Err(_) => false,
+            Err(_) => Ok(false),
         }
     }
 
@@ -164,9 +180,10 @@ impl Stream {
             Body::Chunks(_) => {}
             Body::Hole => self.body = Body::Chunks(moved),
             Body::Small(small) => {
-                let bytes = small.bytes();
-                let mut chunk = Chunk::allocate(store, 0..bytes.len())?;
-                chunk.write(store)?[..bytes.len()].copy_from_slice(bytes);
+                let mut chunk = Chunk::allocate(store, 0..small.len())?;
+                let mut into = chunk.write(store)?;
+                small.with_bytes(|bytes| into[..bytes.len()].copy_from_slice(bytes))?;
+                drop(into);
                 moved.insert(0, chunk);
                 self.body = Body::Chunks(moved);
             }
@@ -181,11 +198,8 @@ impl Stream {
     fn cut(&mut self, store: &Arc<ChunkStore>, size: u64) -> Result<()> {
         match &mut self.body {
             Body::Hole => {}
-            Body::Small(small) if (small.bytes().len() as u64) <= size => {}
-            Body::Small(small) => match Arc::get_mut(small) {
-                Some(own) => own.shorten(size as usize),
-                None => *small = Arc::new(Small::new(store, small.bytes(), size as usize)?),
-            },
+            Body::Small(small) if (small.len() as u64) <= size => {}
+            Body::Small(small) => cut_small(small, store, size as usize)?,
             Body::Chunks(chunks) => {
                 let (last, kept) = (size / CHUNK, (size % CHUNK) as usize);
                 if kept > 0 && size < self.size {
@@ -356,16 +370,34 @@ fn zero_both(edges: &mut [Option<Chunk>; 2], store: &ChunkStore, within: [Range<
     Ok(())
 }
 
-fn zero_small(small: &mut Arc<Small>, store: &Arc<ChunkStore>, offset: u64, end: u64) -> Result<()> {
-    let len = small.bytes().len() as u64;
+fn copied(small: &Small, store: &ChunkStore, len: usize) -> Result<Small> {
+    let mut held = Vec::new();
+    small.with_bytes(|bytes| held.extend_from_slice(&bytes[..len]))?;
+    Small::new(store, &held, len)
+}
+
+/// Cuts a buffer that is longer. Into a smaller slot, if that saves something and there is one.
+fn cut_small(small: &mut Shared<Small>, store: &ChunkStore, len: usize) -> Result<()> {
+    match Shared::get_mut(small) {
+        Some(own) if len * 2 > own.len() => own.shorten(len),
+        Some(own) => match copied(own, store, len) {
+            Ok(cut) => *own = cut,
+            Err(_) => own.shorten(len),
+        },
+        None => *small = Shared::new(copied(small, store, len)?),
+    }
+    Ok(())
+}
+
+fn zero_small(small: &mut Shared<Small>, store: &Arc<ChunkStore>, offset: u64, end: u64) -> Result<()> {
+    let len = small.len() as u64;
     let zeroed = offset.min(len) as usize..end.min(len) as usize;
     if zeroed.is_empty() {
         return Ok(());
     }
-    if Arc::get_mut(small).is_none() {
-        *small = Arc::new(Small::new(store, small.bytes(), small.bytes().len())?);
+    if Shared::get_mut(small).is_none() {
+        *small = Shared::new(copied(small, store, small.len())?);
     }
-    let own = Arc::get_mut(small).expect("invariant: just made the only reference");
-    own.bytes_mut()[zeroed].fill(0);
-    Ok(())
+    let own = Shared::get_mut(small).expect("invariant: just made the only reference");
+    own.write(zeroed.start, &[0; SMALL_BYTES][..zeroed.len()])
 }

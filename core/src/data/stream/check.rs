@@ -1,6 +1,6 @@
 //! What must hold of a [`Stream`], and what all streams together hold.
 
-use std::sync::Arc;
+use triomphe::Arc;
 
 use super::{Body, CHUNK, SMALL_BYTES, Stream};
 use crate::check::{CheckReport, Visited};
@@ -18,7 +18,7 @@ pub(crate) struct Holdings {
 impl Holdings {
     /// Compares it with what the store knows. `still`: nobody uses the store, and every stream was looked at.
     pub(crate) fn check(&self, store: &ChunkStore, still: bool, report: &mut CheckReport) {
-        report.chunks = self.chunks.len();
+        report.chunks = self.chunks.len() - self.chunks.slabs();
         store.check(&self.chunks, self.small_bytes, still, report);
     }
 }
@@ -30,13 +30,14 @@ impl Stream {
         match &self.body {
             Body::Hole => {}
             Body::Small(small) => {
-                let bytes = small.bytes();
-                report.ensure(bytes.len() <= SMALL_BYTES, || format!("{what}: a small buffer of {}", bytes.len()));
-                let end = bytes.len().min(usize::try_from(self.size).unwrap_or(usize::MAX));
-                let clean = bytes[end..].iter().all(|&byte| byte == 0);
+                let len = small.len();
+                report.ensure(len <= SMALL_BYTES, || format!("{what}: a small buffer of {len}"));
+                let end = len.min(usize::try_from(self.size).unwrap_or(usize::MAX));
+                let clean = small.with_bytes(|bytes| bytes[end..].iter().all(|&byte| byte == 0)).unwrap_or(true);
                 report.ensure(clean, || format!("{what}: bytes past the end of a small buffer's stream"));
+                holdings.chunks.count_slot(small.slot());
                 if holdings.visited.is_new(Arc::as_ptr(small)) {
-                    holdings.small_bytes += bytes.len() as u64;
+                    holdings.small_bytes += len as u64;
                     report.small_buffers += 1;
                 }
             }

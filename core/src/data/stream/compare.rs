@@ -1,7 +1,8 @@
 //! Two streams side by side: what they share is equal without a look.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+
+use triomphe::Arc;
 
 use super::small::Small;
 use super::{Body, Stream};
@@ -25,7 +26,7 @@ impl Stored<'_> {
     fn with_bytes<T>(self, with: impl FnOnce(&[u8]) -> T) -> Result<T> {
         Ok(match self {
             Stored::Hole => with(&[]),
-            Stored::Small(small) => with(small.bytes()),
+            Stored::Small(small) => small.with_bytes(with)?,
             Stored::Chunk(chunk) => with(&chunk.read()?[..]),
         })
     }

@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::small::Small;
 use super::{Body, CHUNK, Stream, ahead, pieces};
 use crate::data::chunk::{CHUNK_BYTES, ChunkBytes, ChunkPin};
 use crate::error::Result;
@@ -28,7 +27,7 @@ struct Part {
 #[derive(Debug, Clone)]
 enum Lent {
     Zeros,
-    Small(Arc<Small>),
+    Copied(Arc<[u8]>),
     Chunk(ChunkPin),
 }
 
@@ -63,7 +62,7 @@ impl Part {
         let within = self.within.clone();
         match &self.from {
             Lent::Zeros => &ZEROS[within],
-            Lent::Small(small) => &small.bytes()[within],
+            Lent::Copied(bytes) => &bytes[within],
             Lent::Chunk(chunk) => &chunk[within],
         }
     }
@@ -79,8 +78,12 @@ impl Stream {
         for (index, within) in pieces(offset, len as u64) {
             match &self.body {
                 Body::Small(small) if index == 0 => {
-                    let stored = small.bytes().len().clamp(within.start, within.end);
-                    pin.push(Lent::Small(Arc::clone(small)), within.start..stored);
+                    // Little, and what it lies in is not to be kept from others who have bytes there.
+                    let stored = small.len().clamp(within.start, within.end);
+                    if stored > within.start {
+                        let copied = small.with_bytes(|bytes| Arc::from(&bytes[within.start..stored]))?;
+                        pin.push(Lent::Copied(copied), 0..stored - within.start);
+                    }
                     pin.push(Lent::Zeros, stored..within.end);
                 }
                 Body::Chunks(chunks) => match chunks.get(index) {

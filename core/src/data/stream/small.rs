@@ -1,56 +1,95 @@
-//! Small buffers: the bytes of a short stream in one allocation, counted against the store's limit.
+//! Small buffers: the bytes of a short stream in a slot of a slab.
 
-use std::sync::Arc;
-
-use crate::data::chunk::ChunkStore;
+use crate::data::chunk::{ChunkStore, Slot};
 use crate::error::Result;
+use crate::ledger::{Kind, Ledger, heap_bytes};
 
-/// At most [`SMALL_BYTES`](super::SMALL_BYTES) bytes. Frees its share of the limit when it goes.
+/// What its handle takes of the heap, with the count of its holders.
+const HANDLE_BYTES: usize = heap_bytes(size_of::<Small>() + size_of::<usize>());
+
+/// At most [`SMALL_BYTES`](super::SMALL_BYTES) bytes.
 #[derive(Debug)]
 pub(super) struct Small {
-    store: Arc<ChunkStore>,
-    bytes: Box<[u8]>,
+    slot: Slot,
 }
 
 impl Small {
     /// A buffer of `len` bytes: those of `first`, and zeros.
-    pub(super) fn new(store: &Arc<ChunkStore>, first: &[u8], len: usize) -> Result<Self> {
-        store.reserve_small(len)?;
-        let mut bytes = Vec::with_capacity(len);
-        bytes.extend_from_slice(&first[..first.len().min(len)]);
-        bytes.resize(len, 0);
-        Ok(Self { store: Arc::clone(store), bytes: bytes.into_boxed_slice() })
+    pub(super) fn new(store: &ChunkStore, first: &[u8], len: usize) -> Result<Self> {
+        let mut slot = Slot::take(store, len)?;
+        let kept = first.len().min(len);
+        slot.write(|bytes| {
+            bytes[..kept].copy_from_slice(&first[..kept]);
+            bytes[kept..len].fill(0);
+        })?;
+        slot.ledger().add(Kind::Streams, HANDLE_BYTES);
+        Ok(Self { slot })
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// How many bytes there are.
+    pub(super) fn len(&self) -> usize {
+        self.slot.len()
     }
 
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
+    pub(super) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// Shows the bytes.
+    pub(super) fn with_bytes<T>(&self, with: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        self.slot.read(with)
     }
 
     /// The bytes from `offset` on, and zeros past the buffer's end.
-    pub(super) fn read(&self, offset: u64, into: &mut [u8]) {
-        let offset = (offset.min(self.bytes.len() as u64)) as usize;
-        let stored = into.len().min(self.bytes.len() - offset);
+    pub(super) fn read(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        let offset = (offset.min(self.len() as u64)) as usize;
+        let stored = into.len().min(self.len() - offset);
         let (head, tail) = into.split_at_mut(stored);
-        head.copy_from_slice(&self.bytes[offset..offset + stored]);
+        if stored > 0 {
+            self.with_bytes(|bytes| head.copy_from_slice(&bytes[offset..offset + stored]))?;
+        }
         tail.fill(0);
+        Ok(())
+    }
+
+    /// Writes within the buffer, or as far as its slot has room: what lies between is zero.
+    pub(super) fn write(&mut self, offset: usize, from: &[u8]) -> Result<()> {
+        let (len, end) = (self.len(), offset + from.len());
+        self.slot.write(|bytes| {
+            bytes[len.min(offset)..offset].fill(0);
+            bytes[offset..end].copy_from_slice(from);
+        })?;
+        self.slot.set_len(len.max(end));
+        Ok(())
+    }
+
+    /// Whether so many bytes would fit.
+    pub(super) fn has_room_for(&self, len: usize) -> bool {
+        len <= self.slot.room()
+    }
+
+    /// Makes the buffer at least `len` bytes long, for which it has room, with zeros.
+    pub(super) fn lengthen(&mut self, len: usize) -> Result<()> {
+        let old = self.len();
+        if old < len {
+            self.slot.write(|bytes| bytes[old..len].fill(0))?;
+            self.slot.set_len(len);
+        }
+        Ok(())
     }
 
     /// Cuts the buffer to `len` bytes. Needs no space.
     pub(super) fn shorten(&mut self, len: usize) {
-        let freed = self.bytes.len().saturating_sub(len);
-        let mut bytes = std::mem::take(&mut self.bytes).into_vec();
-        bytes.truncate(len);
-        self.bytes = bytes.into_boxed_slice();
-        self.store.release_small(freed);
+        self.slot.set_len(len.min(self.len()));
+    }
+
+    fn ledger(&self) -> Ledger {
+        self.slot.ledger()
     }
 }
 
 impl Drop for Small {
     fn drop(&mut self) {
-        self.store.release_small(self.bytes.len());
+        self.ledger().sub(Kind::Streams, HANDLE_BYTES);
     }
 }

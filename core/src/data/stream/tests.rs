@@ -268,8 +268,8 @@ fn out_of_space_loses_nothing_that_was_stored() {
 fn copying_shares_what_lines_up() {
     let store = store();
     let source = written(&store, &bytes(4 * CHUNK_BYTES + 100, 1));
-    let allocations = store.usage().allocations;
     let mut copy = written(&store, b"short");
+    let allocations = store.usage().allocations;
     assert_eq!(copy.copy_from(&store, &source, 0, 0, u64::MAX), Ok(source.size()));
     assert!(copy.same(&source));
     let mut shifted = Stream::empty();

@@ -1,0 +1,117 @@
+//! Short streams: many of them are spilled and come back as long ones are.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use super::device::{Call, Disk};
+use super::{CHUNK, assert_empties, bytes, content, store_on};
+use crate::data::chunk::ChunkStore;
+use crate::data::stream::Stream;
+use crate::error::Error;
+
+fn short(store: &Arc<ChunkStore>, len: usize, seed: u64) -> Stream {
+    let mut stream = Stream::empty();
+    assert_eq!(stream.write(store, 0, &bytes(len, seed)), Ok(len));
+    stream
+}
+
+fn random(state: &mut u64, below: u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) % below
+}
+
+#[test]
+fn short_streams_past_the_limit_are_spilled_and_come_back_to_the_byte() {
+    const STREAMS: u64 = 20_000;
+    let limit = 64 * CHUNK;
+    let store = store_on(&Disk::default(), 64);
+    let len = |number: u64| 500 + (number * 37 % 1000) as usize;
+    let mut streams: Vec<Stream> = (0..STREAMS).map(|number| short(&store, len(number), number)).collect();
+    let usage = store.usage();
+    assert!(usage.small_bytes > 4 * limit && usage.spilled_frames > 192 && usage.frames == 0, "{usage:?}");
+    assert!(usage.resident_bytes <= limit + CHUNK / 4, "{usage:?}");
+    // Changes after a snapshot go to copies, and the snapshot's are spilled as others are.
+    let snapshot = streams.clone();
+    let mut state = 1;
+    for round in 0..5_000 {
+        let number = random(&mut state, STREAMS);
+        assert_eq!(
+            streams[number as usize].write(&store, 7, &round.to_string().into_bytes()),
+            Ok(round.to_string().len())
+        );
+        let number = random(&mut state, STREAMS);
+        assert!(content(&snapshot[number as usize]) == bytes(len(number), number));
+        // Metadata is known to the store in steps.
+        assert!(store.usage().resident_bytes <= limit + CHUNK / 4, "{:?}", store.usage());
+    }
+    for (number, stream) in snapshot.iter().enumerate() {
+        assert!(content(stream) == bytes(len(number as u64), number as u64), "{number}");
+    }
+    drop((streams, snapshot));
+    assert_empties(&store);
+}
+
+#[test]
+fn a_device_that_fails_fails_a_short_stream_and_takes_nothing_from_it() {
+    let disk = Disk::default();
+    let store = store_on(&disk, 8);
+    let mut streams: Vec<Stream> = (0..200).map(|number| short(&store, 10_000, number)).collect();
+    disk.fail(Call::Read, 0, ErrorKind::Other);
+    let failed: Vec<Error> = streams.iter().filter_map(|stream| stream.read(0, &mut [0; 100]).err()).collect();
+    assert!(matches!(failed[..], [Error::Io(_)]), "{failed:?}");
+    disk.fail(Call::Read, 0, ErrorKind::Other);
+    let mut model: Vec<Vec<u8>> = (0..200).map(|number| bytes(10_000, number)).collect();
+    let mut failures = 0;
+    for (stream, model) in streams.iter_mut().zip(&mut model) {
+        match stream.write(&store, 5_000, b"changed") {
+            Ok(_) => model[5_000..5_007].copy_from_slice(b"changed"),
+            Err(_) => failures += 1,
+        }
+    }
+    assert_eq!(failures, 1);
+    assert!(streams.iter().zip(&model).all(|(stream, model)| content(stream) == *model));
+}
+
+#[test]
+fn short_streams_that_come_and_go_take_no_more_in_the_end() {
+    const STREAMS: usize = 4_000;
+    let store = store_on(&Disk::default(), 4_096);
+    let mut state = 1;
+    let mut streams: Vec<Stream> = Vec::new();
+    for round in 0..40_000 {
+        let most = 1 << random(&mut state, 13);
+        let len = 1 + random(&mut state, most) as usize;
+        let stream = short(&store, len, round);
+        if streams.len() < STREAMS {
+            streams.push(stream);
+        } else {
+            let at = random(&mut state, STREAMS as u64) as usize;
+            streams[at] = stream;
+        }
+    }
+    let usage = store.usage();
+    let sizes = 60 * CHUNK;
+    assert!(usage.slabs * CHUNK <= usage.small_bytes * 6 / 5 + sizes, "{usage:?}");
+    drop(streams);
+    assert_empties(&store);
+}
+
+#[test]
+fn what_was_in_a_slot_before_is_never_seen() {
+    let store = store_on(&Disk::default(), 8);
+    drop(short(&store, 4_000, 1));
+    let mut stream = short(&store, 10, 2);
+    drop(short(&store, 4_000, 3));
+    stream.write(&store, 3_900, b"x").unwrap();
+    let mut expected = bytes(10, 2);
+    expected.resize(3_900, 0);
+    expected.push(b'x');
+    assert!(content(&stream) == expected);
+    stream.truncate(&store, 5).unwrap();
+    stream.truncate(&store, 4_000).unwrap();
+    expected.truncate(5);
+    expected.resize(4_000, 0);
+    assert!(content(&stream) == expected);
+    stream.allocate(&store, 0, 3_000, true).unwrap();
+    assert!(content(&stream) == expected);
+}

@@ -259,6 +259,11 @@ impl Slot {
         self.len = len as u16;
     }
 
+    /// Whether the bytes are in memory now.
+    pub(crate) fn is_resident(&self) -> bool {
+        self.slab.chunk.is_resident()
+    }
+
     /// Shows the bytes in use.
     pub(crate) fn read<T>(&self, with: impl FnOnce(&[u8]) -> T) -> Result<T> {
         let bytes = self.slab.chunk.read()?;

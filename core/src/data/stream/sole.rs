@@ -1,6 +1,6 @@
 //! What of a stream nobody else holds.
 
-use std::sync::Arc;
+use triomphe::Arc;
 
 use super::{Body, Stream};
 use crate::reckoning::Reckoning;
@@ -16,9 +16,12 @@ impl Stream {
             Body::Hole => None,
             Body::Small(small) => {
                 if reckoning.lets_go(Arc::as_ptr(small), Arc::strong_count(small)) {
-                    let bytes = small.bytes().len() as u64;
+                    let bytes = small.len() as u64;
                     reckoning.counted.content_bytes += bytes;
-                    reckoning.counted.memory_bytes += bytes;
+                    match small.slot().is_resident() {
+                        true => reckoning.counted.memory_bytes += bytes,
+                        false => reckoning.counted.spilled_bytes += bytes,
+                    }
                 }
                 None
             }

@@ -41,8 +41,35 @@
 // Version of this header and of the library that it belongs to. A number that differs means: not compatible.
 #define FS_ABI_VERSION 1
 
+// Token privilege: read everything, with backup intent (SeBackupPrivilege).
+#define FS_TOKEN_BACKUP 1
+
+// Token privilege: write everything with backup intent, and make anyone the owner (SeRestorePrivilege).
+#define FS_TOKEN_RESTORE 2
+
+// Token privilege: become the owner of anything (SeTakeOwnershipPrivilege).
+#define FS_TOKEN_TAKE_OWNERSHIP 4
+
+// Token privilege: go through directories whatever they say (SeChangeNotifyPrivilege).
+#define FS_TOKEN_CHANGE_NOTIFY 8
+
+// Token privilege: read and write SACLs (SeSecurityPrivilege).
+#define FS_TOKEN_SECURITY 16
+
+// Group attribute: entries that allow the group count (SE_GROUP_ENABLED).
+#define FS_GROUP_ENABLED 4
+
+// Group attribute: it may own what the token makes (SE_GROUP_OWNER).
+#define FS_GROUP_OWNER 8
+
+// Group attribute: only entries that deny the group count (SE_GROUP_USE_FOR_DENY_ONLY).
+#define FS_GROUP_DENY_ONLY 16
+
 // The root directory of what a view shows now.
 #define FS_NODE_ROOT 1
+
+// No node, where one can be left out.
+#define FS_NODE_NONE 0
 
 // No handle: the operation checks the caller's permission itself.
 #define FS_HANDLE_NONE 0
@@ -278,6 +305,168 @@
 // An exclusive lock.
 #define FS_LOCK_WRITE 2
 
+// Right: read a file's bytes, list a directory.
+#define FS_RIGHT_READ_DATA 1
+
+// Right: write a file's bytes, make files in a directory.
+#define FS_RIGHT_WRITE_DATA 2
+
+// Right: write at a file's end, make directories in a directory.
+#define FS_RIGHT_APPEND_DATA 4
+
+// Right: read extended attributes.
+#define FS_RIGHT_READ_EA 8
+
+// Right: write extended attributes.
+#define FS_RIGHT_WRITE_EA 16
+
+// Right: execute a file, go through a directory.
+#define FS_RIGHT_EXECUTE 32
+
+// Right: delete what is in a directory.
+#define FS_RIGHT_DELETE_CHILD 64
+
+// Right: read attributes and times.
+#define FS_RIGHT_READ_ATTRIBUTES 128
+
+// Right: write attributes and times.
+#define FS_RIGHT_WRITE_ATTRIBUTES 256
+
+// Right: delete the file.
+#define FS_RIGHT_DELETE 65536
+
+// Right: read the security descriptor, but for its SACL.
+#define FS_RIGHT_READ_CONTROL 131072
+
+// Right: change the DACL.
+#define FS_RIGHT_WRITE_DAC 262144
+
+// Right: change owner and group.
+#define FS_RIGHT_WRITE_OWNER 524288
+
+// Right: wait for the handle.
+#define FS_RIGHT_SYNCHRONIZE 1048576
+
+// Right: read and write the SACL.
+#define FS_RIGHT_SYSTEM_SECURITY 16777216
+
+// Right: all that can be had.
+#define FS_RIGHT_MAXIMUM_ALLOWED 33554432
+
+// Right: all that a file allows.
+#define FS_RIGHT_GENERIC_ALL 268435456
+
+// Right: what executing needs.
+#define FS_RIGHT_GENERIC_EXECUTE 536870912
+
+// Right: what writing needs.
+#define FS_RIGHT_GENERIC_WRITE 1073741824
+
+// Right: what reading needs.
+#define FS_RIGHT_GENERIC_READ 2147483648
+
+// Share mode: others may read meanwhile.
+#define FS_SHARE_READ 1
+
+// Share mode: others may write meanwhile.
+#define FS_SHARE_WRITE 2
+
+// Share mode: others may delete and rename meanwhile.
+#define FS_SHARE_DELETE 4
+
+// Disposition: put a new file in the place of what is there, or create it.
+#define FS_DISPOSITION_SUPERSEDE 0
+
+// Disposition: open what is there.
+#define FS_DISPOSITION_OPEN 1
+
+// Disposition: create what is not there.
+#define FS_DISPOSITION_CREATE 2
+
+// Disposition: open, or create.
+#define FS_DISPOSITION_OPEN_IF 3
+
+// Disposition: open and empty what is there.
+#define FS_DISPOSITION_OVERWRITE 4
+
+// Disposition: open and empty, or create.
+#define FS_DISPOSITION_OVERWRITE_IF 5
+
+// What an open did: a new file took the place of what was there.
+#define FS_OUTCOME_SUPERSEDED 0
+
+// What an open did: what was there was opened.
+#define FS_OUTCOME_OPENED 1
+
+// What an open did: it was made.
+#define FS_OUTCOME_CREATED 2
+
+// What an open did: what was there was emptied.
+#define FS_OUTCOME_OVERWRITTEN 3
+
+// Create option: it must be a directory.
+#define FS_CREATE_DIRECTORY 1
+
+// Create option: what is written is safe when the write returns. Always so.
+#define FS_CREATE_WRITE_THROUGH 2
+
+// Create option: it must not be a directory.
+#define FS_CREATE_NON_DIRECTORY 64
+
+// Create option: it is deleted when the handle is closed.
+#define FS_CREATE_DELETE_ON_CLOSE 4096
+
+// Create option: to back up or restore; privileges of the token for that count.
+#define FS_CREATE_BACKUP_INTENT 16384
+
+// Create option: a link at the end of the path is opened itself.
+#define FS_CREATE_OPEN_REPARSE_POINT 2097152
+
+// Mapping flag: some program has mapped the file as an image: it runs.
+#define FS_MAPPED_IMAGE 1
+
+// Mapping flag: some program has mapped the file's content.
+#define FS_MAPPED_DATA 2
+
+// Disposal flag: delete; without it: keep.
+#define FS_DISPOSE_DELETE 1
+
+// Disposal flag: the name goes when this handle ends, whoever else has the file open.
+#define FS_DISPOSE_POSIX 2
+
+// Disposal flag: ask whether the file is mapped as an image. Always so.
+#define FS_DISPOSE_FORCE_IMAGE_CHECK 4
+
+// Disposal flag: do not mark the file now, but set or clear that this handle deletes it when it ends.
+#define FS_DISPOSE_ON_CLOSE 8
+
+// Disposal flag: delete it though it is read-only.
+#define FS_DISPOSE_IGNORE_READONLY 16
+
+// Disposal flag, from the host: some program has mapped the file as an image.
+#define FS_DISPOSE_MAPPED_IMAGE 65536
+
+// Renaming flag: what has the name is replaced.
+#define FS_RENAMING_REPLACE 1
+
+// Renaming flag: what is replaced, or lies below what is renamed, may be open if all share its deletion.
+#define FS_RENAMING_POSIX 2
+
+// Renaming flag: what is replaced may be read-only.
+#define FS_RENAMING_IGNORE_READONLY 64
+
+// Renaming flag, from the host: some program has mapped what is replaced as an image.
+#define FS_RENAMING_MAPPED_IMAGE 65536
+
+// Range lock flag: exclusive; without it: shared.
+#define FS_RANGE_EXCLUSIVE 1
+
+// Handle flag: what it has open is to be deleted, or is.
+#define FS_WINDOWS_DELETE_PENDING 1
+
+// Handle flag: it deletes what it has open when it ends.
+#define FS_WINDOWS_DELETE_ON_CLOSE 2
+
 // Path flag: if the last component is a symbolic link, the link itself is meant.
 #define FS_PATH_NO_FOLLOW 1
 
@@ -476,6 +665,9 @@ typedef struct fs_events fs_events;
 // Content lent out by `fs_read_pin`. It stays where and as it is until the pin is released.
 typedef struct fs_pin fs_pin;
 
+// A token. Pass it in `fs_caller`.
+typedef struct fs_token fs_token;
+
 // A view: one attachment to a branch or snapshot. The entry to every operation on files.
 typedef struct fs_view fs_view;
 
@@ -484,6 +676,44 @@ typedef struct fs_volume fs_volume;
 
 // What a call answers: `FS_OK`, or why nothing was done. The numbers never change.
 typedef uint32_t fs_result;
+
+// A group of a token.
+typedef struct fs_token_group {
+    // The group's SID, binary.
+    const uint8_t *sid;
+    // Length of `sid`.
+    size_t sid_bytes;
+    // `FS_GROUP_...` bits; others that Windows has are taken and mean nothing.
+    uint32_t attributes;
+    // 0.
+    uint32_t reserved;
+} fs_token_group;
+
+// What a token is made of. SIDs are binary, as \[MS-DTYP\] 2.4.2.2 has them.
+typedef struct fs_token_parts {
+    // `sizeof(fs_token_parts)`.
+    uint32_t size;
+    // `FS_TOKEN_...` bits.
+    uint32_t privileges;
+    // Who it is.
+    const uint8_t *user;
+    // Length of `user`.
+    size_t user_bytes;
+    // Who owns what it makes; may be NULL: the user.
+    const uint8_t *owner;
+    // Length of `owner`.
+    size_t owner_bytes;
+    // The group of what it makes; may be NULL: the user's own SID.
+    const uint8_t *group;
+    // Length of `group`.
+    size_t group_bytes;
+    // Its groups; may be NULL when there are none.
+    const fs_token_group *groups;
+    // Number of groups: at most 1,024.
+    size_t groups_count;
+    // 0.
+    uint64_t reserved[4];
+} fs_token_parts;
 
 // How to open a volume. All zero but for `size` is a good beginning.
 typedef struct fs_config {
@@ -698,8 +928,10 @@ typedef struct fs_caller {
     uint32_t reserved0;
     // The supplementary groups; may be NULL when there are none. Read during the call only.
     const uint32_t *groups;
+    // Who the caller is to Windows; NULL: what guards files are permission bits and ACLs.
+    const fs_token *token;
     // 0.
-    uint64_t reserved[3];
+    uint64_t reserved[2];
 } fs_caller;
 
 // A node: an inode as one view shows it. `FS_NODE_ROOT` is the root of what the view shows now.
@@ -923,6 +1155,74 @@ typedef struct fs_wait {
     // 0.
     uint64_t reserved[2];
 } fs_wait;
+
+// How a file or directory is opened the Windows way. Numbers are Windows' own.
+typedef struct fs_windows_request {
+    // `sizeof(fs_windows_request)`.
+    uint32_t size;
+    // `FS_RIGHT_...` bits.
+    uint32_t access;
+    // `FS_SHARE_...` bits.
+    uint32_t share;
+    // `FS_DISPOSITION_...`.
+    uint32_t disposition;
+    // `FS_CREATE_...` bits, and others of NtCreateFile's, which are hints without effect.
+    uint32_t options;
+    // FILE_ATTRIBUTE_ bits of what is made or overwritten.
+    uint32_t attributes;
+    // Permission bits of what is made, before umask or default ACL, where no descriptor says who may do what. Files get no execute bits.
+    uint32_t mode;
+    // `FS_MAPPED_...` bits, from a host that knows.
+    uint32_t mapped;
+    // Bytes to reserve for what is made or overwritten.
+    uint64_t allocation;
+    // The security descriptor of what is made, self-relative; may be NULL: what is inherited.
+    const uint8_t *security;
+    // Length of `security`.
+    size_t security_bytes;
+    // The extended attributes of what is made or overwritten: FILE_FULL_EA_INFORMATION entries; may be NULL.
+    const uint8_t *extended_attributes;
+    // Length of `extended_attributes`.
+    size_t extended_attributes_bytes;
+    // 0.
+    uint64_t reserved[4];
+} fs_windows_request;
+
+// What an open answers.
+typedef struct fs_windows_opened {
+    // `sizeof(fs_windows_opened)`.
+    uint32_t size;
+    // `FS_OUTCOME_...`.
+    uint32_t outcome;
+    // `FS_RIGHT_...` bits that the handle was granted, generic ones mapped.
+    uint32_t granted;
+    // 0.
+    uint32_t reserved0;
+    // The handle, to be closed with `fs_release`.
+    fs_handle handle;
+    // The node. It is not counted as a reference: `fs_forget` is not for it.
+    fs_node node;
+    // Its attributes.
+    fs_attr attr;
+    // 0.
+    uint64_t reserved[4];
+} fs_windows_opened;
+
+// What a handle is.
+typedef struct fs_windows_handle_info {
+    // `sizeof(fs_windows_handle_info)`.
+    uint32_t size;
+    // `FS_WINDOWS_...` bits.
+    uint32_t flags;
+    // `FS_RIGHT_...` bits that the handle was granted.
+    uint32_t granted;
+    // 0.
+    uint32_t reserved0;
+    // The node that it has open.
+    fs_node node;
+    // 0.
+    uint64_t reserved[4];
+} fs_windows_handle_info;
 
 // One path that differs.
 typedef struct fs_diff_entry {
@@ -1493,6 +1793,9 @@ typedef struct fs_control_check {
 // A listing cannot go on there: cookie and verifier are not of this directory as the view shows it now. Begin anew.
 #define FS_BAD_COOKIE 56
 
+// The file has been deleted; a handle is all that is left of it.
+#define FS_DELETED 57
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1528,6 +1831,22 @@ const char *fs_result_message(fs_result result);
 fs_result fs_error_text(char *into,
                         size_t capacity,
                         size_t *text_bytes);
+
+// Makes a token of its parts. Nothing of them is kept.
+//
+// A caller that has one (`token` in `fs_caller`) is checked against security descriptors and not against permission bits and ACLs, but for one
+// with `FS_PRIVILEGE_CHECKED`, who is not checked. What it makes is owned by the `uid` and `gid` of its `fs_caller` to POSIX programs.
+//
+// `parts`: user, groups and privileges.
+// `token`: the token, to be freed with `fs_token_free` when no call uses it any more.
+//
+// Results: `FS_OK`; `FS_BAD_SECURITY` for a malformed SID (`fs_error_text` says what is wrong), `FS_BAD_OWNER` when the owner is neither the user nor a
+// group that may own, `FS_INVALID` for unknown privileges, `FS_LIMIT` for more than 1,024 groups, `FS_NULL_POINTER` also for a SID that is NULL.
+fs_result fs_token_create(const fs_token_parts *parts,
+                          fs_token **token);
+
+// Frees a token. NULL is fine.
+void fs_token_free(fs_token *token);
 
 // Opens an empty volume with one branch, "main".
 //
@@ -2350,6 +2669,149 @@ fs_result fs_lock_forget(const fs_view *view,
                          uint32_t space,
                          uint64_t owner);
 
+// Opens or makes a file or directory as NtCreateFile does, with sharing, deletion and rights as Windows has them.
+//
+// Share modes hold among all handles that were opened so on the branch, through whatever view; handles of `fs_open` neither ask for sharing nor give it.
+// On a snapshot such handles exclude nobody. A handle does what it was granted, whoever the caller of later calls is. On a volume with Windows names a
+// backslash separates names as a slash does.
+//
+// `node`: where a path begins that does not begin with a separator; `FS_NODE_ROOT` for full paths. Ignored with `within`.
+// `within`: a handle of a directory where the path begins, which may not begin with a separator then; `FS_HANDLE_NONE`: none.
+// `path`, `path_bytes`: the path; with 0 bytes what `node` or `within` is is opened itself.
+// `request`: how.
+// `opened`: the answer; its `size` must be set. Close the handle with `fs_release`.
+//
+// Results: `FS_OK`; `FS_NOT_FOUND` for the last component and `FS_PATH_NOT_FOUND` for those before; `FS_EXISTS`; `FS_IS_A_DIRECTORY`, `FS_NOT_A_DIRECTORY`;
+// `FS_ACCESS_DENIED`, also for writing a read-only file, for overwriting a hidden or system file without these attributes, and for anything but opening the
+// root; `FS_PRIVILEGE_NOT_HELD` for the SACL; `FS_SHARING_VIOLATION`, also for writing what runs; `FS_DELETE_PENDING`; `FS_CANNOT_DELETE` for deletion on close of
+// the root, of what is read-only and of what runs; `FS_USER_MAPPED` for overwriting what is mapped; `FS_READ_ONLY`; `FS_NOT_PERMITTED` by flags;
+// `FS_BAD_SECURITY`, `FS_BAD_EA_LIST`, `FS_BAD_EA_NAME`; `FS_INVALID` for options that exclude each other and for unknown bits; `FS_NOT_SUPPORTED` for an open by
+// number; `FS_TOO_MANY_SYMLINKS`, `FS_NO_SPACE`, `FS_LIMIT`, `FS_BAD_HANDLE`, `FS_STALE`; `FS_BAD_NAME`, `FS_NAME_TOO_LONG`.
+fs_result fs_windows_open(const fs_view *view,
+                          const fs_caller *caller,
+                          fs_node node,
+                          fs_handle within,
+                          const char *path,
+                          size_t path_bytes,
+                          const fs_windows_request *request,
+                          fs_windows_opened *opened);
+
+// What a handle of `fs_windows_open` is.
+//
+// `info`: the answer; its `size` must be set.
+//
+// Results: `FS_OK`, `FS_BAD_HANDLE`; `FS_INVALID` for a handle of another kind.
+fs_result fs_windows_info(const fs_view *view, fs_handle handle, fs_windows_handle_info *info);
+
+// Marks what a handle has open for deletion, or clears the mark (FileDispositionInformationEx). The last handle takes the marked name away, or this one
+// with `FS_DISPOSE_POSIX`. The handle needs `FS_RIGHT_DELETE`.
+//
+// `flags`: `FS_DISPOSE_...` bits; 0 keeps what was to be deleted.
+//
+// Results: `FS_OK`; `FS_CANNOT_DELETE` for the root, what is read-only and what runs; `FS_NOT_EMPTY`; `FS_DELETED` for what has been deleted;
+// `FS_ACCESS_DENIED` without the right; `FS_NOT_PERMITTED` by flags of the file; `FS_READ_ONLY`; `FS_BAD_HANDLE`; `FS_INVALID` for unknown flags and for a
+// handle of another kind.
+fs_result fs_windows_dispose(const fs_view *view,
+                             fs_handle handle,
+                             uint32_t flags);
+
+// Ends a handle's part in sharing, its locks and, if it was the last, what was to be deleted with it, as IRP_MJ_CLEANUP does. Content can be read and
+// written by it until `fs_release`, which does the same if nobody did.
+//
+// Results: `FS_OK`, also when it was done already; `FS_BAD_HANDLE`.
+fs_result fs_windows_cleanup(const fs_view *view,
+                             fs_handle handle);
+
+// Gives what a handle has open another name (FileRenameInformationEx). The handle needs `FS_RIGHT_DELETE`.
+//
+// Without `FS_RENAMING_POSIX` nothing that is open is replaced, and no directory is renamed below which anything is open, whatever is shared. Handles of
+// `fs_open` do not count.
+//
+// `caller`: who may delete what is replaced, and make names in the directory.
+// `node`, `within`: where the path begins, as for `fs_windows_open`; `FS_NODE_NONE` and `FS_HANDLE_NONE`: in the directory that it is in.
+// `path`, `path_bytes`: the new name, with the directories before it.
+// `flags`: `FS_RENAMING_...` bits.
+//
+// Results: `FS_OK`, also when it has that name already; `FS_EXISTS`; `FS_ACCESS_DENIED` for what may not be renamed or replaced: what is open, a directory, what is
+// read-only, runs or is to be deleted; `FS_SHARING_VIOLATION` with `FS_RENAMING_POSIX`; `FS_NOT_EMPTY`; `FS_DELETE_PENDING` in a directory that is to be
+// deleted; `FS_INTO_ITSELF`; `FS_PATH_NOT_FOUND`; `FS_CROSSES_VOLUMES` for nodes of different switches; `FS_READ_ONLY`; `FS_NOT_PERMITTED` by flags of the
+// files; `FS_INVALID` for the root, unknown flags and a handle of another kind; `FS_BAD_HANDLE`, `FS_STALE`, `FS_BAD_NAME`, `FS_NAME_TOO_LONG`.
+fs_result fs_windows_rename(const fs_view *view,
+                            const fs_caller *caller,
+                            fs_handle handle,
+                            fs_node node,
+                            fs_handle within,
+                            const char *path,
+                            size_t path_bytes,
+                            uint32_t flags);
+
+// Gives what a handle has open a further name (FileLinkInformationEx).
+//
+// Parameters as for `fs_windows_rename`.
+//
+// Results: as `fs_windows_rename`; `FS_IS_A_DIRECTORY` for a directory; `FS_TOO_MANY_LINKS`.
+fs_result fs_windows_link(const fs_view *view,
+                          const fs_caller *caller,
+                          fs_handle handle,
+                          fs_node node,
+                          fs_handle within,
+                          const char *path,
+                          size_t path_bytes,
+                          uint32_t flags);
+
+// Locks a range of bytes for a handle, at once or not at all (LockFileEx with LOCKFILE_FAIL_IMMEDIATELY).
+//
+// Handles of `fs_windows_open` are kept from reading and writing what others have locked so, or with `fs_lock_set`: `FS_LOCK_CONFLICT`. A shared lock keeps its
+// own handle from writing too. Other handles are not kept from anything. The handle needs `FS_RIGHT_READ_DATA` or `FS_RIGHT_WRITE_DATA`.
+//
+// `start`, `length`: the range; one of no bytes excludes nobody.
+// `flags`: `FS_RANGE_EXCLUSIVE` or 0.
+// `pid`: the process that asks, for reports.
+//
+// Results: `FS_OK`; `FS_WOULD_BLOCK` when another owner is in the way, or the handle itself for an exclusive lock; `FS_ACCESS_DENIED`; `FS_LIMIT`;
+// `FS_NOT_SUPPORTED` on a snapshot; `FS_BAD_HANDLE`; `FS_INVALID` for a directory, a range that ends beyond 2^64-1, unknown flags, a handle of another kind.
+fs_result fs_windows_lock(const fs_view *view,
+                          fs_handle handle,
+                          uint64_t start,
+                          uint64_t length,
+                          uint32_t flags,
+                          uint32_t pid);
+
+// As `fs_windows_lock`, but waits: the callback is called once when the range is locked or the wait ended.
+//
+// `callback`, `context`: called once unless the range was locked at once, by any thread, perhaps before this returns; with `FS_OK`, `FS_DEADLOCK`, or `FS_CANCELLED` when
+// the wait was cancelled or the handle ended. `context` is handed to it; may be NULL.
+// `wait`: the answer, to cancel by with `fs_windows_lock_cancel`; its `size` must be set. Its `number` is 0 when the range was locked at once.
+//
+// Results: as `fs_windows_lock`, but `FS_WOULD_BLOCK` only when the handle itself is in the way; `FS_DEADLOCK`.
+fs_result fs_windows_lock_wait(const fs_view *view,
+                               fs_handle handle,
+                               uint64_t start,
+                               uint64_t length,
+                               uint32_t flags,
+                               fs_lock_callback callback,
+                               void *context,
+                               fs_wait *wait);
+
+// Cancels a wait of `fs_windows_lock_wait`: its callback is called with `FS_CANCELLED` before this returns.
+//
+// Results: `FS_OK`; `FS_NOT_FOUND` when it is over already, and its callback was called or is being called.
+fs_result fs_windows_lock_cancel(const fs_view *view, fs_handle handle, const fs_wait *wait);
+
+// Gives up a range that a handle locked: exactly as it was locked; of two the exclusive one first (UnlockFileEx).
+//
+// Results: `FS_OK`, `FS_RANGE_NOT_LOCKED`, `FS_NOT_SUPPORTED` on a snapshot, `FS_BAD_HANDLE`, `FS_ACCESS_DENIED`, `FS_LIMIT`; `FS_INVALID` as `fs_windows_lock`.
+fs_result fs_windows_unlock(const fs_view *view,
+                            fs_handle handle,
+                            uint64_t start,
+                            uint64_t length);
+
+// Gives up all that a handle locked, and cancels its waits.
+//
+// Results: `FS_OK`, `FS_NOT_SUPPORTED` on a snapshot, `FS_BAD_HANDLE`, `FS_ACCESS_DENIED`; `FS_INVALID` for a directory and a handle of another kind.
+fs_result fs_windows_unlock_all(const fs_view *view,
+                                fs_handle handle);
+
 // The attributes of what a path leads to.
 //
 // All operations by path take:
@@ -2684,7 +3146,8 @@ FS_ASSERT_LAYOUT(offsetof(fs_caller, privileges) == 20);
 FS_ASSERT_LAYOUT(offsetof(fs_caller, groups_count) == 24);
 FS_ASSERT_LAYOUT(offsetof(fs_caller, reserved0) == 28);
 FS_ASSERT_LAYOUT(offsetof(fs_caller, groups) == 32);
-FS_ASSERT_LAYOUT(offsetof(fs_caller, reserved) == 40);
+FS_ASSERT_LAYOUT(offsetof(fs_caller, token) == 40);
+FS_ASSERT_LAYOUT(offsetof(fs_caller, reserved) == 48);
 FS_ASSERT_LAYOUT(sizeof(fs_attr) == 144);
 FS_ASSERT_LAYOUT(offsetof(fs_attr, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_attr, kind) == 4);
@@ -2808,6 +3271,54 @@ FS_ASSERT_LAYOUT(offsetof(fs_open_options, reserved) == 16);
 FS_ASSERT_LAYOUT(sizeof(fs_iovec) == 16);
 FS_ASSERT_LAYOUT(offsetof(fs_iovec, base) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_iovec, length) == 8);
+FS_ASSERT_LAYOUT(sizeof(fs_token_group) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_token_group, sid) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_token_group, sid_bytes) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_token_group, attributes) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_token_group, reserved) == 20);
+FS_ASSERT_LAYOUT(sizeof(fs_token_parts) == 104);
+FS_ASSERT_LAYOUT(offsetof(fs_token_parts, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_token_parts, privileges) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_token_parts, user) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_token_parts, user_bytes) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_token_parts, owner) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_token_parts, owner_bytes) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_token_parts, group) == 40);
+FS_ASSERT_LAYOUT(offsetof(fs_token_parts, group_bytes) == 48);
+FS_ASSERT_LAYOUT(offsetof(fs_token_parts, groups) == 56);
+FS_ASSERT_LAYOUT(offsetof(fs_token_parts, groups_count) == 64);
+FS_ASSERT_LAYOUT(offsetof(fs_token_parts, reserved) == 72);
+FS_ASSERT_LAYOUT(sizeof(fs_windows_request) == 104);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, access) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, share) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, disposition) == 12);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, options) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, attributes) == 20);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, mode) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, mapped) == 28);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, allocation) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, security) == 40);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, security_bytes) == 48);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, extended_attributes) == 56);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, extended_attributes_bytes) == 64);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, reserved) == 72);
+FS_ASSERT_LAYOUT(sizeof(fs_windows_opened) == 208);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_opened, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_opened, outcome) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_opened, granted) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_opened, reserved0) == 12);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_opened, handle) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_opened, node) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_opened, attr) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_opened, reserved) == 176);
+FS_ASSERT_LAYOUT(sizeof(fs_windows_handle_info) == 56);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_handle_info, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_handle_info, flags) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_handle_info, granted) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_handle_info, reserved0) == 12);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_handle_info, node) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_handle_info, reserved) == 24);
 FS_ASSERT_LAYOUT(sizeof(fs_lock) == 56);
 FS_ASSERT_LAYOUT(offsetof(fs_lock, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_lock, space) == 4);

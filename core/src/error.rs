@@ -173,6 +173,9 @@ pub enum Error {
     /// A name that must be UTF-8 (or UTF-16 turned into bytes without loss) is not.
     #[error("a text that must be UTF-8 is not")]
     BadUtf8,
+    /// The file has been deleted; a handle is all that is left of it.
+    #[error("the file has been deleted")]
+    Deleted,
 }
 
 /// The result of every operation of the core.

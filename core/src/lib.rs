@@ -28,6 +28,11 @@ mod types;
 mod volume;
 
 pub use check::CheckReport;
+/// Numbers of Windows that opens are asked with.
+pub mod windows {
+    pub use crate::operations::windows::{create_options, rights};
+}
+
 pub use context::{Clock, SystemClock};
 pub use data::Pin;
 pub use error::{Error, Result};
@@ -40,8 +45,11 @@ pub use operations::{
     Allocation, Conflict, DirEntry, Follow, ListFrom, ListOptions, Lock, LockKind, LockSpace, Mask, NewNode,
     OpenOptions, RenameMode, Seek, StreamInfo, ViewOptions, WaitId, WriteAt, XattrMode,
 };
+// What opens as Windows makes them speak in.
+pub use operations::{Disposal, Disposition, Group, OpenOutcome, Renaming, Sid, Token, TokenPrivileges, WindowsOpen};
 pub use tree::name::NamePolicy;
 pub use types::*;
 pub use volume::view::{Entry, View};
 pub use volume::view_paths::PathAt;
+pub use volume::view_windows::{From as OpenFrom, RenameTo, WindowsInfo, WindowsOpened};
 pub use volume::{Activity, Config, ViewInfo, Volume, VolumeStats};

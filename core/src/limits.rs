@@ -42,6 +42,8 @@ pub const PIN_BYTES: usize = 1 << 30;
 pub const CHECK_PROBLEMS: usize = 64;
 /// Events that one subscription may hold.
 pub const EVENT_QUEUE: usize = 1 << 20;
+/// Groups of one token (Windows itself allows fewer).
+pub const TOKEN_GROUPS: usize = 1024;
 /// Longest security descriptor of an inode, self-relative, in bytes.
 pub const SECURITY_BYTES: usize = 65_536;
 /// Longest list of extended attributes of Windows, in bytes, as [MS-FSCC] packs it (NTFS allows as much).

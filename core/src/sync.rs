@@ -15,12 +15,16 @@ pub(crate) use parking_lot::{
 pub(crate) enum Rank {
     /// The registry of branches and snapshots.
     Registry,
+    /// The names of a branch's files, held still while they are opened the Windows way.
+    OpenNames,
     /// The gate of a branch.
     Gate,
     /// The ancestry of directories.
     Ancestry,
     /// A version of the inode with this id.
     Inode(u64),
+    /// A shard of a branch's Windows opens.
+    Opens,
     /// A shard of the references that a host holds.
     References,
     /// A shard of a branch's live nodes.

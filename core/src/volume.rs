@@ -6,6 +6,7 @@ mod sessions;
 pub(crate) mod view;
 pub(crate) mod view_paths;
 mod view_streams;
+pub(crate) mod view_windows;
 
 use std::path::PathBuf;
 use std::sync::Arc;

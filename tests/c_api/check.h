@@ -96,6 +96,7 @@ void test_events(void);
 void test_diffs(void);
 void test_control(void);
 void test_paths(void);
+void test_opens(void);
 void test_log(void);
 void test_streams(void);
 

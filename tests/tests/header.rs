@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use bough::ffi::layout::{LAYOUTS, Layout};
 
 /// In the order in which a reader meets them.
-const SOURCES: [&str; 19] = [
+const SOURCES: [&str; 21] = [
     "ffi/results.rs",
+    "ffi/tokens.rs",
     "ffi/types.rs",
     "ffi/volume.rs",
     "ffi/view.rs",
@@ -25,6 +26,7 @@ const SOURCES: [&str; 19] = [
     "ffi/xattrs.rs",
     "ffi/streams.rs",
     "ffi/locks.rs",
+    "ffi/opens.rs",
     "ffi/paths.rs",
     "ffi/diff.rs",
     "ffi/events.rs",

@@ -134,11 +134,13 @@ pub enum ResultCode {
     ReparseConflict = 55,
     /// [`Error::BadCookie`]
     BadCookie = 56,
+    /// [`Error::Deleted`]
+    Deleted = 57,
 }
 
 impl ResultCode {
     /// Every code, in the order of its number.
-    pub const ALL: [ResultCode; 57] = {
+    pub const ALL: [ResultCode; 58] = {
         use ResultCode::*;
         [
             Ok,
@@ -198,6 +200,7 @@ impl ResultCode {
             BadReparse,
             ReparseConflict,
             BadCookie,
+            Deleted,
         ]
     };
 
@@ -260,6 +263,7 @@ impl ResultCode {
             Error::ReparseConflict => ResultCode::ReparseConflict,
             Error::BadCookie => ResultCode::BadCookie,
             Error::BadUtf8 => ResultCode::BadUtf8,
+            Error::Deleted => ResultCode::Deleted,
         }
     }
 
@@ -342,6 +346,7 @@ impl ResultCode {
             ResultCode::BadReparse => libc::EINVAL,
             ResultCode::ReparseConflict => libc::EINVAL,
             ResultCode::BadCookie => libc::EINVAL,
+            ResultCode::Deleted => libc::ENOENT,
         }
     }
 
@@ -406,6 +411,7 @@ impl ResultCode {
             ResultCode::BadReparse => STATUS_IO_REPARSE_DATA_INVALID,
             ResultCode::ReparseConflict => STATUS_REPARSE_ATTRIBUTE_CONFLICT,
             ResultCode::BadCookie => STATUS_INVALID_PARAMETER,
+            ResultCode::Deleted => STATUS_FILE_DELETED,
         }
     }
 
@@ -472,6 +478,7 @@ impl ResultCode {
             ResultCode::BadReparse => c"bad reparse data",
             ResultCode::ReparseConflict => c"the reparse point has another GUID",
             ResultCode::BadCookie => c"a listing cannot go on from that cookie: begin anew",
+            ResultCode::Deleted => c"the file has been deleted",
         }
     }
 
@@ -567,6 +574,7 @@ const STATUS_NOT_A_DIRECTORY: u32 = 0xC000_0103;
 const STATUS_NAME_TOO_LONG: u32 = 0xC000_0106;
 const STATUS_CANCELLED: u32 = 0xC000_0120;
 const STATUS_CANNOT_DELETE: u32 = 0xC000_0121;
+const STATUS_FILE_DELETED: u32 = 0xC000_0123;
 const STATUS_IO_DEVICE_ERROR: u32 = 0xC000_0185;
 const STATUS_POSSIBLE_DEADLOCK: u32 = 0xC000_0194;
 const STATUS_USER_MAPPED_FILE: u32 = 0xC000_0243;

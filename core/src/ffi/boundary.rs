@@ -297,16 +297,24 @@ pub(super) unsafe fn optional_text<'a>(pointer: *const c_char, length: usize) ->
 /// Who asks.
 ///
 /// # Safety
-/// `caller` is null or points to an `fs_caller` that does not change during the call, nor do its groups.
+/// `caller` is null or points to an `fs_caller` that does not change during the call, nor do its groups; its token is null or alive.
 #[inline]
 pub(super) unsafe fn caller_in<'a>(caller: *const fs_caller) -> Outcome<Caller<'a>> {
     // SAFETY: the caller's promise is this function's own.
-    let (caller, groups) = unsafe {
+    let (caller, groups, token) = unsafe {
         let caller: &fs_caller = input(caller)?;
-        (caller, items(caller.groups, caller.groups_count as usize)?)
+        (caller, items(caller.groups, caller.groups_count as usize)?, caller.token.as_ref())
     };
     let privileges = Privileges(caller.privileges);
-    Ok(Caller { uid: caller.uid, gid: caller.gid, groups, pid: caller.pid, umask: caller.umask, privileges })
+    Ok(Caller {
+        uid: caller.uid,
+        gid: caller.gid,
+        groups,
+        pid: caller.pid,
+        umask: caller.umask,
+        privileges,
+        token: token.map(|token| &token.0),
+    })
 }
 
 /// Answers by the size protocol: with a capacity of 0 only the size that is needed, else the value and its size, or that

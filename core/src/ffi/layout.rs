@@ -10,9 +10,11 @@ use super::diff::fs_diff_entry;
 use super::events::fs_event;
 use super::locks::{fs_lock, fs_wait};
 use super::names::fs_dirent;
+use super::opens::{fs_windows_handle_info, fs_windows_opened, fs_windows_request};
 use super::pins::fs_iovec;
 use super::refs::fs_ref_record;
 use super::streams::fs_stream;
+use super::tokens::{fs_token_group, fs_token_parts};
 use super::types::{fs_attr, fs_caller, fs_entry, fs_ref};
 use super::view::fs_view_record;
 use super::volume::{fs_config, fs_counters};
@@ -82,11 +84,15 @@ structures! {
     fs_stream { reserved0, reserved }
     fs_ref_record { reserved }
     fs_view_record { reserved }
+    fs_token_parts { reserved }
+    fs_windows_request { reserved }
+    fs_windows_opened { reserved0, reserved }
+    fs_windows_handle_info { reserved0, reserved }
 }
 
 layouts! {
     fs_caller 64 {
-        size 0, uid 4, gid 8, pid 12, umask 16, privileges 20, groups_count 24, reserved0 28, groups 32, reserved 40
+        size 0, uid 4, gid 8, pid 12, umask 16, privileges 20, groups_count 24, reserved0 28, groups 32, token 40, reserved 48
     }
     fs_attr 144 {
         size 0, kind 4, inode 8, mode 16, uid 20, gid 24, links 28, flags 32, reserved0 36, device 40, length 48,
@@ -119,6 +125,19 @@ layouts! {
     }
     fs_open_options 96 { size 0, flags 4, mode 8, reserved0 12, reserved 16 }
     fs_iovec 16 { base 0, length 8 }
+    fs_token_group 24 { sid 0, sid_bytes 8, attributes 16, reserved 20 }
+    fs_token_parts 104 {
+        size 0, privileges 4, user 8, user_bytes 16, owner 24, owner_bytes 32, group 40, group_bytes 48, groups 56,
+        groups_count 64, reserved 72
+    }
+    fs_windows_request 104 {
+        size 0, access 4, share 8, disposition 12, options 16, attributes 20, mode 24, mapped 28, allocation 32,
+        security 40, security_bytes 48, extended_attributes 56, extended_attributes_bytes 64, reserved 72
+    }
+    fs_windows_opened 208 {
+        size 0, outcome 4, granted 8, reserved0 12, handle 16, node 24, attr 32, reserved 176
+    }
+    fs_windows_handle_info 56 { size 0, flags 4, granted 8, reserved0 12, node 16, reserved 24 }
     fs_lock 56 { size 0, space 4, kind 8, pid 12, owner 16, start 24, end 32, reserved 40 }
     fs_wait 40 { size 0, space 4, node 8, number 16, reserved 24 }
     fs_event 1624 {

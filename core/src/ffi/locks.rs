@@ -97,7 +97,7 @@ impl fs_lock {
 }
 
 /// Who waits, in C. Tells it exactly once, if it ever has to wait: should the lock table go away first, that is a cancellation.
-struct Waiter {
+pub(super) struct Waiter {
     /// Taken when it is told.
     callback: fs_lock_callback,
     context: *mut c_void,
@@ -108,7 +108,12 @@ struct Waiter {
 unsafe impl Send for Waiter {}
 
 impl Waiter {
-    fn ended(mut self, result: crate::error::Result<()>) {
+    /// `waits`: whether it has to wait; set when that is known.
+    pub(super) fn new(callback: fs_lock_callback, context: *mut c_void, waits: Arc<AtomicBool>) -> Waiter {
+        Waiter { callback, context, waits }
+    }
+
+    pub(super) fn ended(mut self, result: crate::error::Result<()>) {
         self.tell(result.map_or_else(|error| tables::code(&error), |()| FS_OK));
     }
 
@@ -191,7 +196,7 @@ pub unsafe extern "C" fn fs_lock_wait(
             callback.ok_or(Fault::NullPointer)?;
             let (space, lock) = wanted.to_core()?;
             let waits = Arc::new(AtomicBool::new(false));
-            let waiter = Waiter { callback, context, waits: waits.clone() };
+            let waiter = Waiter::new(callback, context, waits.clone());
             let done = Box::new(move |result| waiter.ended(result));
             let id = view.0.wait_lock(NodeId(node), space, wanted.owner, lock, done)?;
             waits.store(id.is_some(), Ordering::Release);

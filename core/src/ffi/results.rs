@@ -122,6 +122,8 @@ pub const FS_BAD_REPARSE: fs_result = 54;
 pub const FS_REPARSE_CONFLICT: fs_result = 55;
 /// A listing cannot go on there: cookie and verifier are not of this directory as the view shows it now. Begin anew.
 pub const FS_BAD_COOKIE: fs_result = 56;
+/// The file has been deleted; a handle is all that is left of it.
+pub const FS_DELETED: fs_result = 57;
 
 const _: () = {
     assert!(FS_OK == ResultCode::Ok as u32);
@@ -181,6 +183,7 @@ const _: () = {
     assert!(FS_BAD_REPARSE == ResultCode::BadReparse as u32);
     assert!(FS_REPARSE_CONFLICT == ResultCode::ReparseConflict as u32);
     assert!(FS_BAD_COOKIE == ResultCode::BadCookie as u32);
+    assert!(FS_DELETED == ResultCode::Deleted as u32);
 };
 
 /// Version of this header and of the library that it belongs to. A number that differs means: not compatible.

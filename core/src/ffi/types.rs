@@ -1,6 +1,7 @@
 //! What every part of the C API speaks in: nodes, handles, attributes, callers, branches and snapshots.
 
 use super::boundary::Outcome;
+use super::tokens::fs_token;
 use crate::control::messages::{FS_REF_BRANCH, FS_REF_SNAPSHOT};
 use crate::error::Error;
 use crate::types::{Attr, BranchId, FileKind, HandleId, RefId, SnapshotId};
@@ -13,6 +14,8 @@ pub type fs_handle = u64;
 
 /// The root directory of what a view shows now.
 pub const FS_NODE_ROOT: u64 = 1;
+/// No node, where one can be left out.
+pub const FS_NODE_NONE: u64 = 0;
 /// No handle: the operation checks the caller's permission itself.
 pub const FS_HANDLE_NONE: u64 = 0;
 
@@ -89,8 +92,10 @@ pub struct fs_caller {
     pub reserved0: u32,
     /// The supplementary groups; may be NULL when there are none. Read during the call only.
     pub groups: *const u32,
+    /// Who the caller is to Windows; NULL: what guards files are permission bits and ACLs.
+    pub token: *const fs_token,
     /// 0.
-    pub reserved: [u64; 3],
+    pub reserved: [u64; 2],
 }
 
 /// The attributes of an inode, all read at one moment. Times are nanoseconds since 1970-01-01 00:00 UTC.

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::ledger::{Counted, Kind, Ledger, Tally, arc_bytes};
 use crate::operations::lock_table::LockTable;
+use crate::operations::open_table::OpenTable;
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::Inode;
 use crate::tree::table::{FrozenTable, ID_BLOCK, LiveTable};
@@ -23,6 +24,7 @@ pub(crate) struct Head {
     pub(crate) live: LiveNodes,
     pub(crate) locks: LockTable,
     pub(crate) open_streams: OpenStreams,
+    pub(crate) opens: OpenTable,
     pub(crate) events: EventHub,
     gate: Gate,
     epoch: AtomicU64,
@@ -43,6 +45,7 @@ impl Head {
             live: LiveNodes::new(table.ledger()),
             locks: LockTable::new(),
             open_streams: OpenStreams::default(),
+            opens: OpenTable::default(),
             events: EventHub::default(),
             gate: Gate::default(),
             epoch: AtomicU64::new(epoch),

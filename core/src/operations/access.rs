@@ -186,7 +186,7 @@ mod tests {
     const X: Mask = Mask::EXECUTE;
 
     fn user(uid: u32, gid: u32) -> Caller<'static> {
-        Caller { uid, gid, groups: &[30], pid: 1, umask: 0o022, privileges: Privileges::NONE }
+        Caller { uid, gid, groups: &[30], pid: 1, umask: 0o022, privileges: Privileges::NONE, token: None }
     }
 
     fn with(privileges: Privileges) -> Caller<'static> {

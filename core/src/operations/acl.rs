@@ -250,7 +250,7 @@ mod tests {
     }
 
     fn caller<'a>(uid: u32, gid: u32, groups: &'a [u32]) -> Caller<'a> {
-        Caller { uid, gid, groups, pid: 1, umask: 0, privileges: Privileges::NONE }
+        Caller { uid, gid, groups, pid: 1, umask: 0, privileges: Privileges::NONE, token: None }
     }
 
     /// Owner rwx, user 7 rw-, group r-x, group 70 rwx, mask r-x, others nothing.

@@ -147,7 +147,7 @@ impl Attachment {
     }
 
     /// The record of a new inode: owner, group and mode as inode(7) and acl(5) have them inherited.
-    fn new_record(
+    pub(crate) fn new_record(
         &self,
         change: &Change<'_>,
         caller: &Caller<'_>,

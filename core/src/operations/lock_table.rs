@@ -116,6 +116,11 @@ pub struct WaitId {
 }
 
 impl WaitId {
+    /// The inode that the lock is on.
+    pub(crate) fn on(self) -> InodeId {
+        self.inode
+    }
+
     /// Its number among the waits of the branch: never 0. With the inode and the space it is the whole.
     pub(crate) fn number(self) -> u64 {
         self.number

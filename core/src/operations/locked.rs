@@ -40,6 +40,12 @@ pub(crate) struct Locked<'a> {
 }
 
 impl Locked<'_> {
+    /// As [`Locked::get`], only to look at: several at one time.
+    pub(crate) fn look(&self, id: InodeId) -> &Record {
+        let found = self.guards.iter().flatten().find(|(held, _)| *held == id);
+        found.map(|(_, guard)| &**guard).expect("invariant: asked only for what was locked")
+    }
+
     pub(crate) fn get(&mut self, id: InodeId) -> &mut Record {
         self.guards
             .iter_mut()

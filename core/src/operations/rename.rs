@@ -32,9 +32,9 @@ pub(crate) struct Place<'a> {
 
 /// What a rename found, before it locked and when it had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Sides {
-    source: Found,
-    target: Option<Found>,
+pub(super) struct Sides {
+    pub(super) source: Found,
+    pub(super) target: Option<Found>,
 }
 
 impl Attachment {
@@ -98,13 +98,13 @@ impl Attachment {
         Ok(Some((owned, replaced)))
     }
 
-    fn sides(&self, from: Place<'_>, to: Place<'_>) -> Result<Sides> {
+    pub(super) fn sides(&self, from: Place<'_>, to: Place<'_>) -> Result<Sides> {
         let source = self.peek(from.parent, from.name)?.ok_or(Error::NotFound)?;
         Ok(Sides { source, target: self.peek(to.parent, to.name)? })
     }
 
     /// Refuses to move a directory into itself or below itself. The caller holds the ancestry.
-    fn check_ancestry(&self, from: Place<'_>, to: Place<'_>, sides: Sides, mode: RenameMode) -> Result<()> {
+    pub(super) fn check_ancestry(&self, from: Place<'_>, to: Place<'_>, sides: Sides, mode: RenameMode) -> Result<()> {
         if sides.source.kind == FileKind::Directory && self.is_below(to.parent, sides.source.id)? {
             return Err(Error::IntoItself);
         }
@@ -117,7 +117,7 @@ impl Attachment {
     }
 
     /// Whether `id` is `ancestor` or lies below it.
-    fn is_below(&self, mut id: InodeId, ancestor: InodeId) -> Result<bool> {
+    pub(super) fn is_below(&self, mut id: InodeId, ancestor: InodeId) -> Result<bool> {
         loop {
             if id == ancestor {
                 return Ok(true);
@@ -218,7 +218,7 @@ impl Attachment {
         self.permit(caller, locked.get(what.id), Mask::WRITE)
     }
 
-    fn move_entry(
+    pub(super) fn move_entry(
         &self,
         change: &Change<'_>,
         locked: &mut Locked<'_>,
@@ -238,7 +238,7 @@ impl Attachment {
 
 impl Attachment {
     /// The source takes the target's place; the target loses its name.
-    fn replace(
+    pub(super) fn replace(
         &self,
         change: &Change<'_>,
         locked: &mut Locked<'_>,
@@ -279,7 +279,7 @@ fn check_mode(from: Place<'_>, to: Place<'_>, sides: Sides, mode: RenameMode) ->
 }
 
 /// Whether the new name differs from the old in case only, on a volume that ignores case.
-fn is_respelling(from: Place<'_>, to: Place<'_>, source: Found, target: Found) -> bool {
+pub(super) fn is_respelling(from: Place<'_>, to: Place<'_>, source: Found, target: Found) -> bool {
     from.parent == to.parent && source.key == target.key && from.name != to.name
 }
 
@@ -314,7 +314,7 @@ fn touch_parents(change: &Change<'_>, locked: &mut Locked<'_>, from: Place<'_>, 
     }
 }
 
-fn tell(change: &Change<'_>, kind: EventKind, from: Place<'_>, to: Place<'_>, id: InodeId) {
+pub(super) fn tell(change: &Change<'_>, kind: EventKind, from: Place<'_>, to: Place<'_>, id: InodeId) {
     change.tell(|| Event {
         parent: from.parent,
         name: from.name.into(),

@@ -8,10 +8,12 @@
 pub(crate) mod access;
 pub(crate) mod attributes;
 mod bytes;
+pub mod create_options;
 pub(crate) mod disposition;
 pub(crate) mod extended_attributes;
 pub(crate) mod filetime;
+pub(crate) mod ranges;
 pub(crate) mod reparse;
-pub(crate) mod rights;
+pub mod rights;
 pub(crate) mod security;
 pub(crate) mod sharing;

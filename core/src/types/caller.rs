@@ -1,5 +1,7 @@
 //! Who asks.
 
+use crate::operations::windows::access::Token;
+
 /// What a caller may do beyond what modes and ACLs grant: a set of bits. See capabilities(7) for their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Privileges(pub u32);
@@ -58,13 +60,15 @@ pub struct Caller<'a> {
     pub umask: u32,
     /// Privileges.
     pub privileges: Privileges,
+    /// Who the caller is to Windows: what guards files is then their security descriptors, not modes and ACLs.
+    pub token: Option<&'a Token>,
 }
 
 impl Caller<'static> {
     /// uid 0 with every privilege and an empty umask.
     #[must_use]
     pub const fn superuser() -> Caller<'static> {
-        Caller { uid: 0, gid: 0, groups: &[], pid: 0, umask: 0, privileges: Privileges::SUPERUSER }
+        Caller { uid: 0, gid: 0, groups: &[], pid: 0, umask: 0, privileges: Privileges::SUPERUSER, token: None }
     }
 }
 

@@ -1,16 +1,22 @@
 //! The open handles of a view.
+//!
+//! A handle opened the Windows way knows besides what it was granted, and what it has in the branch's table of opens. It ends once:
+//! by [`Handle::clean_up`], or when it is dropped.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 
 use crate::error::{Error, Result};
 use crate::operations::OpenOptions;
 use crate::operations::attachment::Attachment;
+use crate::operations::open_table::Opening;
 use crate::operations::streams::Target;
+use crate::operations::windows::rights;
+use crate::operations::windows_locks::HandleLocks;
 use crate::sync::RwLock;
-use crate::types::{HandleId, InodeId, StreamId};
+use crate::types::{Attr, Caller, HandleId, InodeId, Privileges, SetAttr, StreamId};
 
 /// An open stream or directory.
 pub(crate) struct Handle {
@@ -19,12 +25,98 @@ pub(crate) struct Handle {
     /// Which stream of the inode.
     pub(crate) stream: StreamId,
     pub(crate) options: OpenOptions,
+    /// What a handle opened the Windows way is besides.
+    pub(crate) windows: Option<Box<WindowsHandle>>,
+}
+
+/// What only handles opened the Windows way have.
+pub(crate) struct WindowsHandle {
+    /// Rights that were granted, generic ones mapped.
+    pub(crate) granted: u32,
+    /// None on a snapshot.
+    opening: Option<Opening>,
+    /// The file, or stream, goes when the handle ends.
+    pub(crate) delete_on_close: AtomicBool,
+    /// If it is to go, its name goes when this handle ends.
+    pub(crate) posix_delete: AtomicBool,
+    pub(crate) locks: HandleLocks,
+    /// It has ended: content can still be read and written.
+    ended: AtomicBool,
+}
+
+impl WindowsHandle {
+    pub(crate) fn new(
+        granted: u32,
+        opening: Option<Opening>,
+        delete_on_close: bool,
+        locks: HandleLocks,
+    ) -> WindowsHandle {
+        WindowsHandle {
+            granted,
+            opening,
+            delete_on_close: AtomicBool::new(delete_on_close),
+            posix_delete: AtomicBool::new(false),
+            locks,
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// What it has in the table of opens; on a snapshot nothing.
+    pub(crate) fn opening(&self) -> Result<Option<&Opening>> {
+        if self.ended.load(Ordering::Acquire) { Err(Error::BadHandle) } else { Ok(self.opening.as_ref()) }
+    }
+
+    /// As [`WindowsHandle::opening`], for what cannot be done on a snapshot.
+    pub(crate) fn changing(&self) -> Result<&Opening> {
+        self.opening()?.ok_or(Error::ReadOnly)
+    }
+}
+
+/// The bytes that an operation touches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Span {
+    /// None: entries, say.
+    None,
+    /// So many from this one.
+    At(u64, u64),
+    /// So many at the end.
+    End(u64),
+}
+
+impl WindowsHandle {
+    /// Whether the handle may read or write there: what others have locked it may not.
+    pub(crate) fn check_span(&self, handle: &Handle, span: Span, writes: bool) -> Result<()> {
+        match span {
+            Span::None => Ok(()),
+            Span::At(offset, length) => self.locks.check(&handle.at, offset, length, writes),
+            Span::End(length) => self.locks.check(
+                &handle.at,
+                handle.at.inode(handle.id)?.read().attr_of(handle.id, handle.stream).size,
+                length,
+                writes,
+            ),
+        }
+    }
+
+    /// Sets attributes as the rights of the handle allow, whoever the caller is.
+    pub(crate) fn set_attr(&self, caller: &Caller<'_>, handle: &Handle, set: &SetAttr) -> Result<Attr> {
+        let needs = |asked: bool, right: u32| if asked { right } else { 0 };
+        let times = set.accessed.is_some() || set.modified.is_some() || set.changed.is_some() || set.born.is_some();
+        handle.require(
+            needs(set.size.is_some(), rights::WRITE_DATA)
+                | needs(times || set.flags.is_some(), rights::WRITE_ATTRIBUTES)
+                | needs(set.mode.is_some(), rights::WRITE_DAC)
+                | needs(set.uid.is_some() || set.gid.is_some(), rights::WRITE_OWNER),
+        )?;
+        let checked = Caller { privileges: caller.privileges.with(Privileges::CHECKED), ..*caller };
+        handle.at.set_attr(&checked, handle.target(), set, true)
+    }
 }
 
 impl Handle {
     /// The handle for an inode that the attachment holds already.
     pub(crate) fn of_held(at: Arc<Attachment>, id: InodeId, options: OpenOptions) -> Handle {
-        Handle { at, id, stream: StreamId::DEFAULT, options }
+        Handle { at, id, stream: StreamId::DEFAULT, options, windows: None }
     }
 
     /// The same handle on a named stream, which is counted as open already ([`Attachment::open_stream`]).
@@ -38,10 +130,39 @@ impl Handle {
     pub(crate) fn target(&self) -> Target {
         Target { id: self.id, stream: self.stream }
     }
+
+    /// What only a handle opened the Windows way can do.
+    pub(crate) fn windows(&self) -> Result<&WindowsHandle> {
+        self.windows.as_deref().ok_or(Error::Invalid("the handle was not opened the Windows way"))
+    }
+
+    /// Whether the handle was granted all of these rights; one that was not opened the Windows way has no rights to ask for.
+    pub(crate) fn require(&self, rights: u32) -> Result<()> {
+        match &self.windows {
+            Some(windows) if windows.granted & rights != rights => Err(Error::AccessDenied),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends what the handle excludes and locks, and deletes what it was the last to hold. It can be read and written until it is closed.
+    pub(crate) fn clean_up(&self) {
+        let Some(windows) = &self.windows else { return };
+        if windows.ended.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let Some(opening) = &windows.opening else { return };
+        let delete = windows.delete_on_close.load(Ordering::Relaxed);
+        let posix = windows.posix_delete.load(Ordering::Relaxed);
+        if let Some(head) = self.at.tree.head() {
+            windows.locks.unlock_all(&head.locks);
+        }
+        self.at.windows_close(opening, delete, posix);
+    }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        self.clean_up();
         if self.stream != StreamId::DEFAULT {
             self.at.close_stream(self.target());
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 
-use super::handles::{Handle, Handles};
+use super::handles::{Handle, Handles, Span};
 use super::{ViewInfo, Volume};
 use crate::data::Pin;
 use crate::error::{Error, Result};
@@ -289,7 +289,7 @@ impl View {
         take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
     ) -> Result<u64> {
         let _timed = self.timed(Operation::List);
-        self.opened(caller, node, handle, Mask::READ, |at, target| at.list(target.id, from, options, take))
+        self.opened(caller, node, handle, Mask::READ, Span::None, |at, target| at.list(target.id, from, options, take))
     }
 
     /// The path of a node from the root, with a leading slash; of a file with several names, one of them.
@@ -333,6 +333,9 @@ impl View {
             None => self.with(node, |at| at.set_attr(caller, node.inode().into(), set, false)),
             Some(handle) => {
                 let handle = self.handles.get(handle)?;
+                if let Some(windows) = &handle.windows {
+                    return windows.set_attr(caller, &handle, set);
+                }
                 handle.at.set_attr(caller, handle.target(), set, handle.options.write)
             }
         }
@@ -440,6 +443,7 @@ impl View {
     pub fn release(&self, handle: HandleId) -> Result<()> {
         let _timed = self.timed(Operation::Close);
         let handle = self.handles.remove(handle)?;
+        handle.clean_up();
         let generation = handle.at.generation;
         drop(handle);
         if generation != self.current.load().generation {
@@ -455,6 +459,7 @@ impl View {
         node: NodeId,
         handle: Option<HandleId>,
         want: Mask,
+        span: Span,
         with: impl FnOnce(&Arc<Attachment>, Target) -> Result<R>,
     ) -> Result<R> {
         let Some(handle) = handle else {
@@ -466,7 +471,10 @@ impl View {
         let handle = self.handles.get(handle)?;
         let allowed = if want == Mask::WRITE { handle.options.write } else { handle.options.read };
         if !allowed {
-            return Err(Error::BadHandle);
+            return Err(if handle.windows.is_some() { Error::AccessDenied } else { Error::BadHandle });
+        }
+        if let Some(windows) = &handle.windows {
+            windows.check_span(&handle, span, want == Mask::WRITE)?;
         }
         with(&handle.at, handle.target())
     }
@@ -483,7 +491,9 @@ impl View {
         buffer: &mut [u8],
     ) -> Result<usize> {
         let _timed = self.timed(Operation::Read);
-        self.opened(caller, node, handle, Mask::READ, |at, target| at.read(target, offset, buffer))
+        self.opened(caller, node, handle, Mask::READ, Span::At(offset, buffer.len() as u64), |at, target| {
+            at.read(target, offset, buffer)
+        })
     }
 
     /// Lends up to `length` bytes at `offset` instead of copying them. They stay as they are until the pin is dropped.
@@ -498,7 +508,9 @@ impl View {
         length: usize,
     ) -> Result<Pin> {
         let _timed = self.timed(Operation::Read);
-        self.opened(caller, node, handle, Mask::READ, |at, target| at.read_pin(target, offset, length))
+        self.opened(caller, node, handle, Mask::READ, Span::At(offset, length as u64), |at, target| {
+            at.read_pin(target, offset, length)
+        })
     }
 
     /// Writes `data`; answers how many bytes, fewer only when space runs out after some. A handle opened to append writes at the end.
@@ -518,7 +530,11 @@ impl View {
             None => false,
         };
         let place = if appends { WriteAt::End } else { at };
-        self.opened(caller, node, handle, Mask::WRITE, |at, target| at.write(caller, target, place, data))
+        let span = match place {
+            WriteAt::Offset(offset) => Span::At(offset, data.len() as u64),
+            WriteAt::End => Span::End(data.len() as u64),
+        };
+        self.opened(caller, node, handle, Mask::WRITE, span, |at, target| at.write(caller, target, place, data))
     }
 
     /// Called at each close of a descriptor; content needs nothing then. Range locks of `owner` go, as POSIX asks (fcntl(2)).
@@ -553,7 +569,9 @@ impl View {
         how: Allocation,
     ) -> Result<()> {
         let _timed = self.timed(Operation::Allocate);
-        self.opened(caller, node, handle, Mask::WRITE, |at, target| at.allocate(caller, target, offset, length, how))
+        self.opened(caller, node, handle, Mask::WRITE, Span::At(offset, length), |at, target| {
+            at.allocate(caller, target, offset, length, how)
+        })
     }
 
     /// lseek(2) for data and holes.
@@ -580,13 +598,16 @@ impl View {
         length: u64,
     ) -> Result<u64> {
         let _timed = self.timed(Operation::Copy);
-        let content = self.opened(caller, source, source_handle, Mask::READ, |at, source| at.content(source))?;
+        let content =
+            self.opened(caller, source, source_handle, Mask::READ, Span::At(source_offset, length), |at, source| {
+                at.content(source)
+            })?;
         // What lies past the end is not copied, and so overlaps nothing.
         let length = length.min(content.size().saturating_sub(source_offset));
         if self.is_one_file(source, source_handle, node, handle)? {
             check_overlap(source_offset, offset, length)?;
         }
-        self.opened(caller, node, handle, Mask::WRITE, |at, target| {
+        self.opened(caller, node, handle, Mask::WRITE, Span::At(offset, length), |at, target| {
             at.copy_from(caller, &content, source_offset, target, offset, length)
         })
     }

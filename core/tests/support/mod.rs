@@ -30,7 +30,7 @@ pub const fn user(uid: u32, gid: u32) -> Caller<'static> {
 
 /// An ordinary user with supplementary groups.
 pub const fn member(uid: u32, gid: u32, groups: &[u32]) -> Caller<'_> {
-    Caller { uid, gid, groups, pid: 1, umask: 0o022, privileges: Privileges::NONE }
+    Caller { uid, gid, groups, pid: 1, umask: 0o022, privileges: Privileges::NONE, token: None }
 }
 
 /// An ordinary user with some privileges.
@@ -303,5 +303,96 @@ impl Paths for View {
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
         found
+    }
+}
+
+/// Handles opened the Windows way, by the superuser, from the root.
+pub mod windows {
+    use bough::windows::{create_options as options, rights};
+    use bough::{
+        Caller, Disposal, Disposition, HandleId, NodeId, OpenFrom, RenameTo, Renaming, View, WindowsOpen, WindowsOpened,
+    };
+
+    /// Reads, and shares everything.
+    pub const READING: WindowsOpen<'static> = WindowsOpen {
+        access: rights::FILE_READ,
+        share: 7,
+        disposition: Disposition::Open,
+        options: 0,
+        attributes: 0,
+        mode: 0o777,
+        mapped_image: false,
+        mapped_data: false,
+        security: None,
+        extended_attributes: &[],
+        allocation: 0,
+    };
+    pub const WRITING: WindowsOpen<'static> = WindowsOpen { access: rights::FILE_WRITE, ..READING };
+    /// May delete and rename.
+    pub const DELETING: WindowsOpen<'static> = WindowsOpen { access: rights::DELETE, ..READING };
+    /// Reads, writes and deletes; makes what is not there.
+    pub const ALL: WindowsOpen<'static> =
+        WindowsOpen { access: rights::FILE_ALL, disposition: Disposition::OpenIf, ..READING };
+    pub const DIRECTORY: WindowsOpen<'static> = WindowsOpen { options: options::DIRECTORY_FILE, ..ALL };
+
+    pub const DELETE: Disposal =
+        Disposal { delete: true, posix: false, on_close: false, ignore_readonly: false, mapped_image: false };
+    pub const POSIX_DELETE: Disposal = Disposal { posix: true, ..DELETE };
+    pub const KEEP: Disposal = Disposal { delete: false, ..DELETE };
+    pub const MOVE: Renaming = Renaming { replace: false, posix: false, ignore_readonly: false, mapped_image: false };
+    pub const REPLACE: Renaming = Renaming { replace: true, ..MOVE };
+    pub const POSIX_REPLACE: Renaming = Renaming { posix: true, ..REPLACE };
+
+    /// An open with these attributes.
+    pub fn with(open: WindowsOpen<'static>, disposition: Disposition, attributes: u32) -> WindowsOpen<'static> {
+        WindowsOpen { disposition, attributes, ..open }
+    }
+
+    pub trait Windows {
+        fn ask_as(&self, caller: &Caller<'_>, path: &str, open: WindowsOpen<'_>) -> bough::Result<WindowsOpened>;
+        fn ask(&self, path: &str, open: WindowsOpen<'_>) -> bough::Result<WindowsOpened>;
+        fn wopen(&self, path: &str, open: WindowsOpen<'_>) -> HandleId;
+        fn close(&self, handle: HandleId);
+        fn rename_handle(&self, handle: HandleId, to: &str, how: Renaming) -> bough::Result<()>;
+        fn link_handle(&self, handle: HandleId, to: &str, how: Renaming) -> bough::Result<()>;
+        /// Opens, deletes and closes, as DeleteFileW does.
+        fn delete_path(&self, path: &str, how: Disposal) -> bough::Result<()>;
+    }
+
+    fn to(path: &str) -> RenameTo<'_> {
+        RenameTo { from: Some(OpenFrom::Node(NodeId::ROOT)), path: path.as_bytes() }
+    }
+
+    impl Windows for View {
+        fn ask_as(&self, caller: &Caller<'_>, path: &str, open: WindowsOpen<'_>) -> bough::Result<WindowsOpened> {
+            self.windows_open(caller, OpenFrom::Node(NodeId::ROOT), path.as_bytes(), &open)
+        }
+
+        fn ask(&self, path: &str, open: WindowsOpen<'_>) -> bough::Result<WindowsOpened> {
+            self.ask_as(&super::ROOT, path, open)
+        }
+
+        fn wopen(&self, path: &str, open: WindowsOpen<'_>) -> HandleId {
+            self.ask(path, open).unwrap_or_else(|error| panic!("open {path}: {error}")).handle
+        }
+
+        fn close(&self, handle: HandleId) {
+            self.release(handle).unwrap();
+        }
+
+        fn rename_handle(&self, handle: HandleId, path: &str, how: Renaming) -> bough::Result<()> {
+            self.windows_rename(&super::ROOT, handle, to(path), how)
+        }
+
+        fn link_handle(&self, handle: HandleId, path: &str, how: Renaming) -> bough::Result<()> {
+            self.windows_link(&super::ROOT, handle, to(path), how)
+        }
+
+        fn delete_path(&self, path: &str, how: Disposal) -> bough::Result<()> {
+            let handle = self.ask(path, WindowsOpen { options: options::OPEN_REPARSE_POINT, ..DELETING })?.handle;
+            let answer = self.windows_dispose(handle, how);
+            self.close(handle);
+            answer
+        }
     }
 }

@@ -74,6 +74,7 @@ fn value(parameter: &Parameter) -> String {
         "const fs_events *" | "fs_events *" => "events",
         "const fs_diff *" | "fs_diff *" => "diff",
         "const fs_pin *" | "fs_pin *" => "pin",
+        "fs_token *" => "NULL",
         "const char *" | "char *" | "const void *" | "void *" => "a_buffer",
         "const uint16_t *" | "uint16_t *" => "(void *)a_buffer",
         "uint64_t *" | "fs_handle *" => "&a_number",

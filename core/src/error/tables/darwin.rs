@@ -42,7 +42,7 @@ impl ResultCode {
             // What APFS answers to a name that is no UTF-8.
             ResultCode::BadUtf8 => EILSEQ,
             ResultCode::BadName => EINVAL,
-            ResultCode::DeletePending => ENOENT,
+            ResultCode::DeletePending | ResultCode::Deleted => ENOENT,
             ResultCode::CannotDelete | ResultCode::PrivilegeNotHeld | ResultCode::BadOwner => EPERM,
             ResultCode::RangeNotLocked => EINVAL,
             ResultCode::UserMapped => ETXTBSY,

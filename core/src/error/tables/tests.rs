@@ -59,6 +59,7 @@ const GOLDEN: &[(u32, &str)] = &[
     (54, "BadReparse"),
     (55, "ReparseConflict"),
     (56, "BadCookie"),
+    (57, "Deleted"),
 ];
 
 #[test]
@@ -184,6 +185,7 @@ const DOS_ERRORS: &[(u32, u32)] = &[
     (STATUS_NAME_TOO_LONG, 206),
     (STATUS_CANCELLED, 995),
     (STATUS_CANNOT_DELETE, 5),
+    (STATUS_FILE_DELETED, 5),
     (STATUS_IO_DEVICE_ERROR, 1117),
     (STATUS_POSSIBLE_DEADLOCK, 1131),
     (STATUS_USER_MAPPED_FILE, 1224),

@@ -46,7 +46,7 @@ impl ResultCode {
             ResultCode::PathNotFound => ERROR_PATH_NOT_FOUND,
             ResultCode::SharingViolation => ERROR_SHARING_VIOLATION,
             // ERROR_DELETE_PENDING exists, but is not what programs are told.
-            ResultCode::DeletePending | ResultCode::CannotDelete => ERROR_ACCESS_DENIED,
+            ResultCode::DeletePending | ResultCode::CannotDelete | ResultCode::Deleted => ERROR_ACCESS_DENIED,
             ResultCode::RangeNotLocked => ERROR_NOT_LOCKED,
             ResultCode::UserMapped => ERROR_USER_MAPPED_FILE,
             ResultCode::PrivilegeNotHeld => ERROR_PRIVILEGE_NOT_HELD,

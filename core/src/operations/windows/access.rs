@@ -17,50 +17,73 @@ use crate::error::{Error, Result};
 
 /// What a token may do beyond what descriptors grant: a set of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct TokenPrivileges(pub(crate) u32);
+pub struct TokenPrivileges(pub u32);
 
 impl TokenPrivileges {
+    /// None.
+    pub const NONE: TokenPrivileges = TokenPrivileges(0);
     /// SeBackupPrivilege: read everything, with backup intent.
-    pub(crate) const BACKUP: TokenPrivileges = TokenPrivileges(1);
+    pub const BACKUP: TokenPrivileges = TokenPrivileges(1);
     /// SeRestorePrivilege: write everything with backup intent, and make anyone the owner.
-    pub(crate) const RESTORE: TokenPrivileges = TokenPrivileges(2);
+    pub const RESTORE: TokenPrivileges = TokenPrivileges(2);
     /// SeTakeOwnershipPrivilege.
-    pub(crate) const TAKE_OWNERSHIP: TokenPrivileges = TokenPrivileges(4);
+    pub const TAKE_OWNERSHIP: TokenPrivileges = TokenPrivileges(4);
     /// SeChangeNotifyPrivilege: go through directories whatever they say.
-    pub(crate) const CHANGE_NOTIFY: TokenPrivileges = TokenPrivileges(8);
+    pub const CHANGE_NOTIFY: TokenPrivileges = TokenPrivileges(8);
     /// SeSecurityPrivilege: read and write SACLs.
-    pub(crate) const SECURITY: TokenPrivileges = TokenPrivileges(16);
+    pub const SECURITY: TokenPrivileges = TokenPrivileges(16);
 
-    pub(crate) fn has(self, privilege: TokenPrivileges) -> bool {
+    /// All of them.
+    pub const ALL: TokenPrivileges = TokenPrivileges(31);
+
+    /// Whether it has this one.
+    #[must_use]
+    pub fn has(self, privilege: TokenPrivileges) -> bool {
         self.0 & privilege.0 != 0
     }
 
-    pub(crate) const fn with(self, other: TokenPrivileges) -> TokenPrivileges {
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: TokenPrivileges) -> TokenPrivileges {
         TokenPrivileges(self.0 | other.0)
     }
 }
 
 /// A group of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Group {
-    pub(crate) sid: Sid,
+pub struct Group {
+    /// Which.
+    pub sid: Sid,
     /// SE_GROUP_ENABLED: entries that allow it count.
-    pub(crate) enabled: bool,
+    pub enabled: bool,
     /// SE_GROUP_USE_FOR_DENY_ONLY: only entries that deny it count.
-    pub(crate) deny_only: bool,
+    pub deny_only: bool,
     /// SE_GROUP_OWNER: it may own what the token makes.
-    pub(crate) may_own: bool,
+    pub may_own: bool,
 }
 
-/// Who asks.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Token<'a> {
-    pub(crate) user: Sid,
-    pub(crate) groups: &'a [Group],
-    pub(crate) privileges: TokenPrivileges,
+/// Who asks: the user, groups and privileges of a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Who it is.
+    pub user: Sid,
+    /// Its groups.
+    pub groups: Box<[Group]>,
+    /// Who owns what it makes.
+    pub owner: Sid,
+    /// The group of what it makes.
+    pub group: Sid,
+    /// What it may do besides.
+    pub privileges: TokenPrivileges,
 }
 
-impl Token<'_> {
+impl Token {
+    /// A user without groups, who owns what it makes.
+    #[must_use]
+    pub fn of(user: Sid, privileges: TokenPrivileges) -> Token {
+        Token { user, groups: Box::default(), owner: user, group: user, privileges }
+    }
+
     fn is_allowed_as(&self, sid: Sid) -> bool {
         sid == self.user || self.groups.iter().any(|group| group.sid == sid && group.enabled && !group.deny_only)
     }
@@ -90,12 +113,7 @@ const NO_RIGHTS: u32 = 0x0CE0_FE00;
 
 /// What is granted of `desired`, all of it or an error: with [`MAXIMUM_ALLOWED`] in it, all that can be had besides.
 /// `backup_intent` is FILE_OPEN_FOR_BACKUP_INTENT. No descriptor forbids nothing.
-pub(crate) fn check(
-    descriptor: Option<&Descriptor>,
-    token: &Token<'_>,
-    desired: u32,
-    backup_intent: bool,
-) -> Result<u32> {
+pub(crate) fn check(descriptor: Option<&Descriptor>, token: &Token, desired: u32, backup_intent: bool) -> Result<u32> {
     let desired = map_generic(desired);
     let maximum = desired & MAXIMUM_ALLOWED != 0;
     let wanted = desired & !MAXIMUM_ALLOWED;
@@ -114,7 +132,7 @@ pub(crate) fn check(
 pub(crate) fn check_within(
     parent: Option<&Descriptor>,
     descriptor: Option<&Descriptor>,
-    token: &Token<'_>,
+    token: &Token,
     desired: u32,
     backup_intent: bool,
 ) -> Result<u32> {
@@ -132,7 +150,7 @@ pub(crate) fn check_within(
 }
 
 /// Whether the token may go through a directory on its way to something in it.
-pub(crate) fn check_traverse(directory: Option<&Descriptor>, token: &Token<'_>) -> Result<()> {
+pub(crate) fn check_traverse(directory: Option<&Descriptor>, token: &Token) -> Result<()> {
     if token.privileges.has(TokenPrivileges::CHANGE_NOTIFY) {
         return Ok(());
     }
@@ -145,7 +163,7 @@ pub(crate) fn right_to_create(directory: bool) -> u32 {
 }
 
 /// What privileges grant. Backup and restore grant to those who say that they back up or restore.
-fn by_privilege(token: &Token<'_>, wanted: u32, backup_intent: bool) -> u32 {
+fn by_privilege(token: &Token, wanted: u32, backup_intent: bool) -> u32 {
     let has = |privilege| token.privileges.has(privilege);
     let mut granted = 0;
     if has(TokenPrivileges::TAKE_OWNERSHIP) {
@@ -165,7 +183,7 @@ fn by_privilege(token: &Token<'_>, wanted: u32, backup_intent: bool) -> u32 {
 }
 
 /// What of `asked` the descriptor grants: for each right, the first entry that speaks of it decides.
-fn by_descriptor(descriptor: Option<&Descriptor>, token: &Token<'_>, asked: u32) -> u32 {
+fn by_descriptor(descriptor: Option<&Descriptor>, token: &Token, asked: u32) -> u32 {
     let asked = asked & !SYSTEM_SECURITY;
     let Some(descriptor) = descriptor else {
         return asked;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// What the caller wants done when the file is there, and when it is not. The numbers are Windows' own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
-pub(crate) enum Disposition {
+pub enum Disposition {
     /// Put a new file in the place of what is there, or create it.
     Supersede = 0,
     /// Open what is there.
@@ -90,10 +90,14 @@ pub(crate) enum Found {
 /// What the open did. The numbers are those of `IO_STATUS_BLOCK.Information`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
-pub(crate) enum Outcome {
+pub enum Outcome {
+    /// A new file took the place of what was there.
     Superseded = 0,
+    /// What was there was opened.
     Opened = 1,
+    /// It was made.
     Created = 2,
+    /// What was there was emptied.
     Overwritten = 3,
 }
 

@@ -15,4 +15,5 @@ pub(crate) use acl::{Ace, Acl, Body, Entry, ObjectTypes, flag, kind};
 pub(crate) use descriptor::{Descriptor, List, control};
 pub(crate) use inherit::{Creator, for_new};
 pub(crate) use merge::Parts;
-pub(crate) use sid::{Sid, well_known};
+pub use sid::Sid;
+pub(crate) use sid::well_known;

@@ -187,6 +187,11 @@ impl<K: PartialEq> SharingTable<K> {
         self.main.denying[2] == 0 && self.streams_denying_deletion == 0
     }
 
+    /// Whether everyone who has a stream of the file open lets it be deleted.
+    pub(crate) fn streams_share_deletion(&self) -> bool {
+        self.streams_denying_deletion == 0
+    }
+
     /// Whether no open takes part.
     pub(crate) fn is_empty(&self) -> bool {
         self.main.opens == 0 && self.streams.is_empty()

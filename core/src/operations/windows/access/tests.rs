@@ -13,11 +13,11 @@ const TEAM_GROUP: Group = Group { sid: TEAM, enabled: true, deny_only: false, ma
 const WORLD_GROUP: Group = Group { sid: well_known::WORLD, ..TEAM_GROUP };
 const GROUPS: &[Group] = &[TEAM_GROUP, WORLD_GROUP];
 
-fn token(user: Sid, privileges: TokenPrivileges) -> Token<'static> {
-    Token { user, groups: GROUPS, privileges }
+fn token(user: Sid, privileges: TokenPrivileges) -> Token {
+    Token { groups: GROUPS.into(), ..Token::of(user, privileges) }
 }
 
-fn alice() -> Token<'static> {
+fn alice() -> Token {
     token(ALICE, NO_PRIVILEGES)
 }
 
@@ -107,14 +107,14 @@ fn entries_that_are_only_inherited_or_only_audit_say_nothing_here() {
 
 #[test]
 fn a_group_for_denial_only_denies_and_a_disabled_one_does_neither() {
-    let with = |group| Token { groups: [&[group], GROUPS].concat().leak(), ..alice() };
+    let with = |group| Token { groups: [&[group], GROUPS].concat().into(), ..alice() };
     let other = Sid::new(5, &[21, 1, 2, 3, 2002]);
     let deny_only = with(Group { sid: other, enabled: false, deny_only: true, may_own: false });
     let disabled = with(Group { sid: other, enabled: false, deny_only: false, may_own: false });
     let allowed = bobs(vec![allow(READ_DATA, other)]);
     let denied = bobs(vec![deny(READ_DATA, other), allow(READ_DATA, ALICE)]);
-    for token in [deny_only, disabled] {
-        assert_eq!(check(Some(&allowed), &token, READ_DATA, false), Err(Error::AccessDenied));
+    for token in [&deny_only, &disabled] {
+        assert_eq!(check(Some(&allowed), token, READ_DATA, false), Err(Error::AccessDenied));
     }
     assert_eq!(check(Some(&denied), &deny_only, READ_DATA, false), Err(Error::AccessDenied));
     assert_eq!(check(Some(&denied), &disabled, READ_DATA, false), Ok(READ_DATA));
@@ -190,7 +190,7 @@ fn traversing_is_not_asked_of_those_who_have_change_notify() {
 #[test]
 fn an_owner_is_the_user_a_group_that_may_own_or_anyone_with_restore() {
     let admins = Group { sid: well_known::ADMINISTRATORS, may_own: true, ..TEAM_GROUP };
-    let admin = Token { groups: &[admins, TEAM_GROUP], ..alice() };
+    let admin = Token { groups: [admins, TEAM_GROUP].into(), ..alice() };
     assert_eq!(admin.check_new_owner(ALICE), Ok(()));
     assert_eq!(admin.check_new_owner(well_known::ADMINISTRATORS), Ok(()));
     assert_eq!(admin.check_new_owner(TEAM), Err(Error::BadOwner));

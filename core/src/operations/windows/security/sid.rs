@@ -13,7 +13,7 @@ const REVISION: u8 = 1;
 
 /// One account, group or other principal: `S-1-authority-part-part…`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Sid {
+pub struct Sid {
     /// 48 bits.
     authority: u64,
     count: u8,
@@ -37,8 +37,12 @@ pub(crate) mod well_known {
 }
 
 impl Sid {
-    /// From its numbers. At most 15 parts, an authority of 48 bits.
-    pub(crate) const fn new(authority: u64, parts: &[u32]) -> Sid {
+    /// From its numbers.
+    ///
+    /// # Panics
+    /// With more than 15 parts, or an authority beyond 48 bits.
+    #[must_use]
+    pub const fn new(authority: u64, parts: &[u32]) -> Sid {
         assert!(parts.len() <= MOST_PARTS && authority >> 48 == 0);
         let mut sid = Sid { authority, count: parts.len() as u8, parts: [0; MOST_PARTS] };
         let mut index = 0;
@@ -50,7 +54,9 @@ impl Sid {
     }
 
     /// The identifier that the bytes begin with.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Sid> {
+    ///
+    /// Errors: [`Error::BadSecurity`].
+    pub fn parse(bytes: &[u8]) -> Result<Sid> {
         let short = Error::BadSecurity("an identifier ends beyond its place");
         let Some(&[revision, count, a, b, c, d, e, f]) = bytes.first_chunk() else {
             return Err(short);

@@ -101,7 +101,7 @@ fn windows_grants_what_the_mode_says_to_owner_group_and_others() {
     for bits in 0..=0o777_u32 {
         let descriptor = descriptor(1001, 1002, bits, false, &IDS);
         for (user, groups, shift) in classes {
-            let token = Token { user, groups, privileges: TokenPrivileges(0) };
+            let token = Token { groups: groups.into(), ..Token::of(user, TokenPrivileges(0)) };
             for (bit, right) in [(4, READ_DATA), (2, WRITE_DATA | APPEND_DATA), (1, EXECUTE)] {
                 let granted = check(Some(&descriptor), &token, right, false).is_ok();
                 assert_eq!(granted, bits >> shift & bit != 0, "{bits:o} {user} {bit}");

@@ -1,0 +1,96 @@
+//! Byte ranges locked by handles that were opened the Windows way.
+//!
+//! They stand in the same table as those of POSIX ([`LockTable`](super::lock_table::LockTable)), so each kind excludes the other; what
+//! one handle may hold twice, and what it gives up, is [`HeldRanges`]'. Whoever reads or writes by such a handle is kept out of what others have locked
+//! (LockFileEx, "Remarks"; \[MS-FSA\] 2.1.4.10): for it every lock is mandatory. POSIX handles read and write regardless.
+
+use crate::error::{Error, Result};
+use crate::operations::attachment::Attachment;
+use crate::operations::lock_table::{Lock, LockKind, LockSpace, LockTable};
+use crate::operations::windows::ranges::{HeldRanges, Piece, Range};
+use crate::sync::Mutex;
+use crate::types::InodeId;
+
+/// The locks of one handle.
+pub(crate) struct HandleLocks {
+    /// What they are on: an inode, or a stream of one.
+    on: InodeId,
+    owner: u64,
+    held: Mutex<HeldRanges>,
+}
+
+impl HandleLocks {
+    pub(crate) fn new(on: InodeId, owner: u64) -> HandleLocks {
+        HandleLocks { on, owner, held: Mutex::default() }
+    }
+
+    pub(crate) fn on(&self) -> InodeId {
+        self.on
+    }
+
+    pub(crate) fn owner(&self) -> u64 {
+        self.owner
+    }
+
+    /// Locks a range at once, or answers [`Error::WouldBlock`].
+    pub(crate) fn lock(&self, table: &LockTable, range: Range, pid: u32) -> Result<()> {
+        let mut held = self.held.lock();
+        let wanted = held.wanted(range)?;
+        for (done, piece) in wanted.iter().enumerate() {
+            if let Err(error) = self.apply(table, piece, pid) {
+                for piece in &wanted[..done] {
+                    self.apply(table, &Piece { kind: None, ..*piece }, pid)?;
+                }
+                return Err(error);
+            }
+        }
+        held.add(range);
+        Ok(())
+    }
+
+    /// The one piece that a lock has to wait for; `None` when it can be had piece by piece only.
+    pub(crate) fn single(&self, range: Range) -> Result<Option<Lock>> {
+        let wanted = self.held.lock().wanted(range)?;
+        Ok(match wanted[..] {
+            [Piece { start, end, kind: Some(kind) }] => Some(Lock { kind, start, end, pid: 0 }),
+            _ => None,
+        })
+    }
+
+    /// A wait for the range was granted.
+    pub(crate) fn granted(&self, range: Range) {
+        self.held.lock().add(range);
+    }
+
+    /// Gives up exactly the range that was locked, or answers [`Error::RangeNotLocked`].
+    pub(crate) fn unlock(&self, table: &LockTable, start: u64, length: u64) -> Result<()> {
+        let left = self.held.lock().remove(start, length)?;
+        left.iter().try_for_each(|piece| self.apply(table, piece, 0))
+    }
+
+    /// Gives up all, and ends the waits of the handle.
+    pub(crate) fn unlock_all(&self, table: &LockTable) {
+        self.held.lock().clear();
+        table.forget_owner(self.on, LockSpace::Range, self.owner);
+    }
+
+    fn apply(&self, table: &LockTable, piece: &Piece, pid: u32) -> Result<()> {
+        let (start, end) = (piece.start, piece.end);
+        match piece.kind {
+            Some(kind) => table.set(self.on, LockSpace::Range, self.owner, Lock { kind, start, end, pid }),
+            None => table.unlock(self.on, LockSpace::Range, self.owner, start, end),
+        }
+    }
+
+    /// Whether the handle may read or write there now (FsRtlCheckLockForReadAccess, FsRtlCheckLockForWriteAccess).
+    pub(crate) fn check(&self, at: &Attachment, offset: u64, length: u64, writes: bool) -> Result<()> {
+        let Some(head) = at.tree.head().filter(|_| length > 0) else { return Ok(()) };
+        let end = offset.saturating_add(length - 1);
+        let kind = if writes { LockKind::Write } else { LockKind::Read };
+        let lock = Lock { kind, start: offset, end, pid: 0 };
+        if head.locks.test(self.on, LockSpace::Range, self.owner, lock).is_some() {
+            return Err(Error::LockConflict);
+        }
+        if writes && self.held.lock().forbids_writing(offset, end) { Err(Error::LockConflict) } else { Ok(()) }
+    }
+}

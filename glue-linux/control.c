@@ -28,6 +28,12 @@ static bool freezes(uint32_t request)
     }
 }
 
+void control_prepare(struct volume *volume, uint32_t request)
+{
+    if (freezes(request))
+        volume_settle(volume, NULL);
+}
+
 static void finish_earlier(struct mount *mount)
 {
     loop_barrier_begin();

@@ -20,7 +20,8 @@ enum { READY_SECONDS = 10 };
 
 static enum exits open_view(struct mount *mount, struct fs_ref shows, const struct mount_settings *settings)
 {
-    uint32_t flags = (settings->read_only ? FS_VIEW_READ_ONLY : 0) | (settings->no_access_time ? FS_VIEW_NO_ACCESS_TIME : 0);
+    uint32_t flags = (settings->read_only ? FS_VIEW_READ_ONLY : 0) | (settings->no_access_time ? FS_VIEW_NO_ACCESS_TIME : 0) |
+                     (settings->confined ? FS_VIEW_CONFINED : 0);
     fs_result result = fs_view_open(mount->volume->core, shows, mount->path, strlen(mount->path), flags, &mount->view);
     if (result == FS_OK)
         return EXIT_DONE;
@@ -47,10 +48,11 @@ static enum exits open_session(struct mount *mount, int device_file, struct fuse
 static void look_at_kernel(struct mount *mount, bool attached)
 {
     struct mountpoint_facts facts;
-    bool found = mountpoint_find(mount->path, &facts);
+    // What a confined mount covers is not what we see at its path.
+    bool found = !mount->confined && mountpoint_find(mount->path, &facts);
     mount->device = found ? facts.device : 0;
-    // Whoever mounted chose the options. Where they cannot be seen, core checks.
-    if (attached)
+    // Whoever mounted chose the options. Where they cannot be seen and were not told, core checks.
+    if (attached && !mount->confined)
         mount->checked = found && facts.checked;
     mount->stateless = mount->checked && !mount->locks;
 }
@@ -82,6 +84,7 @@ static void apply(struct mount *mount, const struct mount_settings *settings)
 {
     mount->checked = settings->checked;
     mount->locks = settings->locks;
+    mount->confined = settings->confined;
     mount->writeback = settings->writeback && !settings->read_only;
     // A name that is spelled differently may come to be, or go, without the kernel knowing that it is the same.
     mount->entry_seconds = mount->volume->case_insensitive ? 0 : MOUNT_FOR_EVER;

@@ -26,6 +26,7 @@ struct mount_settings {
     bool writeback;
     bool read_only;
     bool no_access_time;
+    bool confined;           // shown to programs that shall not control the volume, in a mount namespace that we do not see
 };
 
 struct mount {
@@ -39,6 +40,7 @@ struct mount {
     bool checked;            // as in the settings
     bool locks;
     bool writeback;
+    bool confined;
     bool stateless;          // opens are not told to us: nothing depends on them
     double entry_seconds;    // for which the kernel may trust names
     atomic_uint_fast64_t generation; // of nodes that the view shows now; see `mount_saw`

@@ -133,8 +133,9 @@ static fs_result pass_on(struct connection *connection, uint32_t request, void *
         volume_return_mount(volume, mount);
         return result;
     }
-    // Nothing is mounted now: a view for this request.
+    // Nothing is mounted that may be asked: a view for this request.
     struct fs_view *view = NULL;
+    control_prepare(volume, request);
     fs_result result = fs_view_open(volume->core, (struct fs_ref){ 0 }, NULL, 0, 0, &view);
     if (result == FS_OK)
         result = fs_control(view, &caller, request, bytes, count);

@@ -165,6 +165,9 @@ static fs_result attach(struct volume *volume, struct fs_control_attach *message
     struct mount_settings settings = volume->settings;
     settings.read_only = message->flags & FS_CONTROL_READ_ONLY;
     settings.no_access_time = message->flags & FS_CONTROL_NO_ACCESS_TIME;
+    settings.confined = message->flags & FS_CONTROL_CONFINED;
+    if (settings.confined)
+        settings.checked = message->flags & FS_CONTROL_CHECKED;
     struct mount *mount = NULL;
     enum exits verdict =
         mount_new(volume, shows, (const char *)message->label.bytes, device_file, &settings, &arguments, &mount);
@@ -240,7 +243,7 @@ struct mount *volume_borrow_mount(struct volume *volume)
     pthread_mutex_lock(&volume->mutex);
     struct mount *first = NULL;
     for (struct mount *mount = volume->mounts; mount; mount = mount->next)
-        if (!mount->over && atomic_load(&mount->agreed))
+        if (!mount->over && !mount->confined && atomic_load(&mount->agreed))
             first = mount; // the list begins with the last
     if (first)
         first->borrowers++;

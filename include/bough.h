@@ -167,6 +167,10 @@
 // View flag: leave access times alone.
 #define FS_VIEW_NO_ACCESS_TIME 2
 
+// View flag: refuse control messages, but for `FS_CONTROL_INFO`. For views that are shown to programs which shall reach nothing
+// else of the volume.
+#define FS_VIEW_CONFINED 4
+
 // Rename: an entry that has the new name is replaced, as rename(2) does.
 #define FS_RENAME_REPLACE 0
 
@@ -589,6 +593,12 @@
 
 // A view that leaves access times alone.
 #define FS_CONTROL_NO_ACCESS_TIME 2
+
+// A view that refuses control, but for `FS_CONTROL_INFO`.
+#define FS_CONTROL_CONFINED 4
+
+// To attach: the kernel checks permissions (`default_permissions`), which the host cannot see in another mount namespace.
+#define FS_CONTROL_CHECKED 8
 
 // `fs_control_info`: what this volume and view are.
 #define FS_CONTROL_INFO 1
@@ -1319,7 +1329,7 @@ typedef struct fs_control_info {
     uint64_t shows_id;
     // Answer: `FS_REF_BRANCH` or `FS_REF_SNAPSHOT`.
     uint32_t shows_kind;
-    // Answer: `FS_CONTROL_READ_ONLY`, `FS_CONTROL_NO_ACCESS_TIME`.
+    // Answer: `FS_CONTROL_READ_ONLY`, `FS_CONTROL_NO_ACCESS_TIME`, `FS_CONTROL_CONFINED`.
     uint32_t flags;
     // Answer: id of the view.
     uint64_t view;
@@ -1519,7 +1529,7 @@ typedef struct fs_control_view {
     uint64_t shows_id;
     // `FS_REF_BRANCH` or `FS_REF_SNAPSHOT`.
     uint32_t shows_kind;
-    // `FS_CONTROL_READ_ONLY`.
+    // `FS_CONTROL_READ_ONLY`, `FS_CONTROL_CONFINED`.
     uint32_t flags;
     // Name of what it shows.
     fs_control_name shows;
@@ -1549,7 +1559,7 @@ typedef struct fs_control_attach {
     fs_control_name shows;
     // What to call the view: its mount point.
     fs_control_label label;
-    // `FS_CONTROL_READ_ONLY`, `FS_CONTROL_NO_ACCESS_TIME`.
+    // `FS_CONTROL_READ_ONLY`, `FS_CONTROL_NO_ACCESS_TIME`, `FS_CONTROL_CONFINED`, `FS_CONTROL_CHECKED`.
     uint32_t flags;
     // 0.
     uint32_t reserved;

@@ -41,6 +41,8 @@ pub(crate) enum Verb {
     /// Grow, list, switch, rename and delete branches
     #[command(subcommand)]
     Branch(BranchVerb),
+    /// Run a command in a branch of its own, shown at the base's own path to it alone
+    Run(RunArgs),
     /// Show what differs between two branches or snapshots
     Diff(DiffArgs),
     /// Show the lineage of branches and snapshots as a tree
@@ -115,6 +117,48 @@ pub(crate) struct MountArgs {
     /// An empty directory
     #[arg(value_name = "MOUNTPOINT")]
     pub(crate) mount_point: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The command sees the branch where the base is, and everything else as it is, read-only but for
+what --allow names; /tmp, /var/tmp, /run and /dev are its own, empty at first and gone
+afterwards. It has a terminal, the network and its own processes, and cannot undo any of this.
+BOUGH_BRANCH and BOUGH_VOLUME name the branch and the volume.
+
+At the end the changes are listed. On a terminal you are asked what becomes of them; otherwise
+the branch is kept, and its name said.
+
+Exit codes: that of the command; 128 and the number of the signal that ended it; 125 when this
+failed itself, 126 when the command cannot be run, 127 when there is none.")]
+pub(crate) struct RunArgs {
+    /// The directory to branch
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) base: PathBuf,
+    /// Work in this branch: a new one, or one that was kept
+    #[arg(long, value_name = "NAME")]
+    pub(crate) branch: Option<String>,
+    /// Keep the branch
+    #[arg(long, group = "fate")]
+    pub(crate) keep: bool,
+    /// Forget the changes
+    #[arg(long, group = "fate")]
+    pub(crate) reject: bool,
+    /// Ask, even if nobody seems to watch
+    #[arg(long, group = "fate")]
+    pub(crate) ask: bool,
+    /// Nothing may write this, though it lies in the base; or show it, though it lies in a place of the run's own
+    #[arg(long, value_name = "PATH")]
+    pub(crate) read_only: Vec<PathBuf>,
+    /// Let the command write this for real
+    #[arg(long, value_name = "PATH")]
+    pub(crate) allow: Vec<PathBuf>,
+    /// No network but the machine itself, and nothing of that that listens already
+    #[arg(long)]
+    pub(crate) no_network: bool,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

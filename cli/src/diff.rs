@@ -15,7 +15,9 @@ use crate::refs::{self, Subject};
 use crate::volume::Volume;
 use crate::wire::Channel;
 
-use record::{Change, Decoder, Difference};
+pub(crate) use record::{Change, Difference};
+
+use record::Decoder;
 use scope::Scope;
 
 /// How many differences there are of each kind.
@@ -68,6 +70,11 @@ fn nothing_before(name: &str) -> Failure {
 /// The differences, in no particular order.
 fn read(volume: &mut Volume, ends: &Ends) -> Result<Vec<Difference>> {
     flush(volume, &[&ends.before, &ends.after])?;
+    between(volume, ends)
+}
+
+/// The differences as the volume has them: what kernels hold back must have been written before.
+pub(crate) fn between(volume: &mut impl Channel, ends: &Ends) -> Result<Vec<Difference>> {
     let mut open: fs_control_diff_open = message();
     open.before = refs::field(&ends.before)?;
     open.after = refs::field(&ends.after)?;
@@ -81,7 +88,7 @@ fn read(volume: &mut Volume, ends: &Ends) -> Result<Vec<Difference>> {
     differences
 }
 
-fn read_all(volume: &mut Volume, id: u64) -> Result<Vec<Difference>> {
+fn read_all(volume: &mut impl Channel, id: u64) -> Result<Vec<Difference>> {
     let mut decoder = Decoder::default();
     let mut differences = Vec::new();
     loop {
@@ -105,7 +112,7 @@ pub(crate) fn count(volume: &mut Volume, ends: &Ends) -> Result<Counts> {
 }
 
 impl Counts {
-    fn of(differences: &[Difference]) -> Counts {
+    pub(crate) fn of(differences: &[Difference]) -> Counts {
         let mut counts = Counts::default();
         for difference in differences {
             *counts.of_change(difference.change()) += 1;
@@ -169,7 +176,8 @@ fn print_lines(out: &mut Out, differences: &[Difference]) -> Result<()> {
     Ok(())
 }
 
-fn line_of(difference: &Difference) -> String {
+/// A difference as a line: a letter and its path.
+pub(crate) fn line_of(difference: &Difference) -> String {
     let letter = difference.change().letter();
     let path = printable(difference.shown_path());
     match (difference.change(), &difference.old_path) {

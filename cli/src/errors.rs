@@ -81,6 +81,11 @@ impl Failure {
         Failure { text, ..self }
     }
 
+    /// What was wrong.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Says it, and answers how to end.
     pub(crate) fn report(&self) -> Exit {
         if !self.text.is_empty() {

@@ -38,7 +38,8 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-fn open_device() -> Result<OwnedFd> {
+/// Opens the device that mounts are served through.
+pub(crate) fn open_device() -> Result<OwnedFd> {
     openat(CWD, DEVICE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| match errno {
         Errno::NOENT => Failure::system(format!(
             "there is no {DEVICE}: load the module with `modprobe fuse`, or give the container the device"

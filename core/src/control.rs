@@ -129,10 +129,15 @@ fn join(id: u64, kind: u32) -> Option<RefId> {
 impl View {
     /// Answers a control message in place. The caller must own the volume or have [`Privileges::ADMIN`].
     ///
+    /// A confined view answers only what it is, and not where its host listens: whoever works in it shall not reach other branches.
+    ///
     /// Errors: [`Error::BadStructure`] for an unknown request, size or version, [`Error::NotPermitted`]; nothing is written then.
     /// What goes wrong in carrying a request out stands in the message's header.
     pub fn control(self: &Arc<View>, caller: &Caller<'_>, request: u32, bytes: &mut [u8]) -> Result<()> {
         if caller.uid != self.volume.owner_uid() && !caller.may(Privileges::ADMIN) {
+            return Err(Error::NotPermitted);
+        }
+        if self.info().confined && request != request::FS_CONTROL_INFO {
             return Err(Error::NotPermitted);
         }
         match request {
@@ -166,7 +171,8 @@ impl View {
         message.pid = std::process::id();
         message.ignores_case = u32::from(self.volume.ignores_case());
         message.label = fs_control_label { bytes: filled(info.label.as_bytes()) };
-        message.endpoint = fs_control_label { bytes: filled(self.volume.endpoint().as_bytes()) };
+        let endpoint = if info.confined { "" } else { self.volume.endpoint() };
+        message.endpoint = fs_control_label { bytes: filled(endpoint.as_bytes()) };
         Ok(())
     }
 
@@ -376,7 +382,8 @@ fn set_result(header: &mut fs_control_header, result: u32, text: &str) {
 fn flags_of(info: &ViewInfo) -> u32 {
     let read_only = if info.read_only { FS_CONTROL_READ_ONLY } else { 0 };
     let no_access_time = if info.no_access_time { FS_CONTROL_NO_ACCESS_TIME } else { 0 };
-    read_only | no_access_time
+    let confined = if info.confined { FS_CONTROL_CONFINED } else { 0 };
+    read_only | no_access_time | confined
 }
 
 fn ref_entry(info: &RefInfo) -> fs_control_ref {

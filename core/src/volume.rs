@@ -138,6 +138,8 @@ pub struct ViewInfo {
     pub read_only: bool,
     /// Whether it leaves access times alone.
     pub no_access_time: bool,
+    /// Whether it refuses control.
+    pub confined: bool,
 }
 
 /// A volume. Any thread may use it; it ends when the last reference, view, diff and subscription is dropped.

@@ -19,7 +19,7 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    pub(super) const fn letter(self) -> char {
+    pub(crate) const fn letter(self) -> char {
         match self {
             Change::Added => 'A',
             Change::Deleted => 'D',

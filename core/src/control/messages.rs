@@ -40,6 +40,10 @@ pub const FS_REF_SNAPSHOT: u32 = 2;
 pub const FS_CONTROL_READ_ONLY: u32 = 1;
 /// A view that leaves access times alone.
 pub const FS_CONTROL_NO_ACCESS_TIME: u32 = 2;
+/// A view that refuses control, but for `FS_CONTROL_INFO`.
+pub const FS_CONTROL_CONFINED: u32 = 4;
+/// To attach: the kernel checks permissions (`default_permissions`), which the host cannot see in another mount namespace.
+pub const FS_CONTROL_CHECKED: u32 = 8;
 
 /// Requests. On Linux the ioctl number is `_IOWR('B', request, message)`.
 pub mod request {
@@ -123,7 +127,7 @@ pub struct fs_control_info {
     pub shows_id: u64,
     /// Answer: `FS_REF_BRANCH` or `FS_REF_SNAPSHOT`.
     pub shows_kind: u32,
-    /// Answer: `FS_CONTROL_READ_ONLY`, `FS_CONTROL_NO_ACCESS_TIME`.
+    /// Answer: `FS_CONTROL_READ_ONLY`, `FS_CONTROL_NO_ACCESS_TIME`, `FS_CONTROL_CONFINED`.
     pub flags: u32,
     /// Answer: id of the view.
     pub view: u64,
@@ -472,7 +476,7 @@ pub struct fs_control_view {
     pub shows_id: u64,
     /// `FS_REF_BRANCH` or `FS_REF_SNAPSHOT`.
     pub shows_kind: u32,
-    /// `FS_CONTROL_READ_ONLY`.
+    /// `FS_CONTROL_READ_ONLY`, `FS_CONTROL_CONFINED`.
     pub flags: u32,
     /// Name of what it shows.
     pub shows: fs_control_name,
@@ -533,7 +537,7 @@ pub struct fs_control_attach {
     pub shows: fs_control_name,
     /// What to call the view: its mount point.
     pub label: fs_control_label,
-    /// `FS_CONTROL_READ_ONLY`, `FS_CONTROL_NO_ACCESS_TIME`.
+    /// `FS_CONTROL_READ_ONLY`, `FS_CONTROL_NO_ACCESS_TIME`, `FS_CONTROL_CONFINED`, `FS_CONTROL_CHECKED`.
     pub flags: u32,
     /// 0.
     pub reserved: u32,

@@ -26,6 +26,9 @@ impl Handle for fs_view {
 pub const FS_VIEW_READ_ONLY: u32 = 1;
 /// View flag: leave access times alone.
 pub const FS_VIEW_NO_ACCESS_TIME: u32 = 2;
+/// View flag: refuse control messages, but for `FS_CONTROL_INFO`. For views that are shown to programs which shall reach nothing
+/// else of the volume.
+pub const FS_VIEW_CONFINED: u32 = 4;
 
 /// A view as listings show it.
 #[repr(C)]
@@ -62,11 +65,11 @@ impl fs_view_record {
 }
 
 fn options(flags: u32) -> Outcome<ViewOptions> {
-    if flags & !(FS_VIEW_READ_ONLY | FS_VIEW_NO_ACCESS_TIME) != 0 {
+    if flags & !(FS_VIEW_READ_ONLY | FS_VIEW_NO_ACCESS_TIME | FS_VIEW_CONFINED) != 0 {
         return Err(Error::Invalid("a view flag that this version does not know").into());
     }
     let (read_only, no_access_time) = (flags & FS_VIEW_READ_ONLY != 0, flags & FS_VIEW_NO_ACCESS_TIME != 0);
-    Ok(ViewOptions { read_only, no_access_time })
+    Ok(ViewOptions { read_only, no_access_time, confined: flags & FS_VIEW_CONFINED != 0 })
 }
 
 /// Opens a view of a branch or snapshot.

@@ -28,6 +28,8 @@ pub struct ViewOptions {
     pub read_only: bool,
     /// Leave access times alone.
     pub no_access_time: bool,
+    /// Refuse control but for the question what this is: who works in the view reaches nothing of the volume but its tree.
+    pub confined: bool,
 }
 
 const REFERENCE_SHARDS: usize = 16;

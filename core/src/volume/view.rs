@@ -92,6 +92,7 @@ impl View {
             shows: current.shows,
             read_only: current.is_read_only(),
             no_access_time: self.options.no_access_time,
+            confined: self.options.confined,
         }
     }
 

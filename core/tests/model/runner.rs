@@ -24,7 +24,7 @@ const CALLERS: [Caller<'static>; 3] = [
     Caller { uid: 1, gid: 1, groups: &[3], pid: 1, umask: 0o022, privileges: Privileges::NONE, token: None },
     Caller { uid: 2, gid: 2, groups: &[1], pid: 2, umask: 0o002, privileges: Privileges::NONE, token: None },
 ];
-pub(crate) const QUIET: ViewOptions = ViewOptions { read_only: false, no_access_time: true };
+pub(crate) const QUIET: ViewOptions = ViewOptions { read_only: false, no_access_time: true, confined: false };
 
 /// A clock that stands still until it is set.
 struct Ticks(Arc<AtomicI64>);

@@ -50,10 +50,28 @@ fn info_says_what_volume_and_view_are() {
     assert_eq!((info.shows_id, info.shows_kind, info.flags), (fs.volume.first_branch().0, FS_REF_BRANCH, 0));
     assert_eq!((info.view, info.pid, info.ignores_case), (fs.id().0, std::process::id(), 0));
     assert_eq!((text_of(&info.label.bytes), text_of(&info.endpoint.bytes)), ("test".into(), "/run/x.sock".into()));
-    let options = ViewOptions { read_only: true, no_access_time: true };
+    let options = ViewOptions { read_only: true, no_access_time: true, confined: false };
     let view = fs.volume.view(fs.main(), "ro", options).unwrap();
     view.control(&ROOT, fs_control_info::REQUEST, bytemuck::bytes_of_mut(&mut info)).unwrap();
     assert_eq!(info.flags, FS_CONTROL_READ_ONLY | FS_CONTROL_NO_ACCESS_TIME);
+}
+
+#[test]
+fn a_confined_view_answers_what_it_is_and_nothing_else() {
+    let fs = Fs::of(Config { endpoint: "/run/x.sock".into(), ..Config::default() });
+    fs.branch("other", fs.main());
+    let options = ViewOptions { confined: true, ..ViewOptions::default() };
+    let view = fs.volume.view(fs.main(), "in", options).unwrap();
+    let mut info: fs_control_info = message();
+    view.control(&ROOT, fs_control_info::REQUEST, bytemuck::bytes_of_mut(&mut info)).unwrap();
+    assert_eq!((info.flags, text_of(&info.endpoint.bytes)), (FS_CONTROL_CONFINED, String::new()));
+    let refused = |request: u32, bytes: &mut [u8]| view.control(&ROOT, request, bytes).unwrap_err();
+    let mut switch = fs_control_switch { to: name("other"), ..message() };
+    assert_eq!(refused(fs_control_switch::REQUEST, bytemuck::bytes_of_mut(&mut switch)), Error::NotPermitted);
+    for request in (0..64).filter(|request| *request != fs_control_info::REQUEST) {
+        assert_eq!(refused(request, &mut [0; 16]), Error::NotPermitted);
+    }
+    assert_eq!(view.info().shows, RefId::Branch(fs.volume.first_branch()));
 }
 
 #[test]

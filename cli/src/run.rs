@@ -1,0 +1,161 @@
+//! `bough run`: a command in a branch of its own, shown at the base's own path to it and its children only.
+//!
+//! The process forks. Its child becomes the first process of a room (`room`, `init`): namespaces in which the branch is mounted, all
+//! else is read-only, and nothing outside can be named. The parent stays outside (`watch`), hands the mount to the daemon, and
+//! settles with the user what becomes of the changes (`settle`).
+
+mod channel;
+mod filter;
+mod init;
+mod outside;
+mod plan;
+mod room;
+mod settle;
+mod standard;
+mod system;
+mod tree;
+mod watch;
+
+use std::ffi::OsString;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
+
+use bough::control::messages::{FS_CONTROL_CHECKED, FS_CONTROL_CONFINED, fs_control_attach, fs_control_label};
+use bough::control::{filled, message};
+
+use crate::args::RunArgs;
+use crate::daemon::StateDirectory;
+use crate::errors::{Context, Failure, Result};
+use crate::home::Home;
+use crate::{refs, views};
+
+use channel::Channel;
+use init::Task;
+use outside::Outside;
+use plan::Plan;
+use system::{Namespaces, Side, Signals};
+use watch::Terminal;
+
+/// A failure of our own; the numbers of env(1) and timeout(1).
+pub(crate) const OURS: u8 = 125;
+/// The command is there and cannot be run.
+const CANNOT_RUN: u8 = 126;
+/// There is no such command.
+const NOT_FOUND: u8 = 127;
+/// How long a daemon is waited for that has yet to learn that a room has ended.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs a command; answers how to exit.
+pub(crate) fn run(args: &RunArgs) -> u8 {
+    attempt(args).unwrap_or_else(|failure| {
+        failure.report();
+        OURS
+    })
+}
+
+fn attempt(args: &RunArgs) -> Result<u8> {
+    standard::check()?;
+    let state = StateDirectory::find()?;
+    let home = Home::of(&args.base)?;
+    let plan = Plan::of(args, home.base.clone(), state.path())?;
+    let (branch, grown) = home.branch(args.branch.as_deref())?;
+    let before = Outside::look(&plan.allowed, &plan.base);
+    let terminal = Terminal::find();
+    let ended = in_room(args, &home, &branch, &plan);
+    if let Some(terminal) = terminal {
+        terminal.take_back();
+    }
+    let code = match ended {
+        Ok(code) => code,
+        Err(failure) => {
+            // Nothing has happened in it.
+            let _ = if grown { home.reject(&branch) } else { Ok(()) };
+            return Err(failure);
+        }
+    };
+    let outside = before.changes(&Outside::look(&plan.allowed, &plan.base));
+    settle::settle(args, &home, &branch, grown, &outside, code)
+}
+
+/// Builds the room, has the command work in it, and waits until all of it has ended.
+fn in_room(args: &RunArgs, home: &Home, branch: &str, plan: &Plan) -> Result<u8> {
+    let environment = vec![("BOUGH_BRANCH", branch.into()), ("BOUGH_VOLUME", home.volume.clone().into())];
+    let task = Task { words: args.command.clone(), environment };
+    let (ours, theirs) = Channel::pair()?;
+    let mut signals = Signals::take().context("cannot take signals")?;
+    let namespaces = Namespaces::ROOM.with_users(plan.identity.needs_users).with_network(!plan.network);
+    let room = match system::fork_into(namespaces) {
+        Err(error) => return Err(no_namespaces(&error, plan)),
+        Ok(Side::Child) => {
+            drop(ours);
+            std::process::exit(init::run(plan, &task, theirs, signals).into())
+        }
+        Ok(Side::Parent(room)) => room,
+    };
+    drop(theirs);
+    let attached = attach(home, branch, &ours);
+    // The room ends when nobody speaks to it.
+    let channel = if attached.is_ok() { Some(ours) } else { None };
+    let ended = watch::watch(room, channel, &mut signals);
+    signals.before().restore().context("cannot give signals back")?;
+    wait_for_view(home, attached?)?;
+    ended
+}
+
+/// Hands the mount in the room to the daemon; answers the view's id.
+fn attach(home: &Home, branch: &str, channel: &Channel) -> Result<u64> {
+    let device = channel.hear_descriptor()?;
+    let mut request: fs_control_attach = message();
+    request.shows = refs::field(branch)?;
+    request.label = fs_control_label { bytes: filled(home.base.as_os_str().as_bytes()) };
+    request.flags = FS_CONTROL_CONFINED | FS_CONTROL_CHECKED;
+    home.connect()?.hand_over(&mut request, device.as_fd())?;
+    channel.say_go()?;
+    Ok(request.view)
+}
+
+/// What the kernel held back reaches the branch when its mount ends, which is a moment after the last process.
+fn wait_for_view(home: &Home, view: u64) -> Result<()> {
+    let begun = Instant::now();
+    let mut socket = home.connect()?;
+    while views::all(&mut socket)?.iter().any(|found| found.view == view) {
+        if begun.elapsed() > PATIENCE {
+            return Err(Failure::system("the branch's mount does not end: its changes may be incomplete"));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+fn no_namespaces(error: &std::io::Error, plan: &Plan) -> Failure {
+    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::NOSPC | rustix::io::Errno::USERS) => Failure::system(
+            "no more namespaces: raise user.max_user_namespaces and its like (sysctl), or end some runs",
+        ),
+        Some(rustix::io::Errno::PERM | rustix::io::Errno::INVAL) if plan.identity.needs_users => {
+            forbidden("cannot make namespaces")
+        }
+        _ => Failure::system(format!("cannot make namespaces: {}", crate::errors::describe(error))),
+    }
+}
+
+/// The system keeps rooms from whoever is not root; says by which setting, where it can be told.
+fn forbidden(what: &str) -> Failure {
+    let settings = [
+        ("kernel.apparmor_restrict_unprivileged_userns", "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
+        ("kernel.unprivileged_userns_clone", "/proc/sys/kernel/unprivileged_userns_clone", "0"),
+        ("user.max_user_namespaces", "/proc/sys/user/max_user_namespaces", "0"),
+    ];
+    let forbids = |path: &str, value: &str| std::fs::read_to_string(path).is_ok_and(|found| found.trim() == value);
+    let by = match settings.iter().find(|(_, path, value)| forbids(path, value)) {
+        Some((name, _, value)) => format!("{name} is {value}"),
+        None => "a container or a security module may be why".to_owned(),
+    };
+    Failure::system(format!("{what}: this system keeps namespaces from ordinary users ({by}); root may run it"))
+}
+
+/// The words of a command as people read them.
+fn words_of(command: &[OsString]) -> String {
+    command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,104 @@
+//! After the command: what it changed, and what becomes of that.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use super::outside::OutsideChange;
+use super::words_of;
+use crate::args::RunArgs;
+use crate::diff::{self, Difference, Ends};
+use crate::errors::Result;
+use crate::home::Home;
+use crate::output::{self, printable};
+
+/// Most lines of a summary; whoever wants them all asks for the diff.
+const LINES: usize = 40;
+
+/// What shall become of the changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Keep,
+    Reject,
+    Ask,
+}
+
+/// What was asked for; else people are asked and programs keep.
+fn fate_of(args: &RunArgs) -> Fate {
+    match () {
+        _ if args.reject => Fate::Reject,
+        _ if args.keep => Fate::Keep,
+        _ if args.ask || is_watched() => Fate::Ask,
+        _ => Fate::Keep,
+    }
+}
+
+fn is_watched() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Shows what changed and does with it what was asked for; answers how to exit.
+pub(super) fn settle(
+    args: &RunArgs,
+    home: &Home,
+    branch: &str,
+    grown: bool,
+    outside: &[OutsideChange],
+    code: u8,
+) -> Result<u8> {
+    let ends = Ends { before: home.trunk.clone(), after: branch.to_owned() };
+    let mut differences = diff::between(&mut home.connect()?, &ends)?;
+    differences.sort();
+    for change in outside {
+        output::say(&format!("outside: {} {}", change.change.letter(), change.path.display()));
+    }
+    if differences.is_empty() && grown && !args.keep && args.branch.is_none() {
+        output::say("nothing changed");
+        home.reject(branch)?;
+        return Ok(code);
+    }
+    summarize(&differences);
+    match fate_of(args) {
+        Fate::Reject => home.reject(branch)?,
+        Fate::Keep => say_kept(home, branch),
+        Fate::Ask => ask(args, home, branch, &differences)?,
+    }
+    Ok(code)
+}
+
+fn summarize(differences: &[Difference]) {
+    for difference in differences.iter().take(LINES) {
+        output::say(&diff::line_of(difference));
+    }
+    if differences.len() > LINES {
+        output::say(&format!("and {} more", differences.len() - LINES));
+    }
+    output::say(&diff::Counts::of(differences).words());
+}
+
+fn say_kept(home: &Home, branch: &str) {
+    output::say(&format!("kept as the branch `{branch}` of the volume {}", home.volume));
+}
+
+fn ask(args: &RunArgs, home: &Home, branch: &str, differences: &[Difference]) -> Result<()> {
+    let mut answers = std::io::stdin().lock();
+    loop {
+        let mut talk = std::io::stderr();
+        let _ = write!(talk, "{}: [k]eep, [r]eject, [d]iff? ", words_of(&args.command));
+        let _ = talk.flush();
+        let mut line = String::new();
+        // Whoever has gone has rejected nothing.
+        let heard = answers.read_line(&mut line).unwrap_or(0);
+        match line.trim() {
+            "r" | "reject" => return home.reject(branch),
+            "d" | "diff" => differences.iter().for_each(|difference| output::say(&diff::line_of(difference))),
+            "k" | "keep" => {
+                say_kept(home, branch);
+                return Ok(());
+            }
+            _ if heard == 0 => {
+                say_kept(home, branch);
+                return Ok(());
+            }
+            other => output::say(&format!("`{}` is none of them", printable(other.as_bytes()))),
+        }
+    }
+}

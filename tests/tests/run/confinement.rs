@@ -1,0 +1,299 @@
+//! What a command might try to get out of its branch. Root tries too.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+
+use crate::place::*;
+use crate::{sh, with};
+
+/// Each line of the script must fail.
+#[track_caller]
+fn all_fail(place: &Place, options: &[&str], lines: &[String]) {
+    let script: Vec<String> = lines
+        .iter()
+        .map(|line| format!("({line}) >/dev/null 2>&1 && echo 'DONE: {}'", line.replace('\'', "\"")))
+        .collect();
+    let ran = with(place, options, &format!("{}; echo end", script.join("; ")));
+    assert_eq!(ran.out, "end\n", "{ran:?}");
+}
+
+fn lines(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+/// A place where something outside can be written: not in one of the run's own directories.
+fn outside() -> tempfile::TempDir {
+    let shared = std::path::Path::new("/dev/shm");
+    tempfile::tempdir_in(if shared.is_dir() { shared } else { std::path::Path::new("/") }).unwrap()
+}
+
+#[test]
+fn nothing_outside_can_be_written() {
+    let place = Place::mounted();
+    let tries = [
+        "touch /etc/x",
+        "echo > /etc/passwd",
+        "mkdir /x",
+        "rm /etc/hostname",
+        "mv /etc/hostname /etc/y",
+        "chmod 777 /etc",
+        "chown 1 /etc/passwd",
+        "touch /etc/passwd",
+        "ln -s / /etc/x",
+        "mkfifo /etc/x",
+        "ln /etc/passwd /etc/x",
+        "touch /usr/x",
+        "touch /sys/x",
+        "echo 1 > /proc/sys/kernel/printk",
+        "echo h > /proc/sysrq-trigger",
+    ];
+    all_fail(&place, &[], &lines(&tries));
+}
+
+#[test]
+fn links_do_not_lead_out() {
+    let place = Place::mounted();
+    let tries = [
+        "ln -s /etc l; touch l/x",
+        "ln -s /etc/passwd p; echo x >> p",
+        "ln /etc/passwd hard",
+        "ln -s .. up; touch up/../../../../etc/x",
+    ];
+    all_fail(&place, &[], &lines(&tries));
+}
+
+#[test]
+fn the_branch_can_neither_be_moved_aside_nor_looked_under() {
+    let place = Place::mounted();
+    place.write("mnt/file", "true");
+    let mnt = place.text("mnt");
+    let tries = [
+        format!("umount {mnt}"),
+        format!("umount -l {mnt}"),
+        format!("mount --bind {mnt} /tmp"),
+        "mount -o remount,rw /".into(),
+        "mount -o remount,bind,rw /".into(),
+        "mount -t tmpfs none /etc".into(),
+        format!("unshare -Urm sh -c 'umount {mnt} || umount -l {mnt}'"),
+        "unshare -Urm sh -c 'mount -o remount,bind,rw / && touch /etc/x'".into(),
+        format!(
+            "unshare -Urm sh -c 'mkdir -p /tmp/look; mount --bind {} /tmp/look && touch /tmp/look/mnt/x'",
+            mnt.trim_end_matches("/mnt")
+        ),
+        "unshare -Urm sh -c 'umount -l /tmp && ls /tmp/*'".into(),
+        "chroot /etc touch x".into(),
+    ];
+    all_fail(&place, &[], &tries);
+    assert_eq!(place.read("mnt/file"), "true");
+}
+
+#[test]
+fn no_process_outside_can_be_named() {
+    let place = Place::mounted();
+    let ours = std::process::id();
+    let all = sh(&place, "ls -d /proc/[0-9]* | wc -l; ls /proc/1/root 2>/dev/null | wc -l");
+    let count: u32 = all.out.lines().next().unwrap().parse().unwrap();
+    assert!(count < 10, "{all:?}");
+    let tries = [
+        format!("kill -0 {ours}"),
+        format!("ls /proc/{ours}/root"),
+        "touch /proc/1/root/etc/x".into(),
+        "readlink /proc/1/fd/3".into(),
+        "cat /proc/1/mem".into(),
+        "echo > /proc/self/root/etc/x".into(),
+        "for p in /proc/[0-9]*; do touch $p/root/etc/x && exit 0; done; exit 1".into(),
+        "for f in /proc/[0-9]*/fd/[3-9]*; do test -e $f && exit 0; done; exit 1".into(),
+    ];
+    all_fail(&place, &[], &tries);
+}
+
+#[test]
+fn other_listings_of_processes_are_covered() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::mounted();
+    let other = outside();
+    let status = std::process::Command::new("mount").args(["-t", "proc", "proc"]).arg(other.path()).status().unwrap();
+    assert!(status.success());
+    let shown = outside();
+    let ran = with(
+        &place,
+        &["--read-only", shown.path().to_str().unwrap()],
+        &format!("ls {} | wc -l", other.path().display()),
+    );
+    let _ = std::process::Command::new("umount").arg(other.path()).status();
+    // /dev/shm is the run's own, so what is mounted there is not seen at all; elsewhere it is empty.
+    assert!(ran.out == "0\n" || ran.talk.contains("No such file"), "{ran:?}");
+}
+
+#[test]
+fn what_was_open_before_is_closed_and_standard_files_lead_nowhere() {
+    let place = Place::mounted();
+    place.write("mnt/file", "true");
+    place.write("outside", "outer");
+    let bough = programs().join("bough");
+    let script = format!(
+        "exec 7<. 8<{0}/outside; exec < {0}/outside; cd {0}/mnt; \
+         {1} run -- sh -c 'ls /proc/self/fd/7/ /proc/self/fd/8 2>&1 | grep -c cannot; echo evil > /proc/self/fd/0; cat'",
+        place.text(""),
+        bough.display()
+    );
+    let ran = ran(place.command("sh").args(["-c", &script]));
+    assert!(ran.out.starts_with('2') && ran.out.ends_with("outer"), "{ran:?}");
+    assert_eq!(place.read("outside"), "outer");
+    let script = format!(
+        "cd {0}/mnt; {1} run -- sh -c 'echo evil > /proc/self/fd/0' < {0}/mnt/file",
+        place.text(""),
+        bough.display()
+    );
+    ran_quietly(place.command("sh").args(["-c", &script]));
+    assert_eq!(place.read("mnt/file"), "true", "the base's own file");
+    let script = format!("cd {0}/mnt; {1} run -- true < {0}", place.text(""), bough.display());
+    crate::place::ran(place.command("sh").args(["-c", &script])).refused(125, &["standard input is a directory"]);
+}
+
+fn ran_quietly(command: &mut std::process::Command) {
+    let _ = ran(command);
+}
+
+#[test]
+fn privileges_do_not_come_back() {
+    let place = Place::mounted();
+    let ran = sh(&place, "grep -E 'NoNewPrivs|Seccomp:' /proc/self/status; grep CapBnd /proc/self/status");
+    assert!(ran.out.contains("NoNewPrivs:\t1\nSeccomp:\t2\n"), "{ran:?}");
+    let bounding = ran.out.lines().last().unwrap().split('\t').nth(1).unwrap();
+    let bounding = u64::from_str_radix(bounding, 16).unwrap();
+    // Reading by handle, tracing, raw devices, mounting, making devices.
+    for capability in [2, 17, 19, 21, 27] {
+        assert_eq!(bounding & 1 << capability, 0, "{bounding:x}");
+    }
+    all_fail(&place, &[], &lines(&["mknod disk b 8 0", "mknod /dev/disk b 8 0", "ls /dev/sd* /dev/vd* /dev/mem"]));
+}
+
+#[test]
+fn a_setuid_program_gives_nobody_anything() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::mounted();
+    let script = "cp /bin/sh s; chown 1000 s; chmod 4755 s; ./s -p -c 'id -u'; cp /usr/bin/id i; chmod 4755 i; \
+                  setpriv --reuid 1000 --clear-groups ./i -u";
+    let ran = sh(&place, script);
+    assert_eq!(ran.out, "0\n1000\n", "{ran:?}");
+}
+
+#[test]
+fn neither_the_branch_nor_others_can_be_controlled_from_inside() {
+    let place = Place::mounted();
+    place.here(&["branch", "create", "other"]).done();
+    let bough = programs().join("bough");
+    let programs = programs().to_str().unwrap().to_owned();
+    let bough = bough.display();
+    let state = place.text("state");
+    let tries = [
+        format!("{bough} snapshot create s"),
+        format!("{bough} branch create more"),
+        format!("{bough} branch switch other"),
+        format!("{bough} branch delete other"),
+        format!("{bough} branch list"),
+        format!("{bough} diff main other"),
+        format!("BOUGH_STATE_DIR={state} {bough} list --json | grep -q volume"),
+        format!("ls {state}/*.sock"),
+        format!("touch {state}/x"),
+    ];
+    all_fail(&place, &["--read-only", &programs], &tries);
+    let names = place.here(&["log"]).done();
+    assert!(names.contains("other") && !names.contains("more") && !names.contains(" s "), "{names}");
+}
+
+#[test]
+fn what_is_allowed_is_written_for_real_and_told() {
+    let place = Place::mounted();
+    fs::create_dir(place.at("out")).unwrap();
+    place.write("out/edited", "1");
+    place.write("out/gone", "1");
+    let out = place.text("out");
+    let ran = with(
+        &place,
+        &["--allow", &out, "--keep"],
+        &format!("cd {out}; echo 22 > edited; rm gone; echo > new; touch ../x"),
+    );
+    for line in ["A", "D", "M"]
+        .iter()
+        .zip(["new", "gone", "edited"])
+        .map(|(letter, name)| format!("outside: {letter} {out}/{name}"))
+    {
+        assert!(ran.talk.contains(&line), "{line}: {ran:?}");
+    }
+    assert_eq!(place.read("out/edited"), "22\n");
+    assert!(!place.at("x").exists());
+    with(&place, &["--allow", &place.text("mnt")], "true").refused(125, &["--allow", "lies in the base"]);
+    with(&place, &["--allow", "/no/such"], "true").refused(125, &["--allow /no/such", "no such file"]);
+}
+
+#[test]
+fn an_allowed_path_that_holds_the_base_does_not_give_the_base() {
+    let place = Place::mounted();
+    place.write("mnt/file", "true");
+    let root = place.text("");
+    let root = root.trim_end_matches('/');
+    let script = format!(
+        "echo evil > {root}/mnt/file; echo 1 > {root}/beside; mv {root}/mnt {root}/moved; \
+        mv {root} {root}-moved; unshare -Urm sh -c 'mount --bind {root} /tmp && echo evil > /tmp/mnt/file'; cat {root}/mnt/file"
+    );
+    let ran = with(&place, &["--allow", root], &script);
+    assert_eq!((place.read("mnt/file"), place.read("beside")), ("true".into(), "1\n".into()), "{ran:?}");
+    assert!(ran.talk.contains("outside: A") && ran.talk.contains("M file"), "{ran:?}");
+}
+
+#[test]
+fn a_part_of_the_base_may_be_read_only() {
+    let place = Place::mounted();
+    fs::create_dir(place.at("mnt/kept")).unwrap();
+    place.write("mnt/kept/file", "1");
+    let kept = place.text("mnt/kept");
+    let ran =
+        with(&place, &["--read-only", &kept], "echo 2 > kept/file; rm -r kept; mv kept x; echo > free; cat kept/file");
+    assert_eq!(ran.out, "1", "{ran:?}");
+    assert!(ran.talk.contains("A free") && !ran.talk.contains("kept/file\n"), "{ran:?}");
+}
+
+#[test]
+fn places_of_the_runs_own_are_empty_and_what_is_asked_for_is_shown_there() {
+    let place = Place::mounted();
+    place.write("input", "given");
+    let input = place.text("input");
+    assert_ne!(sh(&place, &format!("cat {input}")).code, 0);
+    let ran = with(&place, &["--read-only", &input], &format!("cat {input}; echo evil > {input}; echo > /tmp/own"));
+    assert_eq!((ran.out.as_str(), place.read("input").as_str()), ("given", "given"), "{ran:?}");
+    assert!(!std::path::Path::new("/tmp/own").exists());
+}
+
+#[test]
+fn without_a_network_there_is_none() {
+    let place = Place::mounted();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connect = format!("bash -c 'echo > /dev/tcp/127.0.0.1/{port}' 2>/dev/null && echo reached");
+    assert_eq!(sh(&place, &connect).out, "reached\n");
+    let ran = with(
+        &place,
+        &["--no-network"],
+        &format!("{connect}; tail -n +3 /proc/net/dev | cut -d: -f1; cat /proc/net/route | wc -l"),
+    );
+    assert_eq!(ran.out.split_whitespace().collect::<Vec<_>>(), ["lo", "1"], "{ran:?}");
+    // It has itself.
+    let own = "bash -c 'exec 3<>/dev/udp/127.0.0.1/9' && echo itself";
+    assert_eq!(with(&place, &["--no-network"], own).out, "itself\n");
+}
+
+#[test]
+fn sockets_of_others_in_places_of_the_runs_own_are_not_there() {
+    let place = Place::mounted();
+    let path = place.at("listening");
+    let _listener = UnixListener::bind(&path).unwrap();
+    let ran = sh(&place, &format!("test -e {} && echo seen; true", path.display()));
+    assert_eq!(ran.out, "", "{ran:?}");
+}

@@ -165,7 +165,7 @@ fn reap(command: Pid, channel: &Channel) -> Option<u8> {
         if pid == command && status.stopped() {
             let _ = channel.say_stopped();
         } else if pid == command {
-            code = Some(code_of(ExitStatus::from_raw(status.as_raw() as i32)));
+            code = Some(code_of(ExitStatus::from_raw(status.as_raw())));
         }
     }
     code

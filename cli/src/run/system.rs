@@ -153,9 +153,9 @@ pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
 }
 
 /// Has `last` called in the new process just before its program begins, when nothing can be said any more.
-pub(super) fn before_exec(command: &mut Command, mut last: impl FnMut() -> io::Result<()> + Send + Sync + 'static) {
+pub(super) fn before_exec(command: &mut Command, last: impl FnMut() -> io::Result<()> + Send + Sync + 'static) {
     // SAFETY: there is one thread when the process forks (`fork_into` made sure), so what runs after it may allocate and lock.
-    unsafe { command.pre_exec(move || last()) };
+    unsafe { command.pre_exec(last) };
 }
 
 /// A line of a filter program: `BPF_STMT` and `BPF_JUMP` of the kernel's headers.

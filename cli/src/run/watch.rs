@@ -77,7 +77,7 @@ fn take_signals(room: Pid, signals: &mut Signals) -> Option<u8> {
     while let Some(arrived) = signals.next() {
         if arrived.signal == Signal::CHILD.as_raw() {
             if let Ok(Some((_, status))) = waitpid(Some(room), WaitOptions::NOHANG) {
-                return Some(code_of(ExitStatus::from_raw(status.as_raw() as i32)));
+                return Some(code_of(ExitStatus::from_raw(status.as_raw())));
             }
         } else if !arrived.by_kernel {
             // What the kernel sends goes to the whole process group, and so to the command.

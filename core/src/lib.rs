@@ -42,8 +42,9 @@ pub use history::holdings::{Exclusive, Holdings};
 pub use history::refs::{FIRST_BRANCH, RefInfo, check_name as check_ref_name};
 pub use meter::{FIRST_BUCKET_NS, LATENCY_BUCKETS, OPERATIONS, Operation, OperationStats};
 pub use operations::{
-    Allocation, Conflict, DirEntry, Follow, ListFrom, ListOptions, Lock, LockKind, LockSpace, Mask, NewNode,
-    OpenOptions, RenameMode, Seek, StreamInfo, ViewOptions, WaitId, WriteAt, XattrMode,
+    Allocation, Conflict, DirEntry, FileInfo, Follow, ListFrom, ListOptions, Lock, LockKind, LockSpace, MacInfo, Mask,
+    NewExtras, NewNode, NewSecurity, OpenOptions, RenameMode, Seek, SetFileInfo, SetMacInfo, StreamInfo, ViewOptions,
+    WaitId, WriteAt, XattrMode,
 };
 // What opens as Windows makes them speak in.
 pub use operations::{Disposal, Disposition, Group, OpenOutcome, Renaming, Sid, Token, TokenPrivileges, WindowsOpen};

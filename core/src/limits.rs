@@ -50,6 +50,8 @@ pub const SECURITY_BYTES: usize = 65_536;
 pub const EA_LIST_BYTES: usize = 65_535;
 /// Longest reparse data buffer, header included, in bytes (MAXIMUM_REPARSE_DATA_BUFFER_SIZE).
 pub const REPARSE_BYTES: usize = 16_384;
+/// Unit of the allocation size that Windows programs are told, in bytes.
+pub const ALLOCATION_BYTES: u64 = 4_096;
 /// Named streams of one inode.
 pub const STREAMS: usize = 4_096;
 /// Longest name of a stream, in UTF-16 units.

@@ -4,6 +4,7 @@ mod check;
 mod handles;
 mod sessions;
 pub(crate) mod view;
+mod view_foreign;
 pub(crate) mod view_paths;
 mod view_streams;
 pub(crate) mod view_windows;

@@ -34,7 +34,7 @@ const CONTENT: u32 = 1;
 const KIND: u32 = 64;
 const STREAMS: u32 = 128;
 /// What differs, by bit.
-const ASPECTS: [(u32, &str); 8] = [
+const ASPECTS: [(u32, &str); 9] = [
     (CONTENT, "content"),
     (2, "mode"),
     (4, "owner"),
@@ -43,6 +43,7 @@ const ASPECTS: [(u32, &str); 8] = [
     (32, "flags"),
     (KIND, "kind"),
     (STREAMS, "streams"),
+    (256, "security"),
 ];
 /// Kinds of files by number, from 1.
 const FILE_KINDS: [&str; 7] = ["file", "directory", "symlink", "fifo", "socket", "char_device", "block_device"];

@@ -40,7 +40,7 @@ pub const FS_DIFF_CHANGED: u32 = 3;
 /// Difference: it was elsewhere before (`old_path`), and may differ besides.
 pub const FS_DIFF_RENAMED: u32 = 4;
 
-/// Aspect: bytes of a file, target of a symbolic link, number of a device.
+/// Aspect: bytes of a file, target of a symbolic link, number of a device, reparse point.
 pub const FS_ASPECT_CONTENT: u32 = 1;
 /// Aspect: permission bits.
 pub const FS_ASPECT_MODE: u32 = 2;
@@ -48,14 +48,16 @@ pub const FS_ASPECT_MODE: u32 = 2;
 pub const FS_ASPECT_OWNER: u32 = 4;
 /// Aspect: time of last change of content; not of directories.
 pub const FS_ASPECT_TIMES: u32 = 8;
-/// Aspect: extended attributes or ACLs.
+/// Aspect: extended attributes (those of Windows, too) or ACLs.
 pub const FS_ASPECT_XATTRS: u32 = 16;
-/// Aspect: flags.
+/// Aspect: flags, and attributes of Windows.
 pub const FS_ASPECT_FLAGS: u32 = 32;
 /// Aspect: another kind of file.
 pub const FS_ASPECT_KIND: u32 = 64;
 /// Aspect: named streams: which there are, and their bytes.
 pub const FS_ASPECT_STREAMS: u32 = 128;
+/// Aspect: the security descriptor.
+pub const FS_ASPECT_SECURITY: u32 = 256;
 
 const _: () = {
     assert!(FS_DIFF_ADDED == DiffKind::Added as u32 && FS_DIFF_REMOVED == DiffKind::Removed as u32);
@@ -64,6 +66,7 @@ const _: () = {
     assert!(FS_ASPECT_OWNER == Aspects::OWNER.0 && FS_ASPECT_TIMES == Aspects::TIMES.0);
     assert!(FS_ASPECT_XATTRS == Aspects::XATTRS.0 && FS_ASPECT_FLAGS == Aspects::FLAGS.0);
     assert!(FS_ASPECT_KIND == Aspects::KIND.0 && FS_ASPECT_STREAMS == Aspects::STREAMS.0);
+    assert!(FS_ASPECT_SECURITY == Aspects::SECURITY.0);
 };
 
 /// One path that differs.

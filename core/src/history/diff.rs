@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::tree::inode::{Content, Inode, Names, Record};
+use crate::tree::inode::{Content, Foreign, Inode, Names, Record};
 use crate::tree::streams::{NamedStream, Streams};
 use crate::tree::table::{Difference, FrozenTable, Position};
 use crate::types::{FileKind, InodeId};
@@ -33,7 +33,7 @@ pub enum DiffKind {
 pub struct Aspects(pub u32);
 
 impl Aspects {
-    /// Bytes of a file, target of a symbolic link, number of a device.
+    /// Bytes of a file, target of a symbolic link, number of a device, reparse point.
     pub const CONTENT: Aspects = Aspects(1);
     /// Permission bits.
     pub const MODE: Aspects = Aspects(1 << 1);
@@ -41,14 +41,16 @@ impl Aspects {
     pub const OWNER: Aspects = Aspects(1 << 2);
     /// Time of last modification (not of directories, where it follows from their entries).
     pub const TIMES: Aspects = Aspects(1 << 3);
-    /// Extended attributes or ACLs.
+    /// Extended attributes (those of Windows, too) or ACLs.
     pub const XATTRS: Aspects = Aspects(1 << 4);
-    /// Flags.
+    /// Flags and attributes of Windows.
     pub const FLAGS: Aspects = Aspects(1 << 5);
     /// Another kind of file.
     pub const KIND: Aspects = Aspects(1 << 6);
     /// Named streams: which there are, and their bytes.
     pub const STREAMS: Aspects = Aspects(1 << 7);
+    /// The security descriptor.
+    pub const SECURITY: Aspects = Aspects(1 << 8);
 
     /// Whether all of `other` are here.
     #[must_use]
@@ -277,7 +279,18 @@ fn compare(before: &Record, after: &Record) -> Result<Aspects> {
     aspects.set(Aspects::XATTRS, extras_differ(before, after));
     aspects.set(Aspects::FLAGS, before.flags != after.flags);
     aspects.set(Aspects::STREAMS, streams_differ(before.streams(), after.streams())?);
+    aspects_of_foreign(before, after, &mut aspects);
     Ok(aspects)
+}
+
+/// What Windows programs set counts as what it is closest to.
+fn aspects_of_foreign(before: &Record, after: &Record, aspects: &mut Aspects) {
+    let none = Foreign::default();
+    let (before, after) = (before.foreign().unwrap_or(&none), after.foreign().unwrap_or(&none));
+    aspects.set(Aspects::CONTENT, before.reparse != after.reparse);
+    aspects.set(Aspects::FLAGS, before.attributes != after.attributes);
+    aspects.set(Aspects::XATTRS, before.eas != after.eas);
+    aspects.set(Aspects::SECURITY, before.security != after.security);
 }
 
 fn content_differs(before: &Content, after: &Content) -> Result<bool> {

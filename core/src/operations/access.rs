@@ -67,7 +67,7 @@ pub(crate) struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     pub(crate) fn of(record: &'a Record) -> Subject<'a> {
-        Subject { kind: record.kind, mode: record.mode.into(), uid: record.uid, gid: record.gid, acl: record.acl() }
+        Subject { kind: record.kind, mode: record.shown_mode(), uid: record.uid, gid: record.gid, acl: record.acl() }
     }
 }
 

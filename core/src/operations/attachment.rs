@@ -242,7 +242,7 @@ impl Change<'_> {
 
 /// Refuses what the immutable flag forbids, and the append-only flag unless `appending`.
 pub(crate) fn check_flags(record: &Record, appending: bool) -> Result<()> {
-    let forbidden = if appending { flags::IMMUTABLE } else { flags::IMMUTABLE | flags::APPEND };
+    let forbidden = if appending { flags::ANY_IMMUTABLE } else { flags::ANY_IMMUTABLE | flags::ANY_APPEND };
     if record.flags & forbidden != 0 { Err(Error::NotPermitted) } else { Ok(()) }
 }
 

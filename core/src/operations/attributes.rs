@@ -7,9 +7,11 @@ use crate::history::events::EventKind;
 use crate::operations::access::{self, Mask};
 use crate::operations::attachment::{Attachment, Change};
 use crate::operations::streams::Target;
+use crate::operations::windows::attributes as windows_attributes;
 use crate::operations::xattrs;
+use crate::operations::{file_info, security};
 use crate::tree::inode::Record;
-use crate::types::{Attr, Caller, FileKind, InodeId, Privileges, SetAttr, SetTime, StreamId, Time};
+use crate::types::{Attr, Caller, FileKind, HeldTimes, InodeId, Privileges, SetAttr, SetTime, StreamId, Time};
 
 const DAY_NANOSECONDS: i64 = 24 * 3600 * 1_000_000_000;
 
@@ -30,17 +32,23 @@ impl Attachment {
         check_domain(&record, target.stream, set)?;
         self.may_set(caller, &record, set, by_handle)?;
         if let Some(size) = set.size {
-            _emptied = set_size(self, &change, caller, &mut record, target.stream, size)?;
+            _emptied = set_size(self, &change, caller, &mut record, target, size)?;
         }
         set_owner(&mut record, set);
         if let Some(mode) = set.mode {
             set_mode(caller, &mut record, mode);
         }
+        if set.uid.is_some() || set.gid.is_some() || set.mode.is_some() {
+            security::follow_mode(&mut record);
+        }
         set_times(&change, &mut record, set);
         if let Some(flags) = set.flags {
             record.flags = flags;
         }
-        record.touch(set.changed.unwrap_or(change.now));
+        match set.changed {
+            Some(changed) => record.touch(changed),
+            None => record.touch_but(change.now, target.held),
+        }
         change.tell_of(if set.size.is_some() { EventKind::Content } else { EventKind::Attributes }, target.id);
         Ok(record.attr_of(target.id, target.stream))
     }
@@ -124,7 +132,7 @@ fn check_frozen(record: &Record, set: &SetAttr) -> Result<()> {
     if only_flags {
         return Ok(());
     }
-    if record.flags & flags::IMMUTABLE != 0 {
+    if record.flags & flags::ANY_IMMUTABLE != 0 {
         return Err(Error::NotPermitted);
     }
     // The time of an append, as a kernel that keeps times itself tells it afterwards.
@@ -134,7 +142,7 @@ fn check_frozen(record: &Record, set: &SetAttr) -> Result<()> {
         || set.uid.is_some()
         || set.gid.is_some()
         || set.size.is_some();
-    if record.flags & flags::APPEND != 0 && touches {
+    if record.flags & flags::ANY_APPEND != 0 && touches {
         return Err(Error::NotPermitted);
     }
     Ok(())
@@ -155,14 +163,20 @@ fn set_size(
     change: &Change<'_>,
     caller: &Caller<'_>,
     record: &mut Record,
-    stream: StreamId,
+    target: Target,
     size: u64,
 ) -> Result<Option<Stream>> {
-    let stream = record.stream_of_mut(stream)?;
+    let stream = record.stream_of_mut(target.stream)?;
+    let shrinks = size < stream.size();
     let emptied = (size == 0).then(|| std::mem::take(stream));
     stream.truncate(&at.context.store, size)?;
+    if shrinks {
+        file_info::set_reserved(record, target.stream, 0)?;
+    }
     lose_privileges(caller, record);
-    record.modified = change.now;
+    if !target.held.has(HeldTimes::WRITTEN) {
+        record.modified = change.now;
+    }
     Ok(emptied)
 }
 
@@ -198,6 +212,12 @@ fn set_owner(record: &mut Record, set: &SetAttr) {
 fn set_mode(caller: &Caller<'_>, record: &mut Record, mode: u32) {
     let mode = access::chmod_mode(caller, record.gid, mode);
     record.mode = mode as u16;
+    if let Some(foreign) = record.foreign() {
+        let stored = windows_attributes::after_chmod(foreign.attributes, mode, record.is_windows_directory());
+        if stored != foreign.attributes {
+            record.change_foreign(|foreign| foreign.attributes = stored);
+        }
+    }
     if record.acl().is_some() {
         record.change_extra(|extra| {
             if let Some(acl) = &mut extra.acl {

@@ -33,7 +33,7 @@ impl Attachment {
         let copied = stream.copy_from(&self.context.store, source, source_offset, offset, length)?;
         if copied > 0 {
             lose_privileges(caller, &mut record);
-            record.touch_content(change.now);
+            record.touch_content_but(change.now, target.held);
             change.tell_of(EventKind::Content, target.id);
         }
         Ok(copied)

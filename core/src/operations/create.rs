@@ -10,6 +10,8 @@ use crate::limits;
 use crate::operations::access::{self, Mask};
 use crate::operations::acl::Acl;
 use crate::operations::attachment::{Attachment, Change, check_flags};
+use crate::operations::windows::attributes;
+use crate::operations::{NewExtras, extended_attributes, file_info, reparse, security};
 use crate::tree::directory::Directory;
 use crate::tree::inode::{Content, Inode, Record};
 use crate::types::{Attr, Caller, FileKind, InodeId, Privileges};
@@ -95,6 +97,21 @@ impl Attachment {
         new: NewNode<'_>,
         hold: impl FnOnce(InodeId) -> Result<()>,
     ) -> Result<Attr> {
+        self.make_carrying(caller, parent, name, mode, new, &NewExtras::default(), hold)
+    }
+
+    /// As [`Attachment::make_held`], with what it carries from the start.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn make_carrying(
+        &self,
+        caller: &Caller<'_>,
+        parent: InodeId,
+        name: &[u8],
+        mode: u32,
+        new: NewNode<'_>,
+        extras: &NewExtras<'_>,
+        hold: impl FnOnce(InodeId) -> Result<()>,
+    ) -> Result<Attr> {
         self.context.names.check(name)?;
         let change = self.change()?;
         let directory = change.own(parent)?;
@@ -108,7 +125,11 @@ impl Attachment {
         new.check(caller)?;
         let id = change.head.new_id(&self.context)?;
         let mut made = self.new_record(&change, caller, &record, mode, new);
-        let key = record.directory_mut()?.insert(&self.context.names, name, id, new.kind())?;
+        security::give(caller, &record, &mut made, extras.security)?;
+        if *extras != NewExtras::default() {
+            self.add_extras(&mut made, extras)?;
+        }
+        let key = record.directory_mut()?.insert(&self.context.names, name, id, made.kind)?;
         made.add_name(parent, key);
         record.touch_content(change.now);
         let attr = made.attr(id);
@@ -116,6 +137,24 @@ impl Attachment {
         hold(id)?;
         change.tell_name(EventKind::Created, id, parent, name);
         Ok(attr)
+    }
+
+    fn add_extras(&self, made: &mut Record, extras: &NewExtras<'_>) -> Result<()> {
+        if !matches!(made.kind, FileKind::File | FileKind::Directory) {
+            return Err(Error::NotSupported);
+        }
+        let attributes = attributes::new(extras.attributes, made.is_directory())?;
+        file_info::store_attributes(made, attributes);
+        if !extras.eas.is_empty() {
+            extended_attributes::apply(made, extras.eas)?;
+        }
+        if extras.allocation > 0 {
+            file_info::set_aside(self, made, extras.allocation)?;
+        }
+        if !extras.reparse.is_empty() {
+            reparse::make(made, extras.reparse)?;
+        }
+        Ok(())
     }
 
     /// Makes a file without a name in the file system of `parent` (O_TMPFILE), which may get one if it is `linkable`; it is

@@ -6,10 +6,9 @@
 
 use crate::error::{Error, Result};
 use crate::operations::access::{self, Mask, Subject};
+use crate::operations::security::descriptor;
 use crate::operations::windows::access as by_token;
 use crate::operations::windows::rights::{self, map_generic};
-use crate::operations::windows::security::Descriptor;
-use crate::operations::windows::security::posix::{self, IdMap};
 use crate::tree::inode::Record;
 use crate::types::{Caller, FileKind, Privileges};
 
@@ -19,11 +18,6 @@ const EVERYBODYS: u32 = rights::READ_ATTRIBUTES | rights::READ_CONTROL | rights:
 const OWNERS: u32 = rights::WRITE_ATTRIBUTES | rights::WRITE_DAC | rights::WRITE_OWNER;
 const READS: u32 = rights::READ_DATA | rights::READ_EA;
 const WRITES: u32 = rights::WRITE_DATA | rights::APPEND_DATA | rights::WRITE_EA | rights::DELETE_CHILD;
-
-/// What the file's descriptor is.
-pub(crate) fn descriptor_of(record: &Record) -> Descriptor {
-    posix::descriptor(record.uid, record.gid, record.mode.into(), record.is_directory(), &IdMap::default())
-}
 
 /// As [`access::check`], for a caller with a token.
 #[cold]
@@ -38,13 +32,13 @@ pub(crate) fn permit(caller: &Caller<'_>, record: &Record, want: Mask) -> Result
     let desired = bit(Mask::READ, rights::READ_DATA)
         | bit(Mask::WRITE, rights::WRITE_DATA | rights::APPEND_DATA)
         | bit(Mask::EXECUTE, rights::EXECUTE);
-    let descriptor = descriptor_of(record);
+    let held = descriptor(record);
     if want == Mask::EXECUTE && record.is_directory() {
-        return by_token::check_traverse(Some(&descriptor), token);
+        return by_token::check_traverse(Some(&held), token);
     }
     match desired {
         0 => Ok(()),
-        _ => by_token::check(Some(&descriptor), token, desired, false).map(drop),
+        _ => by_token::check(Some(&held), token, desired, false).map(drop),
     }
 }
 
@@ -65,10 +59,10 @@ pub(crate) fn granted(
     let Some(token) = caller.token else {
         return by_mode(caller, parent, record, desired);
     };
-    let descriptor = descriptor_of(record);
-    match parent.map(descriptor_of) {
-        Some(parent) => by_token::check_within(Some(&parent), Some(&descriptor), token, desired, backup_intent),
-        None => by_token::check(Some(&descriptor), token, desired, backup_intent),
+    let held = descriptor(record);
+    match parent.map(descriptor) {
+        Some(parent) => by_token::check_within(Some(&parent), Some(&held), token, desired, backup_intent),
+        None => by_token::check(Some(&held), token, desired, backup_intent),
     }
 }
 
@@ -78,7 +72,7 @@ pub(crate) fn may_create(caller: &Caller<'_>, directory: &Record, makes_director
         return access::check(Subject::of(directory), caller, Mask::WRITE.with(Mask::EXECUTE));
     };
     let right = by_token::right_to_create(makes_directory);
-    by_token::check(Some(&descriptor_of(directory)), token, right, false).map(drop)
+    by_token::check(Some(&descriptor(directory)), token, right, false).map(drop)
 }
 
 /// Permission bits, owners and privileges of POSIX said in rights.

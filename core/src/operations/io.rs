@@ -9,7 +9,7 @@ use crate::operations::attachment::Attachment;
 use crate::operations::attributes::lose_privileges;
 use crate::operations::streams::Target;
 use crate::tree::inode::Record;
-use crate::types::{Caller, InodeId, Privileges};
+use crate::types::{Caller, HeldTimes, InodeId, Privileges};
 
 /// Where a write begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,23 +23,23 @@ pub enum WriteAt {
 impl Attachment {
     /// Reads into `buffer`; answers how much, 0 at and past the end. All of one write is seen, or nothing of it.
     pub(crate) fn read(&self, target: Target, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        self.reading(target.id, |record| record.stream_of(target.stream)?.read(offset, buffer))
+        self.reading(target, |record| record.stream_of(target.stream)?.read(offset, buffer))
     }
 
     /// Lends the content instead of copying it.
     pub(crate) fn read_pin(&self, target: Target, offset: u64, length: usize) -> Result<Pin> {
-        self.reading(target.id, |record| record.stream_of(target.stream)?.pin(offset, length))
+        self.reading(target, |record| record.stream_of(target.stream)?.pin(offset, length))
     }
 
     /// Reads of an inode, and sets its access time where the relatime rule says so.
-    pub(crate) fn reading<R>(&self, id: InodeId, read: impl FnOnce(&Record) -> Result<R>) -> Result<R> {
-        let inode = self.inode(id)?;
+    pub(crate) fn reading<R>(&self, target: Target, read: impl FnOnce(&Record) -> Result<R>) -> Result<R> {
+        let inode = self.inode(target.id)?;
         let record = inode.read();
         let answer = read(&record)?;
-        let touch = self.wants_access_time(&record);
+        let touch = self.wants_access_time(&record) && !target.held.has(HeldTimes::ACCESSED);
         drop(record);
         if touch {
-            self.touch_accessed(id);
+            self.touch_accessed(target.id);
         }
         Ok(answer)
     }
@@ -73,7 +73,7 @@ impl Attachment {
         if caller.may(Privileges::KEEP_TIMES) {
             record.version += 1;
         } else {
-            record.touch_content(change.now);
+            record.touch_content_but(change.now, target.held);
         }
         change.tell_of(EventKind::Content, target.id);
         Ok(written)
@@ -83,7 +83,7 @@ impl Attachment {
 /// How much of what a kernel writes back an append-only file has already: pages come whole, with the old bytes before
 /// the new ones.
 fn known(record: &Record, target: Target, offset: u64, data: &[u8]) -> Result<usize> {
-    if record.flags & flags::APPEND == 0 {
+    if record.flags & flags::ANY_APPEND == 0 {
         return Ok(0);
     }
     let mut held = vec![0; data.len()];
@@ -93,7 +93,7 @@ fn known(record: &Record, target: Target, offset: u64, data: &[u8]) -> Result<us
 
 /// What the immutable and append-only flags forbid to a writer.
 pub(crate) fn check_writable(record: &Record, offset: u64, end: u64) -> Result<()> {
-    if record.flags & flags::IMMUTABLE != 0 || (record.flags & flags::APPEND != 0 && offset < end) {
+    if record.flags & flags::ANY_IMMUTABLE != 0 || (record.flags & flags::ANY_APPEND != 0 && offset < end) {
         return Err(Error::NotPermitted);
     }
     Ok(())

@@ -7,6 +7,7 @@ use crate::history::events::EventKind;
 use crate::limits;
 use crate::operations::attachment::{Attachment, check_flags};
 use crate::operations::locked::Owned;
+use crate::operations::macos::note_added;
 use crate::tree::inode::{Content, Record};
 use crate::types::{Attr, Caller, InodeId};
 
@@ -30,6 +31,7 @@ impl Attachment {
         let record = locked.get(id);
         let was_unnamed = record.links == 0;
         record.add_name(parent, key);
+        note_added(&change, record);
         record.links += 1;
         record.linkable = false;
         record.touch(change.now);
@@ -43,7 +45,7 @@ impl Attachment {
 
     /// The target of a symbolic link.
     pub(crate) fn read_link(&self, id: InodeId) -> Result<Arc<[u8]>> {
-        self.reading(id, |record| match &record.content {
+        self.reading(id.into(), |record| match &record.content {
             Content::Symlink(target) => Ok(Arc::from(&target[..])),
             _ => Err(Error::Invalid("not a symbolic link")),
         })

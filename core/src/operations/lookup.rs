@@ -67,7 +67,7 @@ impl Attachment {
         if want.has(Mask::WRITE) && writable_kind && self.is_read_only() {
             return Err(Error::ReadOnly);
         }
-        if want.has(Mask::WRITE) && record.flags & crate::flags::IMMUTABLE != 0 {
+        if want.has(Mask::WRITE) && record.flags & crate::flags::ANY_IMMUTABLE != 0 {
             return Err(Error::NotPermitted);
         }
         self.permit(caller, &record, want)

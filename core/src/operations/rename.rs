@@ -8,6 +8,7 @@ use crate::operations::access::Mask;
 use crate::operations::attachment::{Attachment, Change};
 use crate::operations::locked::{Locked, Owned};
 use crate::operations::lookup::Found;
+use crate::operations::macos::note_added;
 use crate::operations::remove::{check_empty, drop_name};
 use crate::tree::inode::Inode;
 use crate::types::{Caller, FileKind, InodeId};
@@ -304,6 +305,9 @@ fn give_place(change: &Change<'_>, locked: &mut Locked<'_>, id: InodeId, old: (I
     let record = locked.get(id);
     record.remove_name(old.0, old.1);
     record.add_name(new.0, new.1);
+    if old.0 != new.0 {
+        note_added(change, record);
+    }
     record.touch(change.now);
 }
 

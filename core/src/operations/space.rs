@@ -64,7 +64,7 @@ impl Attachment {
             Allocation::Zero { keep_size } => stream.zero(&self.context.store, offset, length, keep_size)?,
         }
         lose_privileges(caller, &mut record);
-        record.touch_content(change.now);
+        record.touch_content_but(change.now, target.held);
         change.tell_of(EventKind::Content, target.id);
         Ok(())
     }

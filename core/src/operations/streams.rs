@@ -15,19 +15,21 @@ use crate::operations::uses::Use;
 use crate::tree::inode::Record;
 use crate::tree::name::wtf8;
 use crate::tree::streams::{NamedStream, Streams};
-use crate::types::{Caller, FileKind, InodeId, SetAttr, StreamId};
+use crate::types::{Caller, FileKind, HeldTimes, InodeId, SetAttr, StreamId};
 
 /// A sequence of bytes: the content of an inode, or a named stream of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) id: InodeId,
     pub(crate) stream: StreamId,
+    /// Times that stay whatever is done.
+    pub(crate) held: HeldTimes,
 }
 
 impl From<InodeId> for Target {
     #[inline]
     fn from(id: InodeId) -> Target {
-        Target { id, stream: StreamId::DEFAULT }
+        Target { id, stream: StreamId::DEFAULT, held: HeldTimes::default() }
     }
 }
 
@@ -155,7 +157,7 @@ impl Attachment {
         if let Tree::Head(head) = &self.tree {
             head.open_streams.open(id, stream);
         }
-        Target { id, stream }
+        Target { stream, ..Target::from(id) }
     }
 
     /// A handle on a named stream closes. A stream without a name goes with its last handle. The caller still holds the
@@ -218,7 +220,7 @@ impl Attachment {
             }
             _replaced = record.change_extra(|extra| extra.streams_mut().remove(other));
         }
-        record.named_stream_mut(stream)?.name = new_name.into();
+        record.change_extra(|extra| extra.streams_mut().rename(stream, new_name));
         record.touch(change.now);
         change.tell_of(EventKind::Attributes, id);
         Ok(())
@@ -234,7 +236,7 @@ impl Attachment {
         let stream = self.find_stream(&record, name).ok_or(Error::NotFound)?;
         self.permit_use(caller, &record, Use::WriteStream)?;
         check_flags(&record, false)?;
-        _gone = unname_stream(&change, &mut record, Target { id, stream })?;
+        _gone = unname_stream(&change, &mut record, Target { stream, ..Target::from(id) })?;
         record.touch(change.now);
         change.tell_of(EventKind::Attributes, id);
         Ok(())
@@ -256,7 +258,7 @@ impl Attachment {
 /// without the lock.
 pub(crate) fn unname_stream(change: &Change<'_>, record: &mut Record, target: Target) -> Result<Option<Stream>> {
     if change.head.open_streams.is_open(target.id, target.stream) {
-        record.named_stream_mut(target.stream)?.name = Box::default();
+        record.change_extra(|extra| extra.streams_mut().rename(target.stream, b""));
         return Ok(None);
     }
     let gone = record.change_extra(|extra| extra.streams_mut().remove(target.stream));

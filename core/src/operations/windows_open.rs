@@ -16,7 +16,6 @@ use crate::history::events::EventKind;
 use crate::operations::attachment::{Attachment, Change, check_flags};
 use crate::operations::attributes::lose_privileges;
 use crate::operations::create::NewNode;
-use crate::operations::granted;
 use crate::operations::lookup::Found;
 use crate::operations::open_table::{Opening, Place};
 use crate::operations::windows::access::{check_readonly, limit_readonly};
@@ -25,6 +24,7 @@ use crate::operations::windows::create_options as options;
 use crate::operations::windows::disposition::{self, Disposition, Outcome};
 use crate::operations::windows::rights;
 use crate::operations::windows::sharing::{Share, Use};
+use crate::operations::{file_info, granted};
 use crate::tree::inode::{Inode, Record};
 use crate::types::{Caller, FileKind, InodeId};
 
@@ -429,9 +429,9 @@ fn with_both<R>(
 
 /// The attributes that are stored with an inode.
 pub(crate) fn attributes_of(record: &Record) -> u32 {
-    attributes::in_step_with_flags(0, record.flags, record.is_directory())
+    file_info::stored_attributes(record)
 }
 
 pub(crate) fn set_attributes(record: &mut Record, stored: u32) {
-    record.flags = attributes::flags_in_step(stored, record.flags, record.is_directory());
+    file_info::store_attributes(record, stored);
 }

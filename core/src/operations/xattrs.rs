@@ -8,6 +8,8 @@ use crate::limits;
 use crate::operations::access::{self, Mask};
 use crate::operations::acl::Acl;
 use crate::operations::attachment::{Attachment, check_flags};
+use crate::operations::macos::Special;
+use crate::operations::security;
 use crate::tree::inode::{Extra, Record};
 use crate::types::{Caller, FileKind, InodeId, Privileges};
 
@@ -36,7 +38,10 @@ impl Attachment {
         match name {
             ACCESS_ACL => acl_bytes(record.acl()),
             DEFAULT_ACL => acl_bytes(record.default_acl()),
-            _ => find(&record, name).ok_or(Error::NoAttribute),
+            _ => match self.special(name) {
+                None => find(&record, name).ok_or(Error::NoAttribute),
+                Some(special) => self.get_special(&record, special),
+            },
         }
     }
 
@@ -44,11 +49,12 @@ impl Attachment {
     pub(crate) fn list_xattrs(&self, caller: &Caller<'_>, id: InodeId) -> Result<Vec<Box<[u8]>>> {
         let inode = self.inode(id)?;
         let record = inode.read();
-        let Some(extra) = &record.extra else { return Ok(Vec::new()) };
+        let special = self.list_special(&record);
+        let Some(extra) = &record.extra else { return Ok(special) };
         let acls = [(extra.acl.is_some(), ACCESS_ACL), (extra.default_acl.is_some(), DEFAULT_ACL)];
         let acls = acls.into_iter().filter(|(there, _)| *there).map(|(_, name)| Box::from(name));
         let others = extra.xattrs.iter().map(|(name, _)| name.clone());
-        let mut names: Vec<Box<[u8]>> = acls.chain(others).collect();
+        let mut names: Vec<Box<[u8]>> = acls.chain(others).chain(special).collect();
         names.retain(|name| caller.may(Privileges::ADMIN) || !name.starts_with(b"trusted."));
         names.sort_unstable();
         Ok(names)
@@ -63,9 +69,12 @@ impl Attachment {
         mode: XattrMode,
     ) -> Result<()> {
         check_name(name)?;
-        if value.len() > limits::XATTR_VALUE_BYTES {
+        let special = self.special(name);
+        if value.len() > limits::XATTR_VALUE_BYTES && special != Some(Special::ResourceFork) {
             return Err(Error::ValueTooLarge);
         }
+        // Outlives the locks and the gate: to free it may take long.
+        let mut _replaced = None;
         let change = self.change()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
@@ -74,7 +83,10 @@ impl Attachment {
         match name {
             ACCESS_ACL => set_access_acl(caller, &mut record, value, mode)?,
             DEFAULT_ACL => set_default_acl(&mut record, value, mode)?,
-            _ => store(&mut record, name, value, mode)?,
+            _ => match special {
+                None => store(&mut record, name, value, mode)?,
+                Some(special) => _replaced = self.set_special(&mut record, special, value, mode)?,
+            },
         }
         record.touch(change.now);
         change.tell_of(EventKind::Attributes, id);
@@ -83,13 +95,16 @@ impl Attachment {
 
     pub(crate) fn remove_xattr(&self, caller: &Caller<'_>, id: InodeId, name: &[u8]) -> Result<()> {
         check_name(name)?;
+        // Outlives the locks and the gate: to free it may take long.
+        let mut _removed = None;
         let change = self.change()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
         self.may_use(caller, &record, name, Mask::WRITE)?;
         check_flags(&record, false)?;
-        let there = record.change_extra(|extra| take(extra, name));
-        if !there {
+        if let Some(special) = self.special(name) {
+            _removed = self.remove_special(&change, id, &mut record, special)?;
+        } else if !record.change_extra(|extra| take(extra, name)) {
             return Err(Error::NoAttribute);
         }
         record.touch(change.now);
@@ -152,7 +167,7 @@ pub(crate) fn find(record: &Record, name: &[u8]) -> Option<Arc<[u8]>> {
     Some(xattrs[at].1.clone())
 }
 
-fn check_mode(there: bool, mode: XattrMode) -> Result<()> {
+pub(crate) fn check_mode(there: bool, mode: XattrMode) -> Result<()> {
     match (mode, there) {
         (XattrMode::Create, true) => Err(Error::Exists),
         (XattrMode::Replace, false) => Err(Error::NoAttribute),
@@ -160,7 +175,7 @@ fn check_mode(there: bool, mode: XattrMode) -> Result<()> {
     }
 }
 
-fn store(record: &mut Record, name: &[u8], value: &[u8], mode: XattrMode) -> Result<()> {
+pub(crate) fn store(record: &mut Record, name: &[u8], value: &[u8], mode: XattrMode) -> Result<()> {
     let held = find(record, name);
     check_mode(held.is_some(), mode)?;
     let extra_bytes = |extra: &Extra| extra.xattrs.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>();
@@ -204,6 +219,7 @@ fn set_access_acl(caller: &Caller<'_>, record: &mut Record, value: &[u8], mode: 
     }
     let new_mode = acl.apply_to_mode(record.mode.into());
     record.mode = access::acl_mode(caller, record.gid, new_mode) as u16;
+    security::follow_mode(record);
     let kept = acl.equivalent_mode().is_none().then(|| Arc::new(acl));
     record.change_extra(|extra| extra.acl = kept);
     Ok(())

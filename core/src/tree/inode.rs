@@ -10,16 +10,17 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub(crate) use self::extra::Extra;
+pub(crate) use self::extra::{Extra, Foreign};
 use super::directory::Directory;
 use super::streams::{NamedStream, Streams};
 use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::ledger::{Blob, Counted, Entered, Footprint, Kind, Ledger, Tally, arc_bytes};
 use crate::operations::acl::Acl;
+use crate::operations::windows::attributes;
 use crate::reckoning::Reckoning;
 use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
-use crate::types::{Attr, FileKind, InodeId, StreamId, Time};
+use crate::types::{Attr, FileKind, HeldTimes, InodeId, StreamId, Time};
 
 /// A record locked for reading.
 pub(crate) type Reading<'a> = Ordered<RwLockReadGuard<'a, Record>>;
@@ -221,7 +222,7 @@ impl Record {
         Attr {
             inode,
             kind: self.kind,
-            mode: u32::from(self.mode),
+            mode: self.shown_mode(),
             uid: self.uid,
             gid: self.gid,
             links: self.visible_links(),
@@ -405,6 +406,11 @@ impl Record {
         answer
     }
 
+    /// What counts it and all it holds.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.ledger
+    }
+
     /// One more entry shows it.
     pub(crate) fn add_name(&mut self, parent: InodeId, key: u64) {
         self.names.add(self.ledger, parent, key);
@@ -415,9 +421,38 @@ impl Record {
         self.names.remove(parent, key);
     }
 
+    /// Whether Windows programs see a directory.
+    pub(crate) fn is_windows_directory(&self) -> bool {
+        self.is_directory() || self.foreign().is_some_and(|foreign| foreign.directory_link)
+    }
+
+    /// The mode as POSIX sees it: a file that is read-only to Windows shows no write bits.
+    #[inline]
+    pub(crate) fn shown_mode(&self) -> u32 {
+        let mode = self.mode.into();
+        match self.foreign() {
+            None => mode,
+            Some(foreign) => attributes::shown_mode(mode, foreign.attributes, self.is_windows_directory()),
+        }
+    }
+
     /// Content or entries changed.
     pub(crate) fn touch_content(&mut self, now: Time) {
         self.modified = now;
+        self.touch(now);
+    }
+
+    /// As [`Record::touch_content`], but for the times that a handle holds.
+    pub(crate) fn touch_content_but(&mut self, now: Time, held: HeldTimes) {
+        if !held.has(HeldTimes::WRITTEN) {
+            self.modified = now;
+        }
+        self.touch_but(now, held);
+    }
+
+    /// As [`Record::touch`], but for the times that a handle holds.
+    pub(crate) fn touch_but(&mut self, now: Time, held: HeldTimes) {
+        let now = if held.has(HeldTimes::CHANGED) { self.changed } else { now };
         self.touch(now);
     }
 

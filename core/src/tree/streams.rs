@@ -18,6 +18,8 @@ pub(crate) struct NamedStream {
     /// As it was spelled first; empty when it was removed.
     pub(crate) name: Box<[u8]>,
     pub(crate) content: Stream,
+    /// Bytes set aside for it, written or not, as Windows programs ask for them; 0 when nobody did.
+    pub(crate) reserved: u64,
 }
 
 /// All of an inode's, in the order they were made.
@@ -38,7 +40,7 @@ impl Footprint for Streams {
 impl Footprint for NamedStream {
     fn heap_bytes(&self) -> usize {
         // Content is counted by itself.
-        let NamedStream { id: _, name, content: _ } = self;
+        let NamedStream { id: _, name, content: _, reserved: _ } = self;
         name.heap_bytes()
     }
 }
@@ -78,8 +80,15 @@ impl Streams {
         }
         self.last = self.last.checked_add(1).ok_or(Error::Limit("ids of named streams of one inode"))?;
         let id = StreamId(self.last);
-        self.all.push(NamedStream { id, name: name.into(), content: Stream::empty() });
+        self.all.push(NamedStream { id, name: name.into(), content: Stream::empty(), reserved: 0 });
         Ok(id)
+    }
+
+    /// Gives one another name; an empty one takes it away.
+    pub(crate) fn rename(&mut self, id: StreamId, name: &[u8]) {
+        if let Some(stream) = self.get_mut(id) {
+            stream.name = name.into();
+        }
     }
 
     /// Takes one out.

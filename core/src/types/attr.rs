@@ -116,6 +116,20 @@ pub struct SetAttr {
     pub flags: Option<u32>,
 }
 
+/// Times of a file that operations through a handle leave alone, because the handle's owner said so: a set of bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct HeldTimes(pub(crate) u8);
+
+impl HeldTimes {
+    pub(crate) const ACCESSED: HeldTimes = HeldTimes(1);
+    pub(crate) const WRITTEN: HeldTimes = HeldTimes(2);
+    pub(crate) const CHANGED: HeldTimes = HeldTimes(4);
+
+    pub(crate) fn has(self, time: HeldTimes) -> bool {
+        self.0 & time.0 != 0
+    }
+}
+
 /// Space and inodes of a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FsStats {

@@ -4,7 +4,7 @@
 //! by [`Handle::clean_up`], or when it is dropped.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 
@@ -16,7 +16,7 @@ use crate::operations::streams::Target;
 use crate::operations::windows::rights;
 use crate::operations::windows_locks::HandleLocks;
 use crate::sync::RwLock;
-use crate::types::{Attr, Caller, HandleId, InodeId, Privileges, SetAttr, StreamId};
+use crate::types::{Attr, Caller, HandleId, HeldTimes, InodeId, Privileges, SetAttr, StreamId};
 
 /// An open stream or directory.
 pub(crate) struct Handle {
@@ -27,6 +27,8 @@ pub(crate) struct Handle {
     pub(crate) options: OpenOptions,
     /// What a handle opened the Windows way is besides.
     pub(crate) windows: Option<Box<WindowsHandle>>,
+    /// Times that operations through it leave alone: [`HeldTimes`].
+    held: AtomicU8,
 }
 
 /// What only handles opened the Windows way have.
@@ -116,7 +118,7 @@ impl WindowsHandle {
 impl Handle {
     /// The handle for an inode that the attachment holds already.
     pub(crate) fn of_held(at: Arc<Attachment>, id: InodeId, options: OpenOptions) -> Handle {
-        Handle { at, id, stream: StreamId::DEFAULT, options, windows: None }
+        Handle { at, id, stream: StreamId::DEFAULT, options, windows: None, held: AtomicU8::new(0) }
     }
 
     /// The same handle on a named stream, which is counted as open already ([`Attachment::open_stream`]).
@@ -128,7 +130,13 @@ impl Handle {
     /// What it reads and writes.
     #[inline]
     pub(crate) fn target(&self) -> Target {
-        Target { id: self.id, stream: self.stream }
+        Target { id: self.id, stream: self.stream, held: HeldTimes(self.held.load(Ordering::Relaxed)) }
+    }
+
+    /// From now on operations leave the times in `hold` alone, and those in `release` no more.
+    pub(crate) fn hold_times(&self, hold: HeldTimes, release: HeldTimes) {
+        self.held.fetch_or(hold.0, Ordering::Relaxed);
+        self.held.fetch_and(!release.0, Ordering::Relaxed);
     }
 
     /// What only a handle opened the Windows way can do.

@@ -454,7 +454,7 @@ impl View {
     }
 
     /// Runs `with` on an open handle's inode, or on the node itself after checking the caller's permission.
-    fn opened<R>(
+    pub(super) fn opened<R>(
         &self,
         caller: &Caller<'_>,
         node: NodeId,

@@ -6,6 +6,7 @@
 
 use super::bytes::{align, part, read_u8, read_u16, read_u32};
 use crate::error::{Error, Result};
+use crate::ledger::Footprint;
 use crate::limits;
 
 /// FILE_NEED_EA: a program that does not understand the attribute must not use the file.
@@ -28,6 +29,20 @@ impl Attribute {
     /// What it takes in a list: the name ends in a NUL there.
     fn list_bytes(&self) -> usize {
         HEADER_BYTES + self.name.len() + 1 + self.value.len()
+    }
+}
+
+impl Footprint for Attribute {
+    fn heap_bytes(&self) -> usize {
+        let Attribute { flags: _, name, value } = self;
+        name.heap_bytes() + value.heap_bytes()
+    }
+}
+
+impl Footprint for Attributes {
+    fn heap_bytes(&self) -> usize {
+        let Attributes { all } = self;
+        all.heap_bytes()
     }
 }
 

@@ -53,6 +53,12 @@ impl Parts {
         self.0 & other.0 != 0
     }
 
+    /// Whether audits are among them, which only those who administer may see.
+    pub(crate) fn names_audits(self) -> bool {
+        let audits = Parts::SACL.with(Parts::SCOPE).with(Parts::BACKUP);
+        self.any(audits.with(Parts::PROTECTED_SACL).with(Parts::UNPROTECTED_SACL))
+    }
+
     /// What a handle must be allowed to ask for them.
     pub(crate) fn rights_to_query(self) -> u32 {
         let control = Parts::OWNER.with(Parts::GROUP).with(Parts::DACL).with(Parts::LABEL).with(Parts::ATTRIBUTE);

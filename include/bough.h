@@ -489,7 +489,7 @@
 // Difference: it was elsewhere before (`old_path`), and may differ besides.
 #define FS_DIFF_RENAMED 4
 
-// Aspect: bytes of a file, target of a symbolic link, number of a device.
+// Aspect: bytes of a file, target of a symbolic link, number of a device, reparse point.
 #define FS_ASPECT_CONTENT 1
 
 // Aspect: permission bits.
@@ -501,10 +501,10 @@
 // Aspect: time of last change of content; not of directories.
 #define FS_ASPECT_TIMES 8
 
-// Aspect: extended attributes or ACLs.
+// Aspect: extended attributes (those of Windows, too) or ACLs.
 #define FS_ASPECT_XATTRS 16
 
-// Aspect: flags.
+// Aspect: flags, and attributes of Windows.
 #define FS_ASPECT_FLAGS 32
 
 // Aspect: another kind of file.
@@ -512,6 +512,9 @@
 
 // Aspect: named streams: which there are, and their bytes.
 #define FS_ASPECT_STREAMS 128
+
+// Aspect: the security descriptor.
+#define FS_ASPECT_SECURITY 256
 
 // Event: nothing happened within the time.
 #define FS_EVENT_TIMEOUT 0

@@ -113,6 +113,18 @@
 // File flag: archived. Kept, without effect.
 #define FS_FLAG_ARCHIVED 32
 
+// Base: the base does not have it.
+#define FS_BASE_NONE 0
+
+// Base: it is what the base has now, unchanged; it changes when the base does.
+#define FS_BASE_SHOWS 1
+
+// Base: it was the base's, and has been copied up.
+#define FS_BASE_COPIED_UP 2
+
+// Base: the base has it, and the branch or snapshot does not show it any more.
+#define FS_BASE_REMOVED 3
+
 // Privilege: read, write and search whatever the mode says (CAP_DAC_OVERRIDE).
 #define FS_PRIVILEGE_DAC_OVERRIDE 1
 
@@ -160,6 +172,15 @@
 // Names: as on APFS: up to 255 bytes of UTF-8, any but `/` and NUL. Names that differ in case only, or in how their characters are
 // composed, are one and the same.
 #define FS_NAMES_MACOS 3
+
+// Base: a directory of the host, which is never written to. Linux only.
+#define FS_CONFIG_BASE_DIRECTORY 1
+
+// Base flag: other file systems that are mounted below the directory are shown. A mount point is an empty directory else.
+#define FS_CONFIG_BASE_CROSS_MOUNTS 1
+
+// Base flag: what is read is copied, so that a branch sees one state of it.
+#define FS_CONFIG_BASE_FREEZE 2
 
 // View flag: refuse every change. Views of snapshots always do.
 #define FS_VIEW_READ_ONLY 1
@@ -651,6 +672,12 @@
 // `fs_control_check`: look whether the volume is sound. From 64 on are requests for those who build hosts.
 #define FS_CONTROL_CHECK 64
 
+// Control request: the base of the volume. Carries a `fs_control_base`.
+#define FS_CONTROL_BASE 80
+
+// Control request: what an inode has to do with the base. Carries a `fs_control_origin`.
+#define FS_CONTROL_ORIGIN 81
+
 // Log level: nothing.
 #define FS_LOG_OFF 0
 
@@ -756,8 +783,16 @@ typedef struct fs_config {
     uint32_t root_mode;
     // `FS_NAMES_...`: which names there can be, and which are one and the same. For good.
     uint32_t names;
+    // What lies beneath the first tree: the path of a directory, of `base_kind`; NULL: nothing.
+    const char *base;
+    // Length of `base`.
+    size_t base_bytes;
+    // `FS_CONFIG_BASE_...`.
+    uint32_t base_kind;
+    // `FS_CONFIG_BASE_...` bits.
+    uint32_t base_flags;
     // 0.
-    uint64_t reserved[8];
+    uint64_t reserved[5];
 } fs_config;
 
 // Counters of a volume.
@@ -968,8 +1003,8 @@ typedef struct fs_attr {
     uint32_t links;
     // `FS_FLAG_...` bits.
     uint32_t flags;
-    // 0.
-    uint32_t reserved0;
+    // `FS_BASE_...`: what it has to do with the volume's base.
+    uint32_t base;
     // Device number of a device node, as the host encodes it; else 0.
     uint64_t device;
     // Bytes of content; length of a symbolic link's target; number of entries of a directory.
@@ -1635,6 +1670,53 @@ typedef struct fs_control_check {
     uint8_t problems[FS_CONTROL_PROBLEM_BYTES];
 } fs_control_check;
 
+// Ask for the base of the volume.
+typedef struct fs_control_base {
+    // The beginning of every message.
+    fs_control_header header;
+    // Answer: its path, as the volume was opened with it; cut if it does not fit.
+    fs_control_label path;
+    // Answer: `FS_CONFIG_BASE_...`; 0: the volume has none.
+    uint32_t kind;
+    // Answer: `FS_CONFIG_BASE_...` bits.
+    uint32_t flags;
+} fs_control_base;
+
+// What tells whether a thing of the base is the one it was, and as it was. Times are nanoseconds since 1970-01-01 00:00 UTC.
+typedef struct fs_control_identity {
+    // The file system it is on, as the host numbers them.
+    uint64_t device;
+    // Its number there.
+    uint64_t inode;
+    // Its birth; 0 where the host does not say.
+    int64_t born;
+    // Bytes of content.
+    uint64_t size;
+    // Last change of content.
+    int64_t modified;
+    // Last change of content or attributes.
+    int64_t changed;
+} fs_control_identity;
+
+// Ask what an inode has to do with the base: whether it was copied up, from what, and what the base has now. When both differ, the
+// base has changed since.
+typedef struct fs_control_origin {
+    // The beginning of every message.
+    fs_control_header header;
+    // The branch or snapshot; empty: what the view shows.
+    fs_control_name of;
+    // The inode.
+    uint64_t inode;
+    // Answer: `FS_BASE_...`.
+    uint32_t state;
+    // Answer: 1 when the base still has it where it was.
+    uint32_t is_there;
+    // Answer: what it was when it was copied up; all zero when it was not.
+    fs_control_identity recorded;
+    // Answer: what it is in the base now; all zero when it is not there.
+    fs_control_identity present;
+} fs_control_origin;
+
 // The call did what it says.
 #define FS_OK 0
 
@@ -1809,6 +1891,12 @@ typedef struct fs_control_check {
 // The file has been deleted; a handle is all that is left of it.
 #define FS_DELETED 57
 
+// The base holds another content by now than when the file was copied up.
+#define FS_BASE_CHANGED 58
+
+// The base cannot be used; `fs_error_text` says which and why.
+#define FS_BAD_BASE 59
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1867,7 +1955,7 @@ void fs_token_free(fs_token *token);
 // `volume`: the volume, to be closed with `fs_volume_close`.
 //
 // Results: `FS_OK`; `FS_BAD_REF_NAME` and `FS_BAD_UTF8` for the name; `FS_INVALID` for an unknown flag or a memory limit that is
-// too small; `FS_IO` when the spill directory cannot be used.
+// too small; `FS_IO` when the spill directory cannot be used; `FS_BAD_BASE` for a base that is missing, no directory or unreadable.
 fs_result fs_volume_open(const fs_config *config,
                          fs_volume **volume);
 
@@ -3170,7 +3258,7 @@ FS_ASSERT_LAYOUT(offsetof(fs_attr, uid) == 20);
 FS_ASSERT_LAYOUT(offsetof(fs_attr, gid) == 24);
 FS_ASSERT_LAYOUT(offsetof(fs_attr, links) == 28);
 FS_ASSERT_LAYOUT(offsetof(fs_attr, flags) == 32);
-FS_ASSERT_LAYOUT(offsetof(fs_attr, reserved0) == 36);
+FS_ASSERT_LAYOUT(offsetof(fs_attr, base) == 36);
 FS_ASSERT_LAYOUT(offsetof(fs_attr, device) == 40);
 FS_ASSERT_LAYOUT(offsetof(fs_attr, length) == 48);
 FS_ASSERT_LAYOUT(offsetof(fs_attr, allocated) == 56);
@@ -3205,7 +3293,11 @@ FS_ASSERT_LAYOUT(offsetof(fs_config, root_uid) == 64);
 FS_ASSERT_LAYOUT(offsetof(fs_config, root_gid) == 68);
 FS_ASSERT_LAYOUT(offsetof(fs_config, root_mode) == 72);
 FS_ASSERT_LAYOUT(offsetof(fs_config, names) == 76);
-FS_ASSERT_LAYOUT(offsetof(fs_config, reserved) == 80);
+FS_ASSERT_LAYOUT(offsetof(fs_config, base) == 80);
+FS_ASSERT_LAYOUT(offsetof(fs_config, base_bytes) == 88);
+FS_ASSERT_LAYOUT(offsetof(fs_config, base_kind) == 96);
+FS_ASSERT_LAYOUT(offsetof(fs_config, base_flags) == 100);
+FS_ASSERT_LAYOUT(offsetof(fs_config, reserved) == 104);
 FS_ASSERT_LAYOUT(sizeof(fs_counters) == 160);
 FS_ASSERT_LAYOUT(offsetof(fs_counters, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_counters, reserved0) == 4);
@@ -3547,6 +3639,26 @@ FS_ASSERT_LAYOUT(offsetof(fs_control_attach, label) == 400);
 FS_ASSERT_LAYOUT(offsetof(fs_control_attach, flags) == 1424);
 FS_ASSERT_LAYOUT(offsetof(fs_control_attach, reserved) == 1428);
 FS_ASSERT_LAYOUT(offsetof(fs_control_attach, view) == 1432);
+FS_ASSERT_LAYOUT(sizeof(fs_control_base) == 1176);
+FS_ASSERT_LAYOUT(offsetof(fs_control_base, header) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_control_base, path) == 144);
+FS_ASSERT_LAYOUT(offsetof(fs_control_base, kind) == 1168);
+FS_ASSERT_LAYOUT(offsetof(fs_control_base, flags) == 1172);
+FS_ASSERT_LAYOUT(sizeof(fs_control_identity) == 48);
+FS_ASSERT_LAYOUT(offsetof(fs_control_identity, device) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_control_identity, inode) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_control_identity, born) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_control_identity, size) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_control_identity, modified) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_control_identity, changed) == 40);
+FS_ASSERT_LAYOUT(sizeof(fs_control_origin) == 512);
+FS_ASSERT_LAYOUT(offsetof(fs_control_origin, header) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_control_origin, of) == 144);
+FS_ASSERT_LAYOUT(offsetof(fs_control_origin, inode) == 400);
+FS_ASSERT_LAYOUT(offsetof(fs_control_origin, state) == 408);
+FS_ASSERT_LAYOUT(offsetof(fs_control_origin, is_there) == 412);
+FS_ASSERT_LAYOUT(offsetof(fs_control_origin, recorded) == 416);
+FS_ASSERT_LAYOUT(offsetof(fs_control_origin, present) == 464);
 FS_ASSERT_LAYOUT(sizeof(fs_control_check) == 8392);
 FS_ASSERT_LAYOUT(offsetof(fs_control_check, header) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_control_check, flags) == 144);

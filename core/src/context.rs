@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::base::{BaseConfig, Layer};
 use crate::data::ChunkStore;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::meter::Meters;
-use crate::tree::name::NameRules;
+use crate::sync::Mutex;
+use crate::tree::name::{NamePolicy, NameRules};
 use crate::tree::table::ID_BLOCK;
 use crate::types::{InodeId, Time};
 
@@ -36,27 +38,78 @@ impl Clock for SystemClock {
     }
 }
 
+/// Numbers for inodes, a block at a time.
+struct IdBlocks {
+    first: u64,
+    next: AtomicU64,
+}
+
+impl IdBlocks {
+    /// Over a base the numbers below [`limits::BASE_INODE_ID`] are the host's.
+    fn new(over_base: bool) -> IdBlocks {
+        let first = if over_base { limits::BASE_INODE_ID / ID_BLOCK } else { 1 };
+        IdBlocks { first, next: AtomicU64::new(first) }
+    }
+
+    fn take(&self) -> Result<InodeId> {
+        let first = self.next.fetch_add(1, Ordering::Relaxed) * ID_BLOCK;
+        if first + ID_BLOCK > limits::INODE_ID {
+            return Err(Error::Limit("inode ids of one volume"));
+        }
+        Ok(InodeId(first))
+    }
+}
+
+/// Numbers for what the base has no number for, one by one.
+fn ids_of_base(ids: &Arc<IdBlocks>) -> Box<dyn Fn() -> Result<InodeId> + Send + Sync> {
+    let (ids, block) = (ids.clone(), Mutex::new(0..0));
+    Box::new(move || {
+        let mut block = block.lock();
+        if block.is_empty() {
+            let first = ids.take()?.0;
+            *block = first..first + ID_BLOCK;
+        }
+        block.next().map(InodeId).ok_or(Error::Limit("inode ids of one volume"))
+    })
+}
+
 pub(crate) struct Context {
+    /// What lies beneath every tree, if anything does.
+    pub(crate) base: Option<Layer>,
     pub(crate) store: Arc<ChunkStore>,
     pub(crate) names: NameRules,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) meters: Meters,
     next_epoch: AtomicU64,
-    next_block: AtomicU64,
+    ids: Arc<IdBlocks>,
     latched: AtomicBool,
 }
 
 impl Context {
-    pub(crate) fn new(store: Arc<ChunkStore>, names: NameRules, clock: Box<dyn Clock>) -> Context {
-        Context {
+    pub(crate) fn new(
+        store: Arc<ChunkStore>,
+        names: NameRules,
+        clock: Box<dyn Clock>,
+        base: Option<BaseConfig>,
+    ) -> Result<Context> {
+        let ids = Arc::new(IdBlocks::new(base.is_some()));
+        let base = match base {
+            None => None,
+            Some(_) if names.policy() != NamePolicy::Posix => {
+                return Err(Error::Invalid("a base needs names as POSIX has them"));
+            }
+            Some(config) => Some(Layer::open(config, names.clone(), store.ledger(), ids_of_base(&ids))?),
+        };
+        Ok(Context {
+            base,
             store,
             names,
             clock,
             meters: Meters::default(),
             next_epoch: AtomicU64::new(1),
-            next_block: AtomicU64::new(1),
+            ids,
             latched: AtomicBool::new(false),
-        }
+        })
     }
 
     /// An epoch that no branch has had.
@@ -71,16 +124,12 @@ impl Context {
 
     /// The first of [`ID_BLOCK`] inode ids that nobody has had.
     pub(crate) fn new_id_block(&self) -> Result<InodeId> {
-        let first = self.next_block.fetch_add(1, Ordering::Relaxed) * ID_BLOCK;
-        if first + ID_BLOCK > limits::INODE_ID {
-            return Err(Error::Limit("inode ids of one volume"));
-        }
-        Ok(InodeId(first))
+        self.ids.take()
     }
 
     /// Inode ids handed out so far, in whole blocks.
     pub(crate) fn ids_used(&self) -> u64 {
-        self.next_block.load(Ordering::Relaxed) * ID_BLOCK
+        (self.ids.next.load(Ordering::Relaxed) - self.ids.first + 1) * ID_BLOCK
     }
 
     /// From now on nothing changes any more: after an internal fault.

@@ -1,6 +1,7 @@
 //! Control: snapshots, branches, switches, diffs and counters asked for through a mount, as fixed-size messages. The same on
 //! every host, whatever carries them there: an ioctl, a device control code, a socket.
 
+mod base;
 pub mod messages;
 
 use std::sync::Arc;
@@ -56,6 +57,8 @@ messages! {
     fs_control_activity = request::FS_CONTROL_ACTIVITY;
     fs_control_holdings = request::FS_CONTROL_HOLDINGS;
     fs_control_check = request::FS_CONTROL_CHECK;
+    fs_control_base = request::FS_CONTROL_BASE;
+    fs_control_origin = request::FS_CONTROL_ORIGIN;
 }
 
 /// An empty message of its kind, its header filled in.
@@ -156,6 +159,8 @@ impl View {
             request::FS_CONTROL_ACTIVITY => answer(bytes, |message| self.control_activity(message)),
             request::FS_CONTROL_HOLDINGS => answer(bytes, |message| self.control_holdings(message)),
             request::FS_CONTROL_CHECK => answer(bytes, |message| self.control_check(message)),
+            request::FS_CONTROL_BASE => answer(bytes, |message| self.control_base(message)),
+            request::FS_CONTROL_ORIGIN => answer(bytes, |message| self.control_origin(message)),
             _ => Err(Error::BadStructure("no control request of that number")),
         }
     }

@@ -170,6 +170,12 @@ pub enum Error {
     /// A listing cannot go on there: the cookie and the verifier are not of this directory as it is shown now.
     #[error("a listing cannot go on from that cookie: begin anew")]
     BadCookie,
+    /// The base holds another content by now than when the file was copied up (ESTALE).
+    #[error("the base has changed since the file was copied up")]
+    BaseChanged,
+    /// The base cannot be used; the text says which and why.
+    #[error("bad base: {0}")]
+    BadBase(String),
     /// A name that must be UTF-8 (or UTF-16 turned into bytes without loss) is not.
     #[error("a text that must be UTF-8 is not")]
     BadUtf8,

@@ -30,6 +30,24 @@ impl Tree {
     pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
         match self {
             Tree::Head(head) => head.get(id),
+            Tree::Frozen(table) => table.get(id).filter(|inode| !inode.is_gone()),
+        }
+    }
+
+    /// Whether it holds the inode, or that it is gone: the base has no say then.
+    pub(crate) fn decides(&self, id: InodeId) -> bool {
+        self.slot(id).is_some()
+    }
+
+    /// Whether it does not show an inode that the base has.
+    pub(crate) fn has_gone(&self, id: InodeId) -> bool {
+        self.slot(id).is_some_and(|inode| inode.is_gone())
+    }
+
+    /// What it holds of an inode.
+    pub(crate) fn slot(&self, id: InodeId) -> Option<Arc<Inode>> {
+        match self {
+            Tree::Head(head) => head.table.get(id),
             Tree::Frozen(table) => table.get(id),
         }
     }

@@ -4,8 +4,9 @@
 //! grows writable [branches](Volume::create_branch) from any of them. A [`View`] shows one branch or snapshot and is
 //! the entry to every operation, by node for hosts that mount it and by path for programs.
 //!
-//! The layers, each calling only downwards: `ffi`, [`volume`](Volume), `operations`, `history`, `tree`, `data`.
+//! The layers, each calling only downwards: `ffi`, [`volume`](Volume), `operations`, `history`, `tree`, `data`, `base`.
 
+mod base;
 mod check;
 mod context;
 pub mod control;
@@ -27,6 +28,7 @@ mod tree;
 mod types;
 mod volume;
 
+pub use base::{BaseConfig, BaseIdentity};
 pub use check::CheckReport;
 /// Numbers of Windows that opens are asked with.
 pub mod windows {
@@ -39,7 +41,7 @@ pub use error::{Error, Result};
 pub use history::diff::{Aspects, Diff, DiffEntry, DiffKind};
 pub use history::events::{Event, EventKind, Events, Next};
 pub use history::holdings::{Exclusive, Holdings};
-pub use history::refs::{FIRST_BRANCH, RefInfo, check_name as check_ref_name};
+pub use history::refs::{BASE_SNAPSHOT, FIRST_BRANCH, RefInfo, check_name as check_ref_name};
 pub use meter::{FIRST_BUCKET_NS, LATENCY_BUCKETS, OPERATIONS, Operation, OperationStats};
 pub use operations::{
     Allocation, Conflict, DirEntry, FileInfo, Follow, ListFrom, ListOptions, Lock, LockKind, LockSpace, MacInfo, Mask,
@@ -53,4 +55,4 @@ pub use types::*;
 pub use volume::view::{Entry, View};
 pub use volume::view_paths::PathAt;
 pub use volume::view_windows::{From as OpenFrom, RenameTo, WindowsInfo, WindowsOpened};
-pub use volume::{Activity, Config, ViewInfo, Volume, VolumeStats};
+pub use volume::{Activity, Config, Origin, ViewInfo, Volume, VolumeStats};

@@ -56,3 +56,12 @@ pub const ALLOCATION_BYTES: u64 = 4_096;
 pub const STREAMS: usize = 4_096;
 /// Longest name of a stream, in UTF-16 units.
 pub const STREAM_NAME_UNITS: usize = 255;
+/// Inode ids from here on are given to what the base has no number for; below are the host's own. Volumes without a base begin at 1.
+pub const BASE_INODE_ID: u64 = 1 << 40;
+/// Descriptors of directories of the base that are kept open, and as many of files; an eighth of what the process may have, if
+/// that is less.
+pub const BASE_DESCRIPTORS: usize = 1024;
+/// Directories of the base within one another.
+pub const BASE_DEPTH: usize = 16_384;
+/// Bytes that kept listings of base directories take; the latest one may be larger.
+pub const BASE_LISTED_BYTES: usize = 32 << 20;

@@ -6,6 +6,7 @@ pub(crate) mod acl;
 pub(crate) mod attachment;
 mod attributes;
 pub(crate) mod copy;
+mod copy_up;
 pub(crate) mod create;
 pub(crate) mod extended_attributes;
 pub(crate) mod file_info;
@@ -33,7 +34,7 @@ pub(crate) mod windows_delete;
 pub(crate) mod windows_locks;
 pub(crate) mod windows_open;
 pub(crate) mod windows_rename;
-mod xattrs;
+pub(crate) mod xattrs;
 
 pub use access::Mask;
 pub use attachment::ViewOptions;

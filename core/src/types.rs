@@ -5,6 +5,6 @@ mod caller;
 mod ids;
 
 pub(crate) use attr::HeldTimes;
-pub use attr::{Attr, FileKind, FsStats, SetAttr, SetTime, Time};
+pub use attr::{Attr, BaseState, FileKind, FsStats, SetAttr, SetTime, Time};
 pub use caller::{Caller, Privileges};
 pub use ids::{BranchId, HandleId, InodeId, NodeId, RefId, SnapshotId, StreamId, ViewId};

@@ -1,5 +1,6 @@
 //! A volume: everything that one process serves. Opening, branches and snapshots, views.
 
+mod base;
 mod check;
 mod handles;
 mod sessions;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 
+use crate::base::BaseConfig;
 use crate::context::{Clock, Context, SystemClock};
 use crate::data::{CHUNK_BYTES, ChunkStore, StoreConfig};
 use crate::error::{Error, Result};
@@ -31,6 +33,7 @@ use crate::tree::name::{NamePolicy, NameRules};
 use crate::tree::table::FrozenTable;
 use crate::types::{BranchId, FsStats, RefId, SnapshotId, ViewId};
 
+pub use base::Origin;
 use view::View;
 
 /// Unit of the block counts in [`FsStats`].
@@ -58,6 +61,8 @@ pub struct Config {
     pub endpoint: String,
     /// Where the time comes from.
     pub clock: Box<dyn Clock>,
+    /// What lies beneath the first tree; `None`: nothing.
+    pub base: Option<BaseConfig>,
 }
 
 impl Default for Config {
@@ -72,6 +77,7 @@ impl Default for Config {
             root_mode: 0o755,
             endpoint: String::new(),
             clock: Box::new(SystemClock),
+            base: None,
         }
     }
 }
@@ -158,9 +164,10 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Opens an empty volume with one branch, `main`.
+    /// Opens an empty volume with one branch, `main`. Over a base it has a snapshot, `base`, which shows the base and nothing
+    /// else, and from which the branch has grown.
     ///
-    /// Errors: [`Error::BadRefName`] for a bad name, [`Error::Invalid`] for a memory limit below one chunk,
+    /// Errors: [`Error::BadBase`] for one that is missing, no directory or unreadable; [`Error::BadRefName`] for a bad name, [`Error::Invalid`] for a memory limit below one chunk,
     /// [`Error::Io`] when the spill directory cannot be used.
     pub fn open(config: Config) -> Result<Arc<Volume>> {
         crate::history::refs::check_name(&config.name)?;
@@ -171,12 +178,17 @@ impl Volume {
         let store = ChunkStore::new(StoreConfig { memory_bytes, spill_dir: config.spill_dir })?;
         let names = NameRules::new(config.names, random_key());
         let now = config.clock.now();
-        let root = new_root(store.ledger(), now, config.root_uid, config.root_gid, config.root_mode);
-        let (refs, first_branch) = Refs::new(FrozenTable::with_root(root), now);
+        let ledger = store.ledger();
+        let root = new_root(ledger, now, config.root_uid, config.root_gid, config.root_mode);
+        let context = Context::new(store, names, config.clock, config.base)?;
+        let (refs, first_branch) = match context.base {
+            None => Refs::new(FrozenTable::with_root(root), now),
+            Some(_) => Refs::over_base(ledger, now),
+        };
         tracing::info!(volume = config.name, memory_bytes, "opened a volume");
         Ok(Arc::new(Volume {
             name: config.name,
-            context: Arc::new(Context::new(store, names, config.clock)),
+            context: Arc::new(context),
             refs: Arc::new(refs),
             reaper: Reaper::start(),
             first_branch,

@@ -79,6 +79,10 @@ pub mod request {
     pub const FS_CONTROL_HOLDINGS: u32 = 15;
     /// `fs_control_check`: look whether the volume is sound. From 64 on are requests for those who build hosts.
     pub const FS_CONTROL_CHECK: u32 = 64;
+    /// Control request: the base of the volume. Carries a `fs_control_base`.
+    pub const FS_CONTROL_BASE: u32 = 80;
+    /// Control request: what an inode has to do with the base. Carries a `fs_control_origin`.
+    pub const FS_CONTROL_ORIGIN: u32 = 81;
 }
 
 /// The beginning of every message.
@@ -525,6 +529,59 @@ pub struct fs_control_check {
     pub problem_count: u64,
     /// Answer: the first of the problems, in UTF-8, each ended by a line feed; what does not fit is cut.
     pub problems: [u8; FS_CONTROL_PROBLEM_BYTES],
+}
+
+/// Ask for the base of the volume.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct fs_control_base {
+    /// The beginning of every message.
+    pub header: fs_control_header,
+    /// Answer: its path, as the volume was opened with it; cut if it does not fit.
+    pub path: fs_control_label,
+    /// Answer: `FS_CONFIG_BASE_...`; 0: the volume has none.
+    pub kind: u32,
+    /// Answer: `FS_CONFIG_BASE_...` bits.
+    pub flags: u32,
+}
+
+/// What tells whether a thing of the base is the one it was, and as it was. Times are nanoseconds since 1970-01-01 00:00 UTC.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+pub struct fs_control_identity {
+    /// The file system it is on, as the host numbers them.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+    /// Its birth; 0 where the host does not say.
+    pub born: i64,
+    /// Bytes of content.
+    pub size: u64,
+    /// Last change of content.
+    pub modified: i64,
+    /// Last change of content or attributes.
+    pub changed: i64,
+}
+
+/// Ask what an inode has to do with the base: whether it was copied up, from what, and what the base has now. When both differ, the
+/// base has changed since.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct fs_control_origin {
+    /// The beginning of every message.
+    pub header: fs_control_header,
+    /// The branch or snapshot; empty: what the view shows.
+    pub of: fs_control_name,
+    /// The inode.
+    pub inode: u64,
+    /// Answer: `FS_BASE_...`.
+    pub state: u32,
+    /// Answer: 1 when the base still has it where it was.
+    pub is_there: u32,
+    /// Answer: what it was when it was copied up; all zero when it was not.
+    pub recorded: fs_control_identity,
+    /// Answer: what it is in the base now; all zero when it is not there.
+    pub present: fs_control_identity,
 }
 
 /// Open a further view. On Linux it comes over the host's socket, with the descriptor of a mounted `/dev/fuse` beside it.

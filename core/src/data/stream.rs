@@ -14,6 +14,7 @@ mod change;
 mod check;
 mod compare;
 mod copy;
+mod over;
 mod pin;
 mod small;
 mod sole;
@@ -25,9 +26,11 @@ use std::ops::Range;
 use triomphe::Arc;
 
 pub(crate) use self::check::Holdings;
+use self::over::Over;
 pub use self::pin::Pin;
 use self::small::Small;
 use super::chunk::{CHUNK_BYTES, Chunk, SLOT_BYTES};
+use crate::base::Sought;
 use crate::error::Result;
 use crate::radix::Radix;
 
@@ -49,6 +52,8 @@ enum Body {
     /// The first bytes; a hole up to the size follows.
     Small(Arc<Small>),
     Chunks(Radix<Chunk>),
+    /// What is not stored is the base's.
+    Over(Arc<Over>),
 }
 
 impl Default for Stream {
@@ -68,12 +73,21 @@ impl Stream {
         self.size
     }
 
+    /// Bytes that are stored here for it, shared or not: without those of the base.
+    pub(crate) fn stored(&self) -> u64 {
+        match &self.body {
+            Body::Over(over) => over.chunks.len() * CHUNK,
+            _ => self.allocated(),
+        }
+    }
+
     /// Bytes of storage that it refers to, shared or not.
     pub(crate) fn allocated(&self) -> u64 {
         match &self.body {
             Body::Hole => 0,
             Body::Small(small) => small.len() as u64,
             Body::Chunks(chunks) => chunks.len() * CHUNK,
+            Body::Over(over) => over.allocated(),
         }
     }
 
@@ -85,6 +99,7 @@ impl Stream {
             Body::Hole => into.fill(0),
             Body::Small(small) => small.read(offset, into)?,
             Body::Chunks(chunks) => read_chunks(chunks, offset, into)?,
+            Body::Over(over) => over.read(offset, into)?,
         }
         Ok(len)
     }
@@ -95,6 +110,7 @@ impl Stream {
             Body::Hole => return None,
             Body::Small(small) => (offset < small.len() as u64).then_some(offset)?,
             Body::Chunks(chunks) => chunks.next_from(offset / CHUNK)?.0.checked_mul(CHUNK)?.max(offset),
+            Body::Over(over) => over.seek(offset, self.size, Sought::Data)?,
         };
         (found < self.size).then_some(found)
     }
@@ -108,6 +124,7 @@ impl Stream {
             Body::Hole => offset,
             Body::Small(small) => offset.max(small.len() as u64),
             Body::Chunks(chunks) => chunks.gap_from(offset / CHUNK).saturating_mul(CHUNK).max(offset),
+            Body::Over(over) => over.seek(offset, self.size, Sought::Hole)?,
         };
         Some(found.min(self.size))
     }

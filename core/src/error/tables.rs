@@ -136,11 +136,15 @@ pub enum ResultCode {
     BadCookie = 56,
     /// [`Error::Deleted`]
     Deleted = 57,
+    /// [`Error::BaseChanged`]
+    BaseChanged = 58,
+    /// [`Error::BadBase`]
+    BadBase = 59,
 }
 
 impl ResultCode {
     /// Every code, in the order of its number.
-    pub const ALL: [ResultCode; 58] = {
+    pub const ALL: [ResultCode; 60] = {
         use ResultCode::*;
         [
             Ok,
@@ -201,6 +205,8 @@ impl ResultCode {
             ReparseConflict,
             BadCookie,
             Deleted,
+            BaseChanged,
+            BadBase,
         ]
     };
 
@@ -262,6 +268,8 @@ impl ResultCode {
             Error::BadReparse(_) => ResultCode::BadReparse,
             Error::ReparseConflict => ResultCode::ReparseConflict,
             Error::BadCookie => ResultCode::BadCookie,
+            Error::BaseChanged => ResultCode::BaseChanged,
+            Error::BadBase(_) => ResultCode::BadBase,
             Error::BadUtf8 => ResultCode::BadUtf8,
             Error::Deleted => ResultCode::Deleted,
         }
@@ -347,6 +355,9 @@ impl ResultCode {
             ResultCode::ReparseConflict => libc::EINVAL,
             ResultCode::BadCookie => libc::EINVAL,
             ResultCode::Deleted => libc::ENOENT,
+            // As of a file on a server that has been replaced there.
+            ResultCode::BaseChanged => libc::ESTALE,
+            ResultCode::BadBase => libc::EINVAL,
         }
     }
 
@@ -412,6 +423,9 @@ impl ResultCode {
             ResultCode::ReparseConflict => STATUS_REPARSE_ATTRIBUTE_CONFLICT,
             ResultCode::BadCookie => STATUS_INVALID_PARAMETER,
             ResultCode::Deleted => STATUS_FILE_DELETED,
+            // "The volume for a file was externally altered such that the opened file is no longer valid."
+            ResultCode::BaseChanged => STATUS_FILE_INVALID,
+            ResultCode::BadBase => STATUS_OBJECT_PATH_NOT_FOUND,
         }
     }
 
@@ -479,6 +493,8 @@ impl ResultCode {
             ResultCode::ReparseConflict => c"the reparse point has another GUID",
             ResultCode::BadCookie => c"a listing cannot go on from that cookie: begin anew",
             ResultCode::Deleted => c"the file has been deleted",
+            ResultCode::BaseChanged => c"the base has changed since the file was copied up",
+            ResultCode::BadBase => c"bad base",
         }
     }
 

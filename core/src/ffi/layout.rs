@@ -71,7 +71,7 @@ structures! {
     fs_activity { reserved0, reserved }
     fs_holdings { reserved0, reserved }
     fs_caller { reserved0, reserved }
-    fs_attr { reserved0, reserved }
+    fs_attr { reserved }
     fs_entry { reserved0, reserved }
     fs_set_attr { reserved }
     fs_space { reserved }
@@ -95,14 +95,15 @@ layouts! {
         size 0, uid 4, gid 8, pid 12, umask 16, privileges 20, groups_count 24, reserved0 28, groups 32, token 40, reserved 48
     }
     fs_attr 144 {
-        size 0, kind 4, inode 8, mode 16, uid 20, gid 24, links 28, flags 32, reserved0 36, device 40, length 48,
+        size 0, kind 4, inode 8, mode 16, uid 20, gid 24, links 28, flags 32, base 36, device 40, length 48,
         allocated 56, accessed 64, modified 72, changed 80, born 88, parent 96, version 104, reserved 112
     }
     fs_entry 176 { size 0, reserved0 4, node 8, attr 16, reserved 160 }
     fs_ref 16 { id 0, kind 8, reserved 12 }
     fs_config 144 {
         size 0, flags 4, name 8, name_bytes 16, memory_bytes 24, spill_dir 32, spill_dir_bytes 40, endpoint 48,
-        endpoint_bytes 56, root_uid 64, root_gid 68, root_mode 72, names 76, reserved 80
+        endpoint_bytes 56, root_uid 64, root_gid 68, root_mode 72, names 76, base 80, base_bytes 88, base_kind 96,
+        base_flags 100, reserved 104
     }
     fs_counters 160 {
         size 0, reserved0 4, branches 8, snapshots 16, views 24, memory_bytes 32, used_bytes 40, capacity_bytes 48,
@@ -194,6 +195,11 @@ layouts! {
     fs_control_view 1304 { id 0, shows_id 8, shows_kind 16, flags 20, shows 24, label 280 }
     fs_control_views 10592 { header 0, after 144, count 152, reserved 156, entries 160 }
     fs_control_attach 1440 { header 0, shows 144, label 400, flags 1424, reserved 1428, view 1432 }
+    fs_control_base 1176 { header 0, path 144, kind 1168, flags 1172 }
+    fs_control_identity 48 { device 0, inode 8, born 16, size 24, modified 32, changed 40 }
+    fs_control_origin 512 {
+        header 0, of 144, inode 400, state 408, is_there 412, recorded 416, present 464
+    }
     fs_control_check 8392 {
         header 0, flags 144, problem_bytes 148, trees 152, inodes 160, entries 168, chunks 176, small_buffers 184,
         problem_count 192, problems 200

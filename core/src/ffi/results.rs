@@ -124,6 +124,10 @@ pub const FS_REPARSE_CONFLICT: fs_result = 55;
 pub const FS_BAD_COOKIE: fs_result = 56;
 /// The file has been deleted; a handle is all that is left of it.
 pub const FS_DELETED: fs_result = 57;
+/// The base holds another content by now than when the file was copied up.
+pub const FS_BASE_CHANGED: fs_result = 58;
+/// The base cannot be used; `fs_error_text` says which and why.
+pub const FS_BAD_BASE: fs_result = 59;
 
 const _: () = {
     assert!(FS_OK == ResultCode::Ok as u32);
@@ -184,6 +188,8 @@ const _: () = {
     assert!(FS_REPARSE_CONFLICT == ResultCode::ReparseConflict as u32);
     assert!(FS_BAD_COOKIE == ResultCode::BadCookie as u32);
     assert!(FS_DELETED == ResultCode::Deleted as u32);
+    assert!(FS_BASE_CHANGED == ResultCode::BaseChanged as u32);
+    assert!(FS_BAD_BASE == ResultCode::BadBase as u32);
 };
 
 /// Version of this header and of the library that it belongs to. A number that differs means: not compatible.

@@ -47,6 +47,15 @@ pub const FS_FLAG_HIDDEN: u32 = 16;
 /// File flag: archived. Kept, without effect.
 pub const FS_FLAG_ARCHIVED: u32 = 32;
 
+/// Base: the base does not have it.
+pub const FS_BASE_NONE: u32 = 0;
+/// Base: it is what the base has now, unchanged; it changes when the base does.
+pub const FS_BASE_SHOWS: u32 = 1;
+/// Base: it was the base's, and has been copied up.
+pub const FS_BASE_COPIED_UP: u32 = 2;
+/// Base: the base has it, and the branch or snapshot does not show it any more.
+pub const FS_BASE_REMOVED: u32 = 3;
+
 /// Privilege: read, write and search whatever the mode says (CAP_DAC_OVERRIDE).
 pub const FS_PRIVILEGE_DAC_OVERRIDE: u32 = 1;
 /// Privilege: read files and search directories whatever the mode says (CAP_DAC_READ_SEARCH).
@@ -118,8 +127,8 @@ pub struct fs_attr {
     pub links: u32,
     /// `FS_FLAG_...` bits.
     pub flags: u32,
-    /// 0.
-    pub reserved0: u32,
+    /// `FS_BASE_...`: what it has to do with the volume's base.
+    pub base: u32,
     /// Device number of a device node, as the host encodes it; else 0.
     pub device: u64,
     /// Bytes of content; length of a symbolic link's target; number of entries of a directory.
@@ -178,6 +187,9 @@ const _: () = {
     assert!(FS_KIND_SYMLINK == FileKind::Symlink as u32 && FS_KIND_FIFO == FileKind::Fifo as u32);
     assert!(FS_KIND_SOCKET == FileKind::Socket as u32 && FS_KIND_CHAR_DEVICE == FileKind::CharDevice as u32);
     assert!(FS_KIND_BLOCK_DEVICE == FileKind::BlockDevice as u32);
+    use crate::types::BaseState;
+    assert!(FS_BASE_NONE == BaseState::None as u32 && FS_BASE_SHOWS == BaseState::Shows as u32);
+    assert!(FS_BASE_COPIED_UP == BaseState::CopiedUp as u32 && FS_BASE_REMOVED == BaseState::Removed as u32);
     assert!(FS_FLAG_IMMUTABLE == crate::flags::IMMUTABLE && FS_FLAG_APPEND == crate::flags::APPEND);
     assert!(FS_FLAG_NO_ACCESS_TIME == crate::flags::NO_ACCESS_TIME && FS_FLAG_NO_DUMP == crate::flags::NO_DUMP);
     assert!(FS_FLAG_HIDDEN == crate::flags::HIDDEN && FS_FLAG_ARCHIVED == crate::flags::ARCHIVED);
@@ -203,7 +215,7 @@ impl From<Attr> for fs_attr {
             gid: attr.gid,
             links: attr.links,
             flags: attr.flags,
-            reserved0: 0,
+            base: attr.base as u32,
             device: attr.device,
             length: attr.size,
             allocated: attr.allocated,

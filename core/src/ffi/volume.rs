@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::boundary::*;
 use super::results::fs_result;
 use super::view::fs_view_record;
+use crate::base::BaseConfig;
 use crate::control::messages::fs_activity;
 use crate::error::Error;
 use crate::tree::name::NamePolicy;
@@ -32,6 +33,13 @@ pub const FS_NAMES_WINDOWS: u32 = 2;
 /// Names: as on APFS: up to 255 bytes of UTF-8, any but `/` and NUL. Names that differ in case only, or in how their characters are
 /// composed, are one and the same.
 pub const FS_NAMES_MACOS: u32 = 3;
+
+/// Base: a directory of the host, which is never written to. Linux only.
+pub const FS_CONFIG_BASE_DIRECTORY: u32 = 1;
+/// Base flag: other file systems that are mounted below the directory are shown. A mount point is an empty directory else.
+pub const FS_CONFIG_BASE_CROSS_MOUNTS: u32 = 1;
+/// Base flag: what is read is copied, so that a branch sees one state of it.
+pub const FS_CONFIG_BASE_FREEZE: u32 = 2;
 
 /// How to open a volume. All zero but for `size` is a good beginning.
 #[repr(C)]
@@ -63,8 +71,16 @@ pub struct fs_config {
     pub root_mode: u32,
     /// `FS_NAMES_...`: which names there can be, and which are one and the same. For good.
     pub names: u32,
+    /// What lies beneath the first tree: the path of a directory, of `base_kind`; NULL: nothing.
+    pub base: *const c_char,
+    /// Length of `base`.
+    pub base_bytes: usize,
+    /// `FS_CONFIG_BASE_...`.
+    pub base_kind: u32,
+    /// `FS_CONFIG_BASE_...` bits.
+    pub base_flags: u32,
     /// 0.
-    pub reserved: [u64; 8],
+    pub reserved: [u64; 5],
 }
 
 /// Counters of a volume.
@@ -109,11 +125,12 @@ impl fs_config {
         }
         let names = names_policy(self.names)?;
         // SAFETY: the texts of a config are as the header asks.
-        let (name, endpoint, spill_dir) = unsafe {
+        let (name, endpoint, spill_dir, base) = unsafe {
             (
                 optional_text(self.name, self.name_bytes)?,
                 optional_text(self.endpoint, self.endpoint_bytes)?,
                 optional_path(self.spill_dir, self.spill_dir_bytes)?,
+                optional_path(self.base, self.base_bytes)?,
             )
         };
         Ok(Config {
@@ -126,7 +143,19 @@ impl fs_config {
             root_mode: if self.root_mode == 0 { defaults.root_mode } else { self.root_mode },
             endpoint: endpoint.unwrap_or_default().to_owned(),
             clock: defaults.clock,
+            base: base.map(|path| self.base_at(path)).transpose()?,
         })
+    }
+}
+
+impl fs_config {
+    fn base_at(&self, path: PathBuf) -> Outcome<BaseConfig> {
+        let (kind, flags) = (self.base_kind, self.base_flags);
+        if kind != FS_CONFIG_BASE_DIRECTORY || flags & !(FS_CONFIG_BASE_CROSS_MOUNTS | FS_CONFIG_BASE_FREEZE) != 0 {
+            return Err(Error::Invalid("a kind or flag of a base that this version does not know").into());
+        }
+        let (cross_mounts, freeze) = (flags & FS_CONFIG_BASE_CROSS_MOUNTS != 0, flags & FS_CONFIG_BASE_FREEZE != 0);
+        Ok(BaseConfig::HostDirectory { path, cross_mounts, freeze })
     }
 }
 
@@ -163,7 +192,7 @@ unsafe fn optional_path(path: *const c_char, length: usize) -> Outcome<Option<Pa
 /// `volume`: the volume, to be closed with `fs_volume_close`.
 ///
 /// Results: `FS_OK`; `FS_BAD_REF_NAME` and `FS_BAD_UTF8` for the name; `FS_INVALID` for an unknown flag or a memory limit that is
-/// too small; `FS_IO` when the spill directory cannot be used.
+/// too small; `FS_IO` when the spill directory cannot be used; `FS_BAD_BASE` for a base that is missing, no directory or unreadable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fs_volume_open(config: *const fs_config, volume: *mut *mut fs_volume) -> fs_result {
     // SAFETY: what the header asks of pointers.

@@ -40,7 +40,7 @@ impl SeenHead {
             walk.report.ensure(*holders > 0, || format!("`{name}`: {id:?} is kept, and nobody holds it"));
             let Some(inode) = orphan else { continue };
             walk.orphan(&format!("`{name}`"), inode, self.epoch);
-            let twice = seen.table.get(*id).is_some();
+            let twice = seen.table.get(*id).is_some_and(|inode| !inode.is_gone());
             walk.report.ensure(!twice, || format!("`{name}`: {id:?} is in the table and without a name"));
         }
     }
@@ -62,7 +62,7 @@ impl SeenHead {
 /// of those.
 pub(crate) fn check_trees(seen: &[Seen], walk: &mut Walk<'_>) {
     walk.epochs = seen.iter().filter_map(|one| Some(one.head.as_ref()?.epoch)).collect();
-    let nothing = Arc::new(FrozenTable::empty());
+    let nothing = Arc::new(FrozenTable::empty(walk.ledger));
     let mut base = &nothing;
     for one in seen.iter().filter(|one| one.head.is_none()) {
         walk.tree(&format!("`{}`", one.name), &one.table, base, None);

@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::context::Context;
-use crate::error::Result;
-use crate::tree::inode::{Content, Foreign, Inode, Names, Record};
+use crate::data::Stream;
+use crate::error::{Error, Result};
+use crate::tree::inode::{Content, Foreign, Inode, Record};
 use crate::tree::streams::{NamedStream, Streams};
 use crate::tree::table::{Difference, FrozenTable, Position};
 use crate::types::{FileKind, InodeId};
@@ -91,7 +92,9 @@ pub struct Diff {
     ready: VecDeque<DiffEntry>,
 }
 
-type Name = (InodeId, u64);
+mod side;
+
+use side::{Name, Side};
 
 /// How the names of one inode changed.
 struct NameChanges {
@@ -114,14 +117,51 @@ impl Diff {
             let Some((difference, position)) = self.before.next_difference(&self.after, self.position) else {
                 return Ok(None);
             };
+            let difference = self.complete(difference)?;
             self.examine(&difference)?;
             self.position = position;
         }
         Ok(self.ready.pop_front())
     }
 
+    /// A tree that holds nothing of an inode of the base shows what the base has.
+    fn complete(&self, difference: Difference) -> Result<Difference> {
+        let Difference { id, before, after } = difference;
+        let side = |held: Option<Arc<Inode>>, tree: Side<'_>| match held {
+            Some(inode) if !inode.is_gone() => Ok(Some(inode)),
+            _ => tree.inode(id),
+        };
+        Ok(Difference { id, before: side(before, self.before())?, after: side(after, self.after())? })
+    }
+
+    fn before(&self) -> Side<'_> {
+        Side { table: &self.before, context: &self.context }
+    }
+
+    fn after(&self) -> Side<'_> {
+        Side { table: &self.after, context: &self.context }
+    }
+
+    /// How the names of an inode changed. A record of a base file that has several need not know them all.
+    fn name_changes(&self, before: Option<&Inode>, after: Option<&Inode>) -> NameChanges {
+        let (old, new) = (names_of(before), names_of(after));
+        let there = |tree: Side<'_>, inode: Option<&Inode>, name: &Name| {
+            inode.is_some_and(|inode| inode.is_of_base() && tree.shows(inode.id, *name))
+        };
+        let missing = |of: &[Name], from: &[Name]| -> Vec<Name> {
+            of.iter().filter(|name| from.binary_search(name).is_err()).copied().collect()
+        };
+        let mut lost = missing(&old, &new);
+        let mut gained = missing(&new, &old);
+        lost.retain(|name| !there(self.after(), after, name));
+        gained.retain(|name| !there(self.before(), before, name));
+        let pairs = lost.len().min(gained.len());
+        let renamed = lost.drain(..pairs).zip(gained.drain(..pairs)).collect();
+        NameChanges { renamed, lost, gained }
+    }
+
     fn examine(&mut self, difference: &Difference) -> Result<()> {
-        let changes = name_changes(difference.before.as_deref(), difference.after.as_deref());
+        let changes = self.name_changes(difference.before.as_deref(), difference.after.as_deref());
         let mut aspects = match (&difference.before, &difference.after) {
             (Some(before), Some(after)) => compare(&before.read_shared(), &after.read_shared())?,
             _ => Aspects::default(),
@@ -131,7 +171,7 @@ impl Diff {
             aspects = Aspects::default();
         }
         for lost in changes.lost {
-            self.push_lost(difference, lost);
+            self.push_lost(difference, lost)?;
         }
         for gained in changes.gained {
             self.push_gained(difference, gained)?;
@@ -147,17 +187,21 @@ impl Diff {
     }
 
     /// A name gone: a removal, unless another inode has the path now, which then is reported as changed.
-    fn push_lost(&mut self, difference: &Difference, lost: Name) {
-        let path = path_of(&self.before, lost);
-        if !self.in_place(lost) || self.find(&self.after, &path).is_none() {
+    fn push_lost(&mut self, difference: &Difference, lost: Name) -> Result<()> {
+        let path = self.before().path_of(difference.id, lost);
+        if !self.in_place(lost) || self.after().find(&path)?.is_none() {
             self.push(DiffKind::Removed, Aspects::default(), difference, Some(lost), None);
         }
+        Ok(())
     }
 
     /// A name new: an addition, unless another inode had the path before and has not moved elsewhere.
     fn push_gained(&mut self, difference: &Difference, gained: Name) -> Result<()> {
-        let path = path_of(&self.after, gained);
-        let replaced = self.find(&self.before, &path).filter(|old| self.was_replaced(old, &path));
+        let path = self.after().path_of(difference.id, gained);
+        let replaced = match self.before().find(&path)? {
+            Some(old) if self.was_replaced(&old, &path)? => Some(old),
+            _ => None,
+        };
         match (replaced, &difference.after) {
             (Some(old), Some(new)) => {
                 let aspects = compare(&old.read_shared(), &new.read_shared())?;
@@ -171,22 +215,22 @@ impl Diff {
     }
 
     /// Whether an inode has lost the name that led to `path`, and not because it or a directory above it moved.
-    fn was_replaced(&self, old: &Inode, path: &[u8]) -> bool {
-        let now = self.after.get(old.id);
-        let changes = name_changes(Some(old), now.as_deref());
-        let lost = changes.lost.iter().find(|name| path_of(&self.before, **name) == path);
-        lost.is_some_and(|name| self.in_place(*name))
+    fn was_replaced(&self, old: &Inode, path: &[u8]) -> Result<bool> {
+        let now = self.after().inode(old.id)?;
+        let changes = self.name_changes(Some(old), now.as_deref());
+        let lost = changes.lost.iter().find(|name| self.before().path_of(old.id, **name) == path);
+        Ok(lost.is_some_and(|name| self.in_place(*name)))
     }
 
     /// Whether the directories above a name of the earlier tree are where they were, or are gone.
     fn in_place(&self, name: Name) -> bool {
+        let (before, after) = (self.before(), self.after());
         let mut above = Some(name);
         while let Some((parent, _)) = above {
-            let was = name_in(&self.before, parent);
-            if self.after.get(parent).is_some() {
-                let now = name_in(&self.after, parent);
-                return match (was, now) {
-                    (Some(was), Some(now)) => path_of(&self.before, was) == path_of(&self.after, now),
+            let was = before.name_of(parent);
+            if after.has(parent) {
+                return match (was, after.name_of(parent)) {
+                    (Some(was), Some(now)) => before.path_of(parent, was) == after.path_of(parent, now),
                     _ => true,
                 };
             }
@@ -203,8 +247,8 @@ impl Diff {
         from: Option<Name>,
         to: Option<Name>,
     ) {
-        let old_path = from.map(|name| path_of(&self.before, name));
-        let new_path = to.map(|name| path_of(&self.after, name));
+        let old_path = from.map(|name| self.before().path_of(difference.id, name));
+        let new_path = to.map(|name| self.after().path_of(difference.id, name));
         let file_kind = difference.after.as_ref().or(difference.before.as_ref());
         let file_kind = file_kind.map_or(FileKind::File, |inode| inode.read_shared().kind);
         let (path, old_path) = match (new_path, old_path) {
@@ -216,57 +260,16 @@ impl Diff {
         };
         self.ready.push_back(DiffEntry { kind, aspects, inode: difference.id, file_kind, path, old_path });
     }
-
-    fn find(&self, table: &FrozenTable, path: &[u8]) -> Option<Arc<Inode>> {
-        let mut inode = table.get(InodeId::ROOT)?;
-        for name in path.split(|&byte| byte == b'/') {
-            let next = inode.read_shared().directory().ok()?.get(&self.context.names, name)?.inode;
-            inode = table.get(next)?;
-        }
-        Some(inode)
-    }
 }
 
 fn names_of(inode: Option<&Inode>) -> Vec<Name> {
     inode.map_or_else(Vec::new, |inode| inode.read_shared().names.all())
 }
 
-/// The name of a directory.
-fn name_in(table: &FrozenTable, id: InodeId) -> Option<Name> {
-    table.get(id).and_then(|directory| directory.read_shared().names.first())
-}
-
-fn name_changes(before: Option<&Inode>, after: Option<&Inode>) -> NameChanges {
-    let (old, new) = (names_of(before), names_of(after));
-    let mut lost: Vec<Name> = old.iter().filter(|name| new.binary_search(name).is_err()).copied().collect();
-    let mut gained: Vec<Name> = new.iter().filter(|name| old.binary_search(name).is_err()).copied().collect();
-    let pairs = lost.len().min(gained.len());
-    let renamed = lost.drain(..pairs).zip(gained.drain(..pairs)).collect();
-    NameChanges { renamed, lost, gained }
-}
-
 /// A name that the inode has in both trees.
 fn kept_name(difference: &Difference) -> Option<Name> {
     let new = names_of(difference.after.as_deref());
     names_of(difference.before.as_deref()).into_iter().find(|name| new.binary_search(name).is_ok())
-}
-
-/// The path of a name, without a leading slash.
-pub(crate) fn path_of(table: &FrozenTable, name: Name) -> Vec<u8> {
-    let mut parts: Vec<Vec<u8>> = Vec::new();
-    let mut next = Some(name);
-    while let Some((parent, key)) = next {
-        let Some(directory) = table.get(parent) else { break };
-        let record = directory.read_shared();
-        let entry = record.directory().ok().and_then(|dir| dir.by_key(key));
-        parts.push(entry.map_or_else(Vec::new, |entry| entry.name.to_vec()));
-        next = match record.names {
-            Names::None => None,
-            _ => record.names.first(),
-        };
-    }
-    parts.reverse();
-    parts.join(&b'/')
 }
 
 fn compare(before: &Record, after: &Record) -> Result<Aspects> {
@@ -295,13 +298,24 @@ fn aspects_of_foreign(before: &Record, after: &Record, aspects: &mut Aspects) {
 
 fn content_differs(before: &Content, after: &Content) -> Result<bool> {
     Ok(match (before, after) {
-        (Content::File(a), Content::File(b)) => !a.same(b) && !a.equal(b)?,
+        (Content::File(a), Content::File(b)) => contents_differ(a, b)?,
         (Content::Symlink(a), Content::Symlink(b)) => a != b,
         (Content::Device(a), Content::Device(b)) => a != b,
         // A directory's entries are reported one by one.
         (Content::Directory(_), Content::Directory(_)) | (Content::None, Content::None) => false,
         _ => true,
     })
+}
+
+/// A file that was copied up from another content than the base has now differs from it, whatever its bytes.
+fn contents_differ(before: &Stream, after: &Stream) -> Result<bool> {
+    if before.same(after) {
+        return Ok(false);
+    }
+    match before.equal(after) {
+        Err(Error::BaseChanged) => Ok(true),
+        equal => equal.map(|equal| !equal),
+    }
 }
 
 fn extras_differ(before: &Record, after: &Record) -> bool {

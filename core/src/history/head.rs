@@ -61,7 +61,11 @@ impl Head {
     }
 
     pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
-        self.table.get(id).or_else(|| self.live.orphan(id)).or_else(|| self.table.get(id))
+        self.in_table(id).or_else(|| self.live.orphan(id)).or_else(|| self.in_table(id))
+    }
+
+    fn in_table(&self, id: InodeId) -> Option<Arc<Inode>> {
+        self.table.get(id).filter(|inode| !inode.is_gone())
     }
 
     pub(crate) fn enter(&self) -> Passage<'_> {

@@ -119,7 +119,7 @@ fn content_of(table: &FrozenTable, parents: &[Arc<FrozenTable>]) -> u64 {
 /// The content of `table` from what differs from `base`, whose own is known.
 fn sum_up(table: &FrozenTable, base: Option<&FrozenTable>) -> u64 {
     *table.content_bytes.get_or_init(|| {
-        let nothing = FrozenTable::empty();
+        let nothing = FrozenTable::empty(table.ledger());
         let (base, known) = known_base(base, &nothing);
         known.wrapping_add(difference(|from| base.next_difference(table, from)))
     })
@@ -129,7 +129,7 @@ fn content_of_head(head: &Head, parents: &[Arc<FrozenTable>]) -> u64 {
     if let Some((parent, above)) = parents.split_first() {
         content_of(parent, above);
     }
-    let nothing = FrozenTable::empty();
+    let nothing = FrozenTable::empty(head.ledger());
     let (base, known) = known_base(parents.first().map(|parent| &**parent), &nothing);
     known.wrapping_add(difference(|from| head.table.next_difference(base, from)))
 }
@@ -143,7 +143,7 @@ fn known_base<'a>(base: Option<&'a FrozenTable>, nothing: &'a FrozenTable) -> (&
 
 /// By how much content grows over all differences; shrinking wraps around.
 fn difference(next: impl Fn(Position) -> Option<(Difference, Position)>) -> u64 {
-    let bytes = |inode: &Option<Arc<Inode>>| inode.as_ref().map_or(0, |inode| inode.read().allocated());
+    let bytes = |inode: &Option<Arc<Inode>>| inode.as_ref().map_or(0, |inode| inode.read().stored());
     let mut sum: u64 = 0;
     let mut from = Position::default();
     while let Some((found, position)) = next(from) {

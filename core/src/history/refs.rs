@@ -25,6 +25,8 @@ use crate::types::{BranchId, RefId, SnapshotId, Time};
 
 /// The branch that every volume begins with.
 pub const FIRST_BRANCH: &str = "main";
+/// The snapshot that shows nothing but the base, on a volume that has one.
+pub const BASE_SNAPSHOT: &str = "base";
 
 /// A branch or snapshot as listings show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +97,8 @@ struct Registry {
     last_id: u64,
     branches: usize,
     snapshots: usize,
+    /// The snapshot of nothing but the base.
+    base: Option<RefId>,
 }
 
 /// The registry. Its lock is taken before any gate, and kept while a snapshot waits for the gate to close.
@@ -108,6 +112,17 @@ impl Refs {
         let state = State::Dormant(Arc::new(root));
         let id = registry.add(Arc::from(FIRST_BRANCH), now, None, state, true);
         let RefId::Branch(branch) = id else { unreachable!("invariant: added as a branch") };
+        (Refs { registry: Mutex::new(registry) }, branch)
+    }
+
+    /// Over a base: the first branch has grown from a snapshot of nothing but the base, which is never deleted.
+    pub(crate) fn over_base(ledger: Ledger, now: Time) -> (Refs, BranchId) {
+        let mut registry = Registry::default();
+        let nothing = Arc::new(FrozenTable::empty(ledger));
+        let base = registry.add(Arc::from(BASE_SNAPSHOT), now, None, State::Snapshot(nothing.clone()), false);
+        let id = registry.add(Arc::from(FIRST_BRANCH), now, Some(base), State::Dormant(nothing), true);
+        let RefId::Branch(branch) = id else { unreachable!("invariant: added as a branch") };
+        registry.base = Some(base);
         (Refs { registry: Mutex::new(registry) }, branch)
     }
 
@@ -158,6 +173,15 @@ impl Refs {
             head.events.close();
             found.state = State::Dormant(Arc::new(head.table.freeze()));
         }
+    }
+
+    /// The tree, which may go on changing.
+    pub(crate) fn tree(&self, id: RefId) -> Result<Tree> {
+        let registry = self.registry();
+        Ok(match &registry.get(id)?.state {
+            State::Active(head) => Tree::Head(head.clone()),
+            State::Dormant(table) | State::Snapshot(table) => Tree::Frozen(table.clone()),
+        })
     }
 
     /// The tree as it is now, immutable from here on.
@@ -253,6 +277,9 @@ impl Refs {
         let found = registry.get(id)?;
         if found.views > 0 {
             return Err(Error::Busy("a view shows it: unmount it or switch it first"));
+        }
+        if registry.base == Some(id) {
+            return Err(Error::Busy("it is the volume's base"));
         }
         if matches!(id, RefId::Branch(_)) && registry.branches == 1 {
             return Err(Error::Busy("it is the last branch of the volume"));

@@ -78,7 +78,22 @@ impl Attachment {
 
     /// The inode as it is now. Ids that are gone are stale.
     pub(crate) fn inode(&self, id: InodeId) -> Result<Arc<Inode>> {
-        self.tree.get(id).ok_or(Error::Stale)
+        self.find(id)?.ok_or(Error::Stale)
+    }
+
+    /// The inode as it is now: the tree's, or what the base has where the tree says nothing.
+    pub(crate) fn find(&self, id: InodeId) -> Result<Option<Arc<Inode>>> {
+        match (self.tree.get(id), &self.context.base) {
+            (Some(inode), _) => Ok(Some(inode)),
+            (None, Some(base)) if !self.tree.decides(id) => Ok(base.inode(id)?.map(Arc::new)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether there is such an inode, or was when the base was last looked at.
+    pub(crate) fn exists(&self, id: InodeId) -> bool {
+        self.tree.get(id).is_some()
+            || self.context.base.as_ref().is_some_and(|base| !self.tree.decides(id) && base.knows(id))
     }
 
     pub(crate) fn is_read_only(&self) -> bool {
@@ -126,7 +141,7 @@ impl Attachment {
         if let Tree::Head(head) = &self.tree {
             head.live.hold(id);
         }
-        let exists = self.tree.get(id).is_some();
+        let exists = self.exists(id);
         if !exists {
             shard.remove(&id);
             self.context.store.ledger().sub(Kind::References, REFERENCE_BYTES);
@@ -166,7 +181,7 @@ impl Attachment {
         if let Tree::Head(head) = &self.tree {
             head.live.hold(id);
         }
-        if self.tree.get(id).is_some() {
+        if self.exists(id) {
             return Ok(());
         }
         self.unhold(id);
@@ -214,9 +229,12 @@ pub(crate) struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// The version of an inode that may be changed.
+    /// The version of an inode that may be changed; one of the base is copied up.
     pub(crate) fn own(&self, id: InodeId) -> Result<Arc<Inode>> {
-        self.head.own(id)
+        match self.head.own(id) {
+            Err(Error::Stale) => self.copy_up(id),
+            owned => owned,
+        }
     }
 
     /// A new inode, not yet in the table.

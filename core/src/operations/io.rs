@@ -36,7 +36,8 @@ impl Attachment {
         let inode = self.inode(target.id)?;
         let record = inode.read();
         let answer = read(&record)?;
-        let touch = self.wants_access_time(&record) && !target.held.has(HeldTimes::ACCESSED);
+        let wants = !inode.is_untouched() && self.wants_access_time(&record);
+        let touch = wants && !target.held.has(HeldTimes::ACCESSED);
         drop(record);
         if touch {
             self.touch_accessed(target.id);

@@ -19,8 +19,11 @@ pub(crate) struct Found {
 impl Attachment {
     /// The entry `name` of a directory's record.
     pub(crate) fn entry(&self, directory: &Record, name: &[u8]) -> Result<Option<Found>> {
-        let found = directory.directory()?.get(&self.context.names, name);
-        Ok(found.map(|entry| Found { id: entry.inode, key: entry.key, kind: entry.kind }))
+        let directory = directory.directory()?;
+        match directory.get(&self.context.names, name) {
+            Some(entry) => Ok(Some(Found { id: entry.inode, key: entry.key, kind: entry.kind })),
+            None => self.entry_of_base(directory, name),
+        }
     }
 
     /// The entry `name` of directory `parent`, without permission checks; for operations that check under the locks
@@ -38,8 +41,11 @@ impl Attachment {
     pub(crate) fn lookup(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Result<Arc<Inode>> {
         loop {
             let id = self.lookup_id(caller, parent, name)?;
-            if let Some(inode) = self.tree.get(id) {
+            if let Some(inode) = self.find(id)? {
                 return Ok(inode);
+            }
+            if self.is_lost(id) {
+                return Err(Error::NotFound);
             }
         }
     }

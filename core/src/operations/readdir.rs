@@ -81,7 +81,7 @@ impl Attachment {
         let above = above(id, &record);
         let verifier = self.verifier(&record);
         let cookie = self.cookie(from, &directory, verifier)?;
-        let touch = cookie == 0 && self.wants_access_time(&record);
+        let touch = cookie == 0 && !inode.is_untouched() && self.wants_access_time(&record);
         drop(record);
         if touch {
             self.touch_accessed(id);
@@ -92,12 +92,34 @@ impl Attachment {
                 return Ok(verifier);
             }
         }
-        for entry in directory.iter_after(cookie.max(DOT_DOT)) {
-            if self.give(&entry, options, take) == Some(false) {
+        self.give_entries(&directory, cookie.max(DOT_DOT), options, take)?;
+        Ok(verifier)
+    }
+
+    fn give_entries(
+        &self,
+        directory: &Directory,
+        after: u64,
+        options: ListOptions,
+        take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
+    ) -> Result<()> {
+        let Some(beneath) = directory.beneath() else {
+            for entry in directory.iter_after(after) {
+                if self.give(&entry, options, take) == Some(false) {
+                    break;
+                }
+            }
+            return Ok(());
+        };
+        let listing = self.list_base(beneath.id, after > DOT_DOT)?;
+        let below = self.entries_of_base(directory, listing.as_deref(), after);
+        for entry in merge(directory.iter_after(after), below) {
+            let found = if options.attributes { self.look_again(directory, entry)? } else { Some(entry) };
+            if found.is_some_and(|entry| self.give(&entry, options, take) == Some(false)) {
                 break;
             }
         }
-        Ok(verifier)
+        Ok(())
     }
 
     /// Gives the one entry of this name, `.` and `..` among them, as [`Attachment::list`] would, its name as it is stored.
@@ -126,7 +148,7 @@ impl Attachment {
                 return Ok(());
             }
             self.context.names.check(name)?;
-            let entry = directory.get(&self.context.names, name).ok_or(Error::NotFound)?;
+            let entry = self.entry_named(&directory, name)?.ok_or(Error::NotFound)?;
             // Replaced since: the name is looked up anew.
             if self.give(&entry, options, take).is_some() {
                 return Ok(());
@@ -150,7 +172,7 @@ impl Attachment {
             ListFrom::Name(b"") => Ok(0),
             ListFrom::Name(b".") => Ok(DOT),
             ListFrom::Name(b"..") => Ok(DOT_DOT),
-            ListFrom::Name(name) => Ok(directory.place_of(&self.context.names, name)),
+            ListFrom::Name(name) => self.cookie_of(directory, name),
         }
     }
 
@@ -191,4 +213,17 @@ impl Attachment {
 
 fn above(id: InodeId, record: &Record) -> InodeId {
     record.names.first().map_or(id, |(above, _)| above)
+}
+
+/// Both in one order of keys.
+fn merge<'a>(
+    own: impl Iterator<Item = Entry<'a>>,
+    below: impl Iterator<Item = Entry<'a>>,
+) -> impl Iterator<Item = Entry<'a>> {
+    let (mut own, mut below) = (own.peekable(), below.peekable());
+    std::iter::from_fn(move || match (own.peek(), below.peek()) {
+        (Some(a), Some(b)) if b.key < a.key => below.next(),
+        (None, Some(_)) => below.next(),
+        _ => own.next(),
+    })
 }

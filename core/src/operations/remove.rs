@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::history::events::EventKind;
 use crate::operations::access::{self, Mask};
 use crate::operations::attachment::{Attachment, Change, check_flags};
+use crate::operations::copy_up::take_over;
 use crate::operations::locked::{Locked, Owned};
 use crate::operations::lookup::Found;
 use crate::tree::inode::Record;
@@ -38,6 +39,7 @@ impl Attachment {
                 continue;
             }
             self.may_remove(caller, &mut locked, parent, found, what)?;
+            take_over(&mut locked, parent, found, name)?;
             unlink_entry(&change, &mut locked, parent, found)?;
             change.tell_name(EventKind::Removed, found.id, parent, name);
             let ended = locked.get(found.id).links == 0;
@@ -70,7 +72,7 @@ impl Attachment {
         match (what, found.kind) {
             (Removal::File, FileKind::Directory) => Err(Error::IsADirectory),
             (Removal::Directory, kind) if kind != FileKind::Directory => Err(Error::NotADirectory),
-            _ => check_empty(locked.get(found.id)),
+            _ => self.check_empty(locked.get(found.id)),
         }
     }
 
@@ -93,17 +95,10 @@ impl Attachment {
     }
 }
 
-pub(crate) fn check_empty(record: &Record) -> Result<()> {
-    match record.directory() {
-        Ok(directory) if !directory.is_empty() => Err(Error::NotEmpty),
-        _ => Ok(()),
-    }
-}
-
 /// Takes the entry out of its directory and counts the name off.
 pub(crate) fn unlink_entry(change: &Change<'_>, locked: &mut Locked<'_>, parent: InodeId, found: Found) -> Result<()> {
     let directory = locked.get(parent);
-    directory.directory_mut()?.remove(found.key);
+    directory.directory_mut()?.take_out(&change.at.context.names, found.key)?;
     directory.touch_content(change.now);
     drop_name(change, locked.get(found.id), parent, found.key);
     Ok(())

@@ -6,10 +6,11 @@ use crate::error::{Error, Result};
 use crate::history::events::{Event, EventKind};
 use crate::operations::access::Mask;
 use crate::operations::attachment::{Attachment, Change};
+use crate::operations::copy_up::take_over;
 use crate::operations::locked::{Locked, Owned};
 use crate::operations::lookup::Found;
 use crate::operations::macos::note_added;
-use crate::operations::remove::{check_empty, drop_name};
+use crate::operations::remove::drop_name;
 use crate::tree::inode::Inode;
 use crate::types::{Caller, FileKind, InodeId};
 
@@ -148,6 +149,10 @@ impl Attachment {
             return self.rename_to_itself(caller, change, locked, from, to, sides.source, target);
         }
         self.may_rename(caller, locked, from, to, sides, mode)?;
+        take_over(locked, from.parent, sides.source, from.name)?;
+        if let Some(target) = sides.target {
+            take_over(locked, to.parent, target, to.name)?;
+        }
         match (mode, sides.target) {
             (RenameMode::Exchange, Some(target)) => exchange(change, locked, from, to, sides.source, target)?,
             (_, Some(target)) => return self.replace(change, locked, from, to, sides.source, target),
@@ -200,7 +205,7 @@ impl Attachment {
         match (source.kind == FileKind::Directory, target.kind == FileKind::Directory) {
             (true, false) => Err(Error::NotADirectory),
             (false, true) => Err(Error::IsADirectory),
-            _ => check_empty(locked.get(target.id)),
+            _ => self.check_empty(locked.get(target.id)),
         }
     }
 
@@ -229,7 +234,7 @@ impl Attachment {
     ) -> Result<()> {
         let directory = locked.get(to.parent).directory_mut()?;
         let key = directory.insert(&self.context.names, to.name, source.id, source.kind)?;
-        locked.get(from.parent).directory_mut()?.remove(source.key);
+        locked.get(from.parent).directory_mut()?.take_out(&self.context.names, source.key)?;
         give_place(change, locked, source.id, (from.parent, source.key), (to.parent, key));
         touch_parents(change, locked, from, to);
         tell(change, EventKind::Renamed, from, to, source.id);
@@ -253,7 +258,7 @@ impl Attachment {
         if self.context.names.policy().respells_what_it_replaces() {
             directory.rename_in_place(target.key, to.name);
         }
-        locked.get(from.parent).directory_mut()?.remove(source.key);
+        locked.get(from.parent).directory_mut()?.take_out(&self.context.names, source.key)?;
         drop_name(change, locked.get(target.id), to.parent, target.key);
         give_place(change, locked, source.id, (from.parent, source.key), (to.parent, target.key));
         touch_parents(change, locked, from, to);

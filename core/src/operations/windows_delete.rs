@@ -10,7 +10,7 @@ use crate::operations::attachment::{Attachment, Change, check_flags};
 use crate::operations::locked::Owned;
 use crate::operations::lookup::Found;
 use crate::operations::open_table::{Opening, Place};
-use crate::operations::remove::{check_empty, unlink_entry};
+use crate::operations::remove::unlink_entry;
 use crate::operations::windows::access::check_deletion;
 use crate::operations::windows_open::attributes_of;
 use crate::tree::inode::Record;
@@ -51,7 +51,7 @@ impl Attachment {
         }
         let inode = change.own(opening.inode)?;
         let record = inode.write();
-        check_deletable(&record, opening, how.ignore_readonly)?;
+        self.check_deletable(&record, opening, how.ignore_readonly)?;
         if how.on_close { Ok(()) } else { opens.set_pending(opening, true) }
     }
 
@@ -78,7 +78,7 @@ impl Attachment {
             let mut locked = owned.lock();
             let Some((name, found)) = named(locked.get(parent), key, id) else { continue };
             check_flags(locked.get(parent), false)?;
-            check_empty(locked.get(id))?;
+            self.check_empty(locked.get(id))?;
             unlink_entry(&change, &mut locked, parent, found)?;
             change.tell_name(EventKind::Removed, id, parent, &name);
             let ended = locked.get(id).links == 0;
@@ -120,15 +120,15 @@ impl Attachment {
             }
         }
     }
-}
 
-/// What stands against deleting a file, but for who asks (the reference, sections 1 and 3).
-fn check_deletable(record: &Record, opening: &Opening, ignore_readonly: bool) -> Result<()> {
-    check_deletion(attributes_of(record), ignore_readonly)?;
-    check_flags(record, false)?;
-    match opening.stream {
-        None => check_empty(record),
-        Some(_) => Ok(()),
+    /// What stands against deleting a file, but for who asks (the reference, sections 1 and 3).
+    fn check_deletable(&self, record: &Record, opening: &Opening, ignore_readonly: bool) -> Result<()> {
+        check_deletion(attributes_of(record), ignore_readonly)?;
+        check_flags(record, false)?;
+        match opening.stream {
+            None => self.check_empty(record),
+            Some(_) => Ok(()),
+        }
     }
 }
 

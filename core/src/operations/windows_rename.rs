@@ -14,7 +14,7 @@ use crate::operations::granted;
 use crate::operations::locked::{Locked, Owned};
 use crate::operations::lookup::Found;
 use crate::operations::open_table::Opening;
-use crate::operations::remove::{check_empty, drop_name};
+use crate::operations::remove::drop_name;
 use crate::operations::rename::{Place, RenameMode, Sides, is_respelling, tell};
 use crate::operations::windows::{attributes, rights};
 use crate::operations::windows_open::attributes_of;
@@ -209,7 +209,7 @@ impl Attachment {
         if target.kind == FileKind::Directory && !(how.posix && both_directories) {
             return Err(Error::AccessDenied);
         }
-        check_empty(locked.get(target.id))?;
+        self.check_empty(locked.get(target.id))?;
         let stored = attributes_of(locked.get(target.id));
         if stored & attributes::READONLY != 0 && !how.ignore_readonly || how.mapped_image {
             return Err(Error::AccessDenied);
@@ -343,7 +343,7 @@ fn unite(
     target: Found,
 ) -> Result<()> {
     let directory = locked.get(from.parent);
-    directory.directory_mut()?.remove(source.key);
+    directory.directory_mut()?.take_out(&change.at.context.names, source.key)?;
     directory.touch_content(change.now);
     drop_name(change, locked.get(source.id), from.parent, source.key);
     respell(change, locked, to, target)?;

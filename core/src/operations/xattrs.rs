@@ -15,8 +15,8 @@ use crate::types::{Caller, FileKind, InodeId, Privileges};
 
 /// File capabilities: lost at every change of content.
 pub(crate) const CAPABILITY: &[u8] = b"security.capability";
-const ACCESS_ACL: &[u8] = b"system.posix_acl_access";
-const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
+pub(crate) const ACCESS_ACL: &[u8] = b"system.posix_acl_access";
+pub(crate) const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
 
 /// What setting an attribute expects to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

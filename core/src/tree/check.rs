@@ -8,10 +8,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::directory::Directory;
 use super::inode::{Content, Inode, Names, Record};
-use super::name::NameRules;
+use super::name::{NameRules, is_base_key};
 use super::table::{Difference, FrozenTable, Position};
 use crate::check::{CheckReport, Visited};
 use crate::data::Holdings;
+use crate::ledger::Ledger;
 use crate::types::{FileKind, InodeId};
 
 /// What is carried from tree to tree.
@@ -19,6 +20,9 @@ pub(crate) struct Walk<'a> {
     pub(crate) rules: &'a NameRules,
     /// Nobody uses the volume meanwhile.
     pub(crate) still: bool,
+    pub(crate) ledger: Ledger,
+    /// What a tree does not hold may be the base's.
+    pub(crate) over_base: bool,
     /// No inode has an epoch from here on.
     pub(crate) next_epoch: u64,
     /// Epochs of heads: only the head itself has inodes of its own.
@@ -40,7 +44,7 @@ impl Walk<'_> {
         let mut position = Position::default();
         while let Some((Difference { id, before, after }, next)) = base.next_difference(table, position) {
             position = next;
-            if let Some(inode) = &after {
+            if let Some(inode) = after.as_ref().filter(|inode| !inode.is_gone()) {
                 let says = inode.id;
                 self.report.ensure(says == id, || format!("{what}: {says:?} stands in the place of {id:?}"));
                 self.inode(what, inode, own);
@@ -52,7 +56,8 @@ impl Walk<'_> {
             }
             edges.into_iter().for_each(|edge| self.edge(what, table, edge));
         }
-        self.report.ensure(table.get(InodeId::ROOT).is_some(), || format!("{what}: there is no root"));
+        let rooted = self.over_base || table.get(InodeId::ROOT).is_some();
+        self.report.ensure(rooted, || format!("{what}: there is no root"));
     }
 
     /// Looks at an inode that has no name, and is held.
@@ -73,7 +78,7 @@ impl Walk<'_> {
         self.report.inodes += 1;
         let record = inode.read_shared();
         let what = format!("{what}: {id:?}");
-        check_record(id, &record, &what, &mut self.report);
+        check_record(inode, &record, &what, &mut self.report);
         if let Content::Directory(entries) = &record.content {
             entries.check(self.rules, &what, &mut self.report);
         }
@@ -87,6 +92,9 @@ impl Walk<'_> {
         let mut way = HashSet::new();
         let mut at = from;
         while !known.contains(&at) {
+            if self.over_base && table.get(at).is_none_or(|inode| is_known_in_part(&inode)) {
+                break;
+            }
             let above = table.get(at).and_then(|inode| inode.read_shared().names.first()).map(|(parent, _)| parent);
             match above {
                 Some(above) if way.insert(at) => at = above,
@@ -99,6 +107,9 @@ impl Walk<'_> {
     /// What the directory says of an entry, the inode says too.
     fn edge(&mut self, what: &str, table: &FrozenTable, (parent, key, id): Edge) {
         let (above, below) = (table.get(parent), table.get(id));
+        if self.over_base && shows_through(above.as_deref(), key) {
+            return;
+        }
         let shown = above.and_then(|inode| {
             let record = inode.read_shared();
             let entry = record.directory().ok()?.by_key(key)?;
@@ -114,6 +125,20 @@ impl Walk<'_> {
     }
 }
 
+/// Whether it is a file of the base that has names of which none was looked at.
+fn is_known_in_part(inode: &Inode) -> bool {
+    let record = inode.read_shared();
+    record.is_of_base() && !record.is_directory() && record.links > 0 && record.names.first().is_none()
+}
+
+/// Whether an entry is not the directory's own but the base's, of which a file knows those that were looked at.
+fn shows_through(above: Option<&Inode>, key: u64) -> bool {
+    let Some(above) = above else { return true };
+    let record = above.read_shared();
+    is_base_key(key)
+        && record.directory().is_ok_and(|entries| entries.beneath().is_some() && entries.by_key(key).is_none())
+}
+
 /// All entries that the inode is in, and that are in it.
 fn edges_of(id: InodeId, record: &Record, into: &mut BTreeSet<Edge>) {
     into.extend(record.names.all().into_iter().map(|(parent, key)| (parent, key, id)));
@@ -122,7 +147,7 @@ fn edges_of(id: InodeId, record: &Record, into: &mut BTreeSet<Edge>) {
     }
 }
 
-fn check_record(id: InodeId, record: &Record, what: &str, report: &mut CheckReport) {
+fn check_record(inode: &Inode, record: &Record, what: &str, report: &mut CheckReport) {
     let fits = match &record.content {
         Content::File(_) => record.kind == FileKind::File,
         Content::Directory(_) => record.kind == FileKind::Directory,
@@ -133,7 +158,10 @@ fn check_record(id: InodeId, record: &Record, what: &str, report: &mut CheckRepo
     report.ensure(fits, || format!("{what} is a {:?} with the content of something else", record.kind));
     report.ensure(record.mode <= 0o7777, || format!("{what} has mode {:o}", record.mode));
     let (links, names) = (record.links, record.names.all().len());
-    let counted = links as usize == names || id == InodeId::ROOT && (links, names) == (1, 0);
+    let is_root = inode.id == InodeId::ROOT && (links, names) == (1, 0);
+    // Of a file of the base only those names are known that were looked at.
+    let known_in_part = record.is_of_base() && !record.is_directory() && links as usize > names;
+    let counted = links as usize == names || is_root || known_in_part;
     report.ensure(counted, || format!("{what} counts {links} links, and has {names} names"));
     report.ensure(!record.is_directory() || links < 2, || format!("{what} is a directory with {links} names"));
     report.ensure(!record.linkable || links == 0, || format!("{what} has a name, and waits for its first"));

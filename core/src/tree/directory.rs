@@ -11,6 +11,7 @@
 //! Small directories are one [`leaf`], larger ones a B+tree of them ([`branch`]).
 //! What a name may be and when two are the same is up to [`NameRules`]; link counts, times and locks to the inode.
 
+mod beneath;
 mod branch;
 mod check;
 mod leaf;
@@ -18,17 +19,20 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use beneath::Beneath;
 use branch::{KEY_END, Node};
 use leaf::Leaf;
 
 use super::name::{HASH_BITS, NameRules};
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::reckoning::Reckoning;
 use crate::types::{FileKind, InodeId};
 
 /// Bits of a key that tell entries of equal hash apart.
-const DISCRIMINATOR_BITS: u32 = 7;
+pub(crate) const DISCRIMINATOR_BITS: u32 = 7;
 /// Entries whose names have one hash.
 pub(crate) const NAMES_OF_ONE_HASH: u64 = 1 << DISCRIMINATOR_BITS;
 
@@ -50,12 +54,13 @@ pub(crate) struct Entry<'a> {
 pub(crate) struct Directory {
     root: Node,
     subdirectories: u64,
+    beneath: Option<Arc<Beneath>>,
 }
 
 impl Directory {
     /// An empty directory.
     pub(crate) fn new(ledger: Ledger) -> Directory {
-        Directory { root: Node::empty(ledger), subdirectories: 0 }
+        Directory { root: Node::empty(ledger), subdirectories: 0, beneath: None }
     }
 
     /// Counts what would go with this holder.
@@ -75,6 +80,19 @@ impl Directory {
     /// Number of entries that are directories.
     pub(crate) fn subdirectories(&self) -> u64 {
         self.subdirectories
+    }
+
+    /// Links of the directory: 2, and one more for each subdirectory.
+    pub(crate) fn links(&self) -> u32 {
+        match &self.beneath {
+            None => 2_u32.saturating_add(u32::try_from(self.subdirectories).unwrap_or(u32::MAX)),
+            Some(beneath) => beneath.links(self.subdirectories),
+        }
+    }
+
+    /// What its attributes say about its size: the number of its entries; over a directory of the base what the host says.
+    pub(crate) fn size(&self) -> u64 {
+        self.beneath.as_ref().map_or(self.len(), |beneath| beneath.size())
     }
 
     /// The entry of this name.
@@ -97,10 +115,14 @@ impl Directory {
     /// Adds an entry and answers with its key. The name must have passed [`NameRules::check`] and must not be taken.
     pub(crate) fn insert(&mut self, rules: &NameRules, name: &[u8], inode: InodeId, kind: FileKind) -> Result<u64> {
         debug_assert!(rules.check(name).is_ok() && self.get(rules, name).is_none());
-        let key = self.free_key(rules.hash(name))?;
-        self.root.insert_at_root(Entry { key, inode, kind, name });
-        self.subdirectories += counts(kind);
+        let key = self.key_for(rules, name)?;
+        self.put(Entry { key, inode, kind, name });
         Ok(key)
+    }
+
+    fn put(&mut self, entry: Entry<'_>) {
+        self.root.insert_at_root(entry);
+        self.subdirectories += counts(entry.kind);
     }
 
     /// Removes the entry with this key and answers with what it meant.
@@ -151,12 +173,30 @@ impl Directory {
         self.range(first, first + NAMES_OF_ONE_HASH)
     }
 
+    /// A name of the base has the key that it has there, so that what comes back to it is where it was.
+    fn key_for(&self, rules: &NameRules, name: &[u8]) -> Result<u64> {
+        match &self.beneath {
+            Some(beneath) if beneath.hides(rules, name) => self.unused(rules.base_key(name)),
+            _ => self.free_key(rules.hash(name)),
+        }
+    }
+
+    /// The key, if no entry has it.
+    fn unused(&self, key: u64) -> Result<u64> {
+        match self.by_key(key) {
+            Some(_) => Err(Error::Limit("names of one hash")),
+            None => Ok(key),
+        }
+    }
+
     /// The smallest key of this hash that no entry has.
     fn free_key(&self, hash: u64) -> Result<u64> {
         let first = hash << DISCRIMINATOR_BITS;
         let taken = self.of_hash(hash).zip(first..).take_while(|(entry, key)| entry.key == *key);
+        // The upper half belongs to names of the base.
+        let most = if self.beneath.is_some() { NAMES_OF_ONE_HASH / 2 } else { NAMES_OF_ONE_HASH };
         match taken.count() as u64 {
-            NAMES_OF_ONE_HASH => Err(Error::Limit("names of one hash")),
+            taken if taken >= most => Err(Error::Limit("names of one hash")),
             discriminator => Ok(first + discriminator),
         }
     }

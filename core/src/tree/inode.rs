@@ -13,6 +13,7 @@ use std::sync::Arc;
 pub(crate) use self::extra::{Extra, Foreign};
 use super::directory::Directory;
 use super::streams::{NamedStream, Streams};
+use crate::base::BaseIdentity;
 use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::ledger::{Blob, Counted, Entered, Footprint, Kind, Ledger, Tally, arc_bytes};
@@ -20,12 +21,17 @@ use crate::operations::acl::Acl;
 use crate::operations::windows::attributes;
 use crate::reckoning::Reckoning;
 use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
-use crate::types::{Attr, FileKind, HeldTimes, InodeId, StreamId, Time};
+use crate::types::{Attr, BaseState, FileKind, HeldTimes, InodeId, StreamId, Time};
 
 /// A record locked for reading.
 pub(crate) type Reading<'a> = Ordered<RwLockReadGuard<'a, Record>>;
 /// A record locked for change.
 pub(crate) type Writing<'a> = Ordered<RwLockWriteGuard<'a, Record>>;
+
+/// The epoch of what is not in any tree: made of what the base says.
+const FROM_BASE: u64 = u64::MAX;
+/// The epoch of what says that a tree does not show an inode of the base any more.
+const GONE: u64 = u64::MAX - 1;
 
 /// One version of an inode.
 #[derive(Debug)]
@@ -47,9 +53,45 @@ impl Inode {
         Inode { id, epoch, record: RwLock::new(record), tally }
     }
 
+    /// Whether the base has it too, or had it.
+    pub(crate) fn is_of_base(&self) -> bool {
+        self.read_shared().is_of_base()
+    }
+
     /// Who counts it.
     pub(crate) fn ledger(&self) -> Ledger {
         self.tally.ledger()
+    }
+
+    /// What the base says of an inode now. It belongs to no tree, and is never changed.
+    pub(crate) fn of_base(id: InodeId, record: Record) -> Inode {
+        Inode::new(id, FROM_BASE, record)
+    }
+
+    /// What a tree holds of this inode of the base when it does not show it any more.
+    pub(crate) fn gone(&self) -> Inode {
+        let nothing = Record::new(self.ledger(), FileKind::File, Content::None, Time(0));
+        let mut record = Record { links: 0, ..nothing };
+        record.set_origin(self.read_shared().origin());
+        Inode::new(self.id, GONE, record)
+    }
+
+    /// Whether it is no more than what the base says.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.epoch == FROM_BASE
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.epoch == GONE
+    }
+
+    /// The version of an inode of the base that a tree takes over, with the content as it is now.
+    pub(crate) fn take_up(&self, epoch: u64) -> Inode {
+        let mut record = self.read_shared().clone();
+        if let Content::File(stream) = &mut record.content {
+            stream.record_source();
+        }
+        Inode::new(self.id, epoch, record)
     }
 
     pub(crate) fn read(&self) -> Reading<'_> {
@@ -66,7 +108,8 @@ impl Inode {
     }
 
     pub(crate) fn attr(&self) -> Attr {
-        self.read().attr(self.id)
+        let attr = self.read().attr(self.id);
+        if self.is_untouched() { Attr { base: BaseState::Shows, ..attr } } else { attr }
     }
 
     /// A version of the same inode for another epoch; shares content with this one.
@@ -227,6 +270,7 @@ impl Record {
             gid: self.gid,
             links: self.visible_links(),
             flags: self.flags,
+            base: if self.is_of_base() { BaseState::CopiedUp } else { BaseState::None },
             device: if let Content::Device(number) = self.content { number } else { 0 },
             size: self.size(),
             allocated: self.allocated(),
@@ -248,11 +292,23 @@ impl Record {
         }
     }
 
+    /// Whether the base has it too, or had it.
+    pub(crate) fn is_of_base(&self) -> bool {
+        self.origin().is_some()
+    }
+
+    /// What the base said when it was copied up, or just now; of what the base does not have nothing.
+    pub(crate) fn origin(&self) -> Option<BaseIdentity> {
+        self.extra.as_ref().and_then(|extra| extra.origin)
+    }
+
+    pub(crate) fn set_origin(&mut self, origin: Option<BaseIdentity>) {
+        self.change_extra(|extra| extra.origin = origin);
+    }
+
     fn visible_links(&self) -> u32 {
         match &self.content {
-            Content::Directory(dir) if self.links > 0 => {
-                2_u32.saturating_add(u32::try_from(dir.subdirectories()).unwrap_or(u32::MAX))
-            }
+            Content::Directory(dir) if self.links > 0 => dir.links(),
             _ => self.links,
         }
     }
@@ -260,7 +316,7 @@ impl Record {
     pub(crate) fn size(&self) -> u64 {
         match &self.content {
             Content::File(stream) => stream.size(),
-            Content::Directory(dir) => dir.len(),
+            Content::Directory(dir) => dir.size(),
             Content::Symlink(target) => target.len() as u64,
             Content::Device(_) | Content::None => 0,
         }
@@ -278,6 +334,12 @@ impl Record {
     /// Bytes of storage of all its streams.
     pub(crate) fn allocated(&self) -> u64 {
         let content = if let Content::File(stream) = &self.content { stream.allocated() } else { 0 };
+        content + self.streams().map_or(0, Streams::allocated)
+    }
+
+    /// Bytes of all its streams that are stored here: without those of the base.
+    pub(crate) fn stored(&self) -> u64 {
+        let content = if let Content::File(stream) = &self.content { stream.stored() } else { 0 };
         content + self.streams().map_or(0, Streams::allocated)
     }
 

@@ -15,11 +15,19 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
+use super::directory::DISCRIMINATOR_BITS;
 use crate::error::Result;
 use crate::limits;
 
 /// Bits of a name's hash.
 pub(crate) const HASH_BITS: u32 = 56;
+/// Set in the keys of entries that the base has.
+const BASE_KEY: u64 = 1 << (DISCRIMINATOR_BITS - 1);
+
+/// Whether an entry of a directory over one of the base has its key from there.
+pub(crate) fn is_base_key(key: u64) -> bool {
+    key & BASE_KEY != 0
+}
 
 /// Which names there can be, and when two mean the same entry. Fixed when the volume is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -131,6 +139,15 @@ impl NameRules {
         let mut hasher = SipHasher13::new_with_keys(self.hash_key.0, self.hash_key.1);
         self.policy.fold().hash(&mut hasher, name);
         self.reduce(hasher.finish())
+    }
+
+    /// The key of an entry of the base. Made of more bits than [`NameRules::hash`], as nobody keeps two of them apart; it is never
+    /// one that a directory gives to a name that the base does not have.
+    pub(crate) fn base_key(&self, name: &[u8]) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.hash_key.0, self.hash_key.1);
+        self.policy.fold().hash(&mut hasher, name);
+        let hash = hasher.finish();
+        self.reduce(hash) << DISCRIMINATOR_BITS | BASE_KEY | (hash & (BASE_KEY - 1))
     }
 
     /// Whether the two are one name.

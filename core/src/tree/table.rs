@@ -42,6 +42,7 @@ fn id_at(shard: usize, key: u64) -> InodeId {
 #[derive(Debug, Clone)]
 pub(crate) struct FrozenTable {
     shards: [Shard; SHARDS],
+    ledger: Ledger,
     /// Bytes of content of all its files, once somebody has asked.
     pub(crate) content_bytes: OnceLock<u64>,
 }
@@ -49,19 +50,25 @@ pub(crate) struct FrozenTable {
 impl FrozenTable {
     pub(crate) fn with_root(root: Inode) -> FrozenTable {
         let mut shards: [Shard; SHARDS] = std::array::from_fn(|_| Radix::new());
+        let ledger = root.ledger();
         let (shard, key) = place(root.id);
         shards[shard].insert(key, Arc::new(root));
-        FrozenTable { shards, content_bytes: OnceLock::new() }
+        FrozenTable::of(shards, ledger)
     }
 
+    fn of(shards: [Shard; SHARDS], ledger: Ledger) -> FrozenTable {
+        FrozenTable { shards, ledger, content_bytes: OnceLock::new() }
+    }
+
+    /// A table without inodes: over a base, a tree that shows nothing else.
+    pub(crate) fn empty(ledger: Ledger) -> FrozenTable {
+        FrozenTable::of(std::array::from_fn(|_| Radix::new()), ledger)
+    }
+
+    /// The version of an inode that it holds, or what says that it does not show one of the base.
     pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
         let (shard, key) = place(id);
         self.shards[shard].get(key).cloned()
-    }
-
-    /// A table of nothing, which no tree is.
-    pub(crate) fn empty() -> FrozenTable {
-        FrozenTable { shards: std::array::from_fn(|_| Radix::new()), content_bytes: OnceLock::new() }
     }
 
     /// Looks at the nodes that were not looked at before.
@@ -73,7 +80,7 @@ impl FrozenTable {
 
     /// Who counts it.
     pub(crate) fn ledger(&self) -> Ledger {
-        self.get(InodeId::ROOT).expect("invariant: every tree has a root").ledger()
+        self.ledger
     }
 
     /// Number of inodes.
@@ -176,11 +183,12 @@ pub(crate) struct Difference {
 #[derive(Debug)]
 pub(crate) struct LiveTable {
     shards: [RwLock<Shard>; SHARDS],
+    ledger: Ledger,
 }
 
 impl LiveTable {
     pub(crate) fn thaw(frozen: &FrozenTable) -> LiveTable {
-        LiveTable { shards: std::array::from_fn(|i| RwLock::new(frozen.shards[i].clone())) }
+        LiveTable { shards: std::array::from_fn(|i| RwLock::new(frozen.shards[i].clone())), ledger: frozen.ledger }
     }
 
     fn read(&self, shard: usize) -> Ordered<RwLockReadGuard<'_, Shard>> {
@@ -193,7 +201,7 @@ impl LiveTable {
 
     /// The table as it is. The caller makes sure that nobody changes it meanwhile.
     pub(crate) fn freeze(&self) -> FrozenTable {
-        FrozenTable { shards: std::array::from_fn(|i| self.read(i).clone()), content_bytes: OnceLock::new() }
+        FrozenTable::of(std::array::from_fn(|i| self.read(i).clone()), self.ledger)
     }
 
     /// Number of inodes.
@@ -211,9 +219,25 @@ impl LiveTable {
         self.write(shard).insert(key, inode);
     }
 
+    /// Unless it has the inode already.
+    pub(crate) fn insert_new(&self, inode: Arc<Inode>) {
+        let (shard, key) = place(inode.id);
+        let mut table = self.write(shard);
+        if table.get(key).is_none() {
+            table.insert(key, inode);
+        }
+    }
+
+    /// Removes an inode. Of one that the base has too it remembers that it is gone.
     pub(crate) fn remove(&self, id: InodeId) -> Option<Arc<Inode>> {
+        // Without the table's lock: nobody may be waited for under it. Whether the base has an inode never changes.
+        let gone = self.get(id).filter(|inode| inode.is_of_base()).map(|inode| Arc::new(inode.gone()));
         let (shard, key) = place(id);
-        self.write(shard).remove(key)
+        let mut table = self.write(shard);
+        match gone {
+            Some(gone) => table.insert(key, gone),
+            None => table.remove(key),
+        }
     }
 
     /// The version of the inode that belongs to `epoch`, copied up from a shared one if need be.
@@ -226,6 +250,9 @@ impl LiveTable {
         }
         let mut table = self.write(shard);
         let slot = table.get_mut(key)?;
+        if slot.is_gone() {
+            return None;
+        }
         if slot.epoch != epoch {
             *slot = Arc::new(slot.copy_for(epoch));
         }

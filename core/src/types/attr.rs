@@ -47,6 +47,21 @@ impl Time {
     }
 }
 
+/// What an inode has to do with the volume's base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u32)]
+pub enum BaseState {
+    /// The base does not have it.
+    #[default]
+    None = 0,
+    /// It is what the base has now, unchanged: it changes when the base does.
+    Shows = 1,
+    /// It was the base's, and has been copied up.
+    CopiedUp = 2,
+    /// The base has it, and the tree does not show it any more.
+    Removed = 3,
+}
+
 /// The attributes of an inode, all read at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attr {
@@ -64,6 +79,8 @@ pub struct Attr {
     pub links: u32,
     /// Flags: [`crate::flags`].
     pub flags: u32,
+    /// What it has to do with the base; never [`BaseState::Removed`].
+    pub base: BaseState,
     /// Device number of a device node, as the host encodes it; else 0.
     pub device: u64,
     /// Bytes of content; length of a symlink's target; number of entries of a directory.

@@ -41,6 +41,8 @@ impl Volume {
         let mut walk = Walk {
             rules: &self.context.names,
             still,
+            ledger: self.context.store.ledger(),
+            over_base: self.context.base.is_some(),
             next_epoch: self.context.next_epoch(),
             epochs: BTreeSet::new(),
             visited: Visited::default(),

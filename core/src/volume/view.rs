@@ -640,10 +640,8 @@ impl View {
 
     /// As [`View::locking`], for a node that must be there: locks on what is gone would never go.
     fn locking_known<R>(&self, node: NodeId, with: impl FnOnce(&crate::history::head::Head) -> Result<R>) -> Result<R> {
-        self.locking(node, |head| {
-            head.get(node.inode()).ok_or(Error::Stale)?;
-            with(head)
-        })
+        self.with(node, |at| if at.exists(node.inode()) { Ok(()) } else { Err(Error::Stale) })?;
+        self.locking(node, |head| with(head))
     }
 
     /// A lock of somebody else that stands in the way of `lock`, if there is one (F_GETLK).

@@ -7,6 +7,7 @@ mod support;
 
 mod acl;
 mod attributes;
+mod base;
 mod branches;
 mod case_insensitive;
 mod content;

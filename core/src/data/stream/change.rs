@@ -9,7 +9,7 @@ use std::sync::Arc;
 use triomphe::Arc as Shared;
 
 use super::small::Small;
-use super::{Body, CHUNK, SMALL_BYTES, Stream, pieces};
+use super::{Body, CHUNK, SMALL_BYTES, Stream, over, pieces};
 use crate::data::chunk::{CHUNK_BYTES, Chunk, ChunkStore};
 use crate::error::{Error, Result};
 use crate::limits::FILE_BYTES;
@@ -27,7 +27,9 @@ impl Stream {
         }
         let room = FILE_BYTES - offset;
         let bytes = &bytes[..usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()))];
-        let done = if self.write_small(store, offset, bytes)? {
+        let done = if let Body::Over(over) = &mut self.body {
+            Shared::make_mut(over).write(store, offset, bytes)?
+        } else if self.write_small(store, offset, bytes)? {
             bytes.len()
         } else {
             self.write_chunks(store, offset, bytes)?
@@ -55,7 +57,9 @@ impl Stream {
     pub(crate) fn allocate(&mut self, store: &Arc<ChunkStore>, offset: u64, len: u64, keep_size: bool) -> Result<()> {
         let end = end_of(offset, len)?;
         let small = end <= SMALL_BYTES as u64 && self.grow_small(store, end as usize, true)?;
-        if !small {
+        if let Body::Over(_) = &self.body {
+            over::change(&mut self.body, |over| over.allocate(store, offset, len))?;
+        } else if !small {
             self.add_chunks(store, offset, len)?;
         }
         if !keep_size {
@@ -84,6 +88,7 @@ impl Stream {
                 punch_chunks(chunks, store, offset, end)?;
                 self.settle();
             }
+            Body::Over(_) => over::change(&mut self.body, |over| over.punch(store, offset, end))?,
         }
         Ok(())
     }
@@ -92,9 +97,16 @@ impl Stream {
     /// range unless `keep_size`.
     pub(crate) fn zero(&mut self, store: &Arc<ChunkStore>, offset: u64, len: u64, keep_size: bool) -> Result<()> {
         let end = end_of(offset, len)?;
-        self.allocate(store, offset, len, true)?;
+        if let Body::Over(_) = &self.body {
+            over::change(&mut self.body, |over| {
+                over.punch(store, offset, end)?;
+                over.allocate(store, offset, len)
+            })?;
+        } else {
+            self.allocate(store, offset, len, true)?;
+        }
         match &mut self.body {
-            Body::Hole => {}
+            Body::Hole | Body::Over(_) => {}
             Body::Small(small) => zero_small(small, store, offset, end)?,
             Body::Chunks(chunks) => zero_chunks(chunks, store, offset, end)?,
         }
@@ -126,7 +138,7 @@ impl Stream {
                 Some(own) => own.write(offset as usize, bytes).map(|()| true),
                 None => Ok(false),
             },
-            Body::Hole | Body::Chunks(_) => Ok(false),
+            Body::Hole | Body::Chunks(_) | Body::Over(_) => Ok(false),
         }
     }
 
@@ -134,7 +146,7 @@ impl Stream {
     fn grow_small(&mut self, store: &Arc<ChunkStore>, len: usize, exact: bool) -> Result<bool> {
         let mut held = Vec::new();
         match &mut self.body {
-            Body::Chunks(_) => return Ok(false),
+            Body::Chunks(_) | Body::Over(_) => return Ok(false),
             Body::Hole => {}
             Body::Small(small) => {
                 if let Some(own) = Shared::get_mut(small)
@@ -173,11 +185,11 @@ impl Stream {
         Ok(bytes.len() - rest.len())
     }
 
-    /// The chunks, after moving whatever there is into chunks.
+    /// The chunks, after moving whatever there is into chunks. What is stored in them lies over the base, if there is one.
     pub(super) fn chunks(&mut self, store: &Arc<ChunkStore>) -> Result<&mut Radix<Chunk>> {
         let mut moved = Radix::new();
         match &self.body {
-            Body::Chunks(_) => {}
+            Body::Chunks(_) | Body::Over(_) => {}
             Body::Hole => self.body = Body::Chunks(moved),
             Body::Small(small) => {
                 let mut chunk = Chunk::allocate(store, 0..small.len())?;
@@ -190,6 +202,7 @@ impl Stream {
         }
         match &mut self.body {
             Body::Chunks(chunks) => Ok(chunks),
+            Body::Over(over) => Ok(&mut Shared::make_mut(over).chunks),
             Body::Hole | Body::Small(_) => unreachable!("just moved into chunks"),
         }
     }
@@ -208,6 +221,8 @@ impl Stream {
                 chunks.retain_below(size.div_ceil(CHUNK));
                 self.settle();
             }
+            Body::Over(_) if size == self.size => {}
+            Body::Over(over) => Shared::make_mut(over).cut(store, size)?,
         }
         Ok(())
     }
@@ -239,7 +254,7 @@ impl Stream {
 }
 
 /// Where `len` bytes from `offset` on end, if a file can be that large.
-fn end_of(offset: u64, len: u64) -> Result<u64> {
+pub(super) fn end_of(offset: u64, len: u64) -> Result<u64> {
     let end = offset.checked_add(len).filter(|&end| end <= FILE_BYTES);
     end.ok_or(Error::FileTooLarge)
 }
@@ -250,7 +265,7 @@ fn small_capacity(old: usize, needed: usize, exact: bool) -> usize {
     needed.max(old).max(step).min(SMALL_BYTES)
 }
 
-fn write_piece(
+pub(super) fn write_piece(
     chunks: &mut Radix<Chunk>,
     store: &ChunkStore,
     index: u64,

@@ -46,12 +46,22 @@ impl Stream {
                 chunks.check(what, visited, report, |_, chunk| census.count(chunk));
                 self.check_end(what, still, report);
             }
+            Body::Over(over) => {
+                let Holdings { chunks: census, visited, .. } = holdings;
+                over.check(what, self.size, report);
+                over.chunks.check(what, visited, report, |_, chunk| census.count(chunk));
+                self.check_end(what, still, report);
+            }
         }
     }
 
     /// What lies past the size is zero. On a volume in use only the chunk at the end is looked at, and if it is in memory.
     fn check_end(&self, what: &str, still: bool, report: &mut CheckReport) {
-        let Body::Chunks(chunks) = &self.body else { return };
+        let chunks = match &self.body {
+            Body::Chunks(chunks) => chunks,
+            Body::Over(over) => &over.chunks,
+            Body::Hole | Body::Small(_) => return,
+        };
         let past = chunks.iter_from(self.size / CHUNK).take(if still { usize::MAX } else { 1 });
         for (index, chunk) in past.filter(|(_, chunk)| still || chunk.is_resident()) {
             let start = self.size.saturating_sub(index * CHUNK).min(CHUNK) as usize;

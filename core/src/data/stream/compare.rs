@@ -9,6 +9,9 @@ use super::{Body, Stream};
 use crate::data::chunk::Chunk;
 use crate::error::Result;
 
+/// Read at a time of streams that are compared byte by byte.
+const COMPARED_BYTES: usize = 1 << 20;
+
 /// What one stream stores of a chunk's bytes.
 #[derive(Clone, Copy)]
 enum Stored<'a> {
@@ -40,6 +43,7 @@ impl Stream {
                 (Body::Hole, Body::Hole) => true,
                 (Body::Small(a), Body::Small(b)) => Arc::ptr_eq(a, b),
                 (Body::Chunks(a), Body::Chunks(b)) => a.same(b),
+                (Body::Over(a), Body::Over(b)) => Arc::ptr_eq(a, b) || a.same(b),
                 _ => false,
             }
     }
@@ -48,6 +52,9 @@ impl Stream {
     pub(crate) fn equal(&self, other: &Self) -> Result<bool> {
         if self.size != other.size {
             return Ok(false);
+        }
+        if self.is_over_base() || other.is_over_base() {
+            return self.equal_over(other);
         }
         let answer = self.unshared(other, &mut |_, a, b| match equal_bytes(a, b) {
             Ok(true) => ControlFlow::Continue(()),
@@ -59,6 +66,27 @@ impl Stream {
             ControlFlow::Break(Ok(())) => Ok(false),
             ControlFlow::Break(Err(error)) => Err(error),
         }
+    }
+
+    /// Where one of them lies over the base: what both store or the base has for both need not be read.
+    fn equal_over(&self, other: &Self) -> Result<bool> {
+        if let (Body::Over(a), Body::Over(b)) = (&self.body, &other.body)
+            && let Some(equal) = a.equal(b, self.size)?
+        {
+            return Ok(equal);
+        }
+        let mut pieces = [vec![0; COMPARED_BYTES], vec![0; COMPARED_BYTES]];
+        let mut at = 0;
+        while at < self.size {
+            let [a, b] = &mut pieces;
+            let length = self.read(at, a)?;
+            other.read(at, b)?;
+            if a[..length] != b[..length] {
+                return Ok(false);
+            }
+            at += length as u64;
+        }
+        Ok(true)
     }
 
     /// Visits the chunks of which both store something, but not the same.
@@ -88,7 +116,7 @@ impl Stream {
 fn short(body: &Body, index: u64) -> Stored<'_> {
     match body {
         Body::Small(small) if index == 0 => Stored::Small(small),
-        Body::Small(_) | Body::Hole | Body::Chunks(_) => Stored::Hole,
+        Body::Small(_) | Body::Hole | Body::Chunks(_) | Body::Over(_) => Stored::Hole,
     }
 }
 

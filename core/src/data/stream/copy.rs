@@ -68,8 +68,10 @@ impl Stream {
 
     /// Shares the chunk that `step` begins with, if all of it is copied, or all up to the end of both streams.
     fn share_chunk(&mut self, store: &Arc<ChunkStore>, source: &Stream, step: Step) -> Result<Option<u64>> {
-        let Body::Chunks(chunks) = &source.body else {
-            return Ok(None);
+        let chunks = match &source.body {
+            Body::Chunks(chunks) => chunks,
+            Body::Over(over) => &over.chunks,
+            Body::Hole | Body::Small(_) => return Ok(None),
         };
         let aligned = step.from.is_multiple_of(CHUNK) && step.to.is_multiple_of(CHUNK);
         let to_the_end = step.from + step.len == source.size && step.to + step.len >= self.size;

@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::over::Over;
 use super::{Body, CHUNK, Stream, ahead, pieces};
 use crate::data::chunk::{CHUNK_BYTES, ChunkBytes, ChunkPin};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits::PIN_BYTES;
 
 /// What holes lend.
@@ -29,6 +30,8 @@ enum Lent {
     Zeros,
     Copied(Arc<[u8]>),
     Chunk(ChunkPin),
+    /// Read from the base for this pin.
+    Read(Arc<[u8]>),
 }
 
 impl Pin {
@@ -57,6 +60,32 @@ impl Pin {
     }
 }
 
+impl Over {
+    /// Chunks are lent, the rest is read into a buffer of the pin's own, as long runs as there are.
+    fn pin(&self, offset: u64, len: usize, pin: &mut Pin) -> Result<()> {
+        let (mut at, end) = (offset, offset + len as u64);
+        while at < end {
+            let length = self.run(at, (end - at) as usize);
+            let start = (at % CHUNK) as usize;
+            match self.chunks.get(at / CHUNK) {
+                Some(chunk) => pin.push(Lent::Chunk(chunk.pin()?), start..start + length),
+                None if self.is_base(at / CHUNK) => pin.push(Lent::Read(self.read_whole(at, length)?), 0..length),
+                None => pin.push(Lent::Zeros, start..start + length),
+            }
+            at += length as u64;
+        }
+        Ok(())
+    }
+
+    fn read_whole(&self, at: u64, length: usize) -> Result<Arc<[u8]>> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).map_err(|_| Error::NoSpace)?;
+        bytes.resize(length, 0);
+        self.read(at, &mut bytes)?;
+        Ok(Arc::from(bytes))
+    }
+}
+
 impl Part {
     fn bytes(&self) -> &[u8] {
         let within = self.within.clone();
@@ -64,6 +93,7 @@ impl Part {
             Lent::Zeros => &ZEROS[within],
             Lent::Copied(bytes) => &bytes[within],
             Lent::Chunk(chunk) => &chunk[within],
+            Lent::Read(bytes) => &bytes[within],
         }
     }
 }
@@ -74,6 +104,10 @@ impl Stream {
     pub(crate) fn pin(&self, offset: u64, len: usize) -> Result<Pin> {
         let len = self.clip(offset, len).min(PIN_BYTES);
         let mut pin = Pin::default();
+        if let Body::Over(over) = &self.body {
+            over.pin(offset, len, &mut pin)?;
+            return Ok(pin);
+        }
         let end = (offset + len as u64).div_ceil(CHUNK);
         for (index, within) in pieces(offset, len as u64) {
             match &self.body {
@@ -95,7 +129,7 @@ impl Stream {
                     }
                     None => pin.push(Lent::Zeros, within),
                 },
-                Body::Hole | Body::Small(_) => pin.push(Lent::Zeros, within),
+                Body::Hole | Body::Small(_) | Body::Over(_) => pin.push(Lent::Zeros, within),
             }
         }
         debug_assert!(pin.parts.len() as u64 <= len as u64 / CHUNK + 3);

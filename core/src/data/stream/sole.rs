@@ -28,6 +28,10 @@ impl Stream {
             Body::Chunks(chunks) => {
                 chunks.sole_from(reckoning, start, LEAVES, |reckoning, chunk| chunk.count_sole(reckoning))
             }
+            Body::Over(over) if start == 0 && !reckoning.lets_go(Arc::as_ptr(over), Arc::strong_count(over)) => None,
+            Body::Over(over) => {
+                over.chunks.sole_from(reckoning, start, LEAVES, |reckoning, chunk| chunk.count_sole(reckoning))
+            }
         }
     }
 }

@@ -47,6 +47,7 @@ fn assert_empties(store: &ChunkStore) {
 fn chunks_of(stream: &Stream) -> u64 {
     match &stream.body {
         Body::Chunks(chunks) => chunks.len(),
+        Body::Over(over) => over.chunks.len(),
         Body::Hole | Body::Small(_) => 0,
     }
 }

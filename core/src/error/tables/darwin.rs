@@ -33,7 +33,7 @@ impl ResultCode {
             ResultCode::Deadlock => EDEADLK,
             ResultCode::Cancelled => EINTR,
             ResultCode::BadHandle => EBADF,
-            ResultCode::Stale => ESTALE,
+            ResultCode::Stale | ResultCode::BaseChanged => ESTALE,
             ResultCode::Busy | ResultCode::SharingViolation => EBUSY,
             ResultCode::Limit => ENOSPC,
             ResultCode::BadStructure => EINVAL,
@@ -50,7 +50,7 @@ impl ResultCode {
             ResultCode::NotAReparsePoint | ResultCode::BadReparseTag | ResultCode::ReparseTagMismatch => EINVAL,
             ResultCode::BadReparse | ResultCode::ReparseConflict => EINVAL,
             // An FSKit host says FSError.invalidDirectoryCookie instead.
-            ResultCode::BadCookie => EINVAL,
+            ResultCode::BadCookie | ResultCode::BadBase => EINVAL,
         }
     }
 }

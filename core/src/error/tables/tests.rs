@@ -60,6 +60,8 @@ const GOLDEN: &[(u32, &str)] = &[
     (55, "ReparseConflict"),
     (56, "BadCookie"),
     (57, "Deleted"),
+    (58, "BaseChanged"),
+    (59, "BadBase"),
 ];
 
 #[test]

@@ -34,7 +34,7 @@ impl ResultCode {
             ResultCode::Deadlock => ERROR_POSSIBLE_DEADLOCK,
             ResultCode::Cancelled => ERROR_OPERATION_ABORTED,
             ResultCode::BadHandle => ERROR_INVALID_HANDLE,
-            ResultCode::Stale => ERROR_FILE_INVALID,
+            ResultCode::Stale | ResultCode::BaseChanged => ERROR_FILE_INVALID,
             ResultCode::BadRefName | ResultCode::BadName => ERROR_INVALID_NAME,
             ResultCode::Busy => ERROR_BUSY,
             ResultCode::Limit => ERROR_NO_SYSTEM_RESOURCES,
@@ -43,7 +43,7 @@ impl ResultCode {
             ResultCode::Internal => ERROR_INTERNAL_ERROR,
             ResultCode::NullPointer => ERROR_INVALID_PARAMETER,
             ResultCode::BadUtf8 => ERROR_NO_UNICODE_TRANSLATION,
-            ResultCode::PathNotFound => ERROR_PATH_NOT_FOUND,
+            ResultCode::PathNotFound | ResultCode::BadBase => ERROR_PATH_NOT_FOUND,
             ResultCode::SharingViolation => ERROR_SHARING_VIOLATION,
             // ERROR_DELETE_PENDING exists, but is not what programs are told.
             ResultCode::DeletePending | ResultCode::CannotDelete | ResultCode::Deleted => ERROR_ACCESS_DENIED,

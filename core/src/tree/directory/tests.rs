@@ -54,8 +54,8 @@ fn listing(directory: &Directory) -> Vec<Owned> {
 }
 
 #[test]
-fn a_directory_takes_32_bytes_of_its_record_and_no_heap_while_empty() {
-    assert_eq!(size_of::<Directory>(), 32);
+fn a_directory_takes_40_bytes_of_its_record_and_no_heap_while_empty() {
+    assert_eq!(size_of::<Directory>(), 40);
     assert_eq!(Directory::new(Ledger::of_tests()).heap_bytes(), 0);
     assert_eq!(Directory::new(Ledger::of_tests()).node_count(), 0);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::BaseIdentity;
 use crate::ledger::Footprint;
 use crate::operations::acl::Acl;
 use crate::operations::windows::extended_attributes::Attributes;
@@ -20,6 +21,8 @@ pub(crate) struct Extra {
     pub(crate) default_acl: Option<Arc<Acl>>,
     /// Stays when the last one went: their ids are not given again.
     pub(crate) streams: Option<Arc<Streams>>,
+    /// What the base said of it; see [`Record::origin`](super::Record::origin).
+    pub(crate) origin: Option<BaseIdentity>,
     pub(crate) foreign: Option<Arc<Foreign>>,
 }
 
@@ -46,7 +49,7 @@ pub(crate) struct Foreign {
 
 impl Footprint for Extra {
     fn heap_bytes(&self) -> usize {
-        let Extra { xattrs, acl, default_acl, streams, foreign } = self;
+        let Extra { xattrs, acl, default_acl, streams, foreign, origin: _ } = self;
         let acls = acl.heap_bytes() + default_acl.heap_bytes();
         xattrs.heap_bytes() + acls + streams.heap_bytes() + foreign.heap_bytes()
     }
@@ -61,12 +64,13 @@ impl Footprint for Foreign {
 }
 
 impl Extra {
-    pub(in crate::tree) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.xattrs.is_empty()
             && self.acl.is_none()
             && self.default_acl.is_none()
             && self.streams.is_none()
             && self.foreign.is_none()
+            && self.origin.is_none()
     }
 
     /// The named streams, to be changed.

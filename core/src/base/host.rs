@@ -1,0 +1,232 @@
+//! A directory of the host as a base. Linux: every call is relative to a descriptor ([`calls`]), so nothing outside of the
+//! directory is ever reached, and what is mounted over it later, a volume of ours on it included, is not seen.
+//!
+//! One descriptor for the root, a bounded number for the rest ([`descriptors`]). Which number each inode has, and where it
+//! was seen: [`nodes`]. Nothing of the host is remembered otherwise: each question is asked when it is put.
+
+mod calls;
+mod descriptors;
+mod nodes;
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use calls::{Manner, of};
+use descriptors::Descriptors;
+pub(crate) use nodes::NewId;
+use nodes::{Nodes, Seen};
+
+use super::{Base, BaseIdentity, Listed, Place, Sought, Status, Xattr};
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::types::{FileKind, InodeId};
+
+pub(crate) struct HostDirectory {
+    root: Arc<OwnedFd>,
+    manner: Manner,
+    nodes: Nodes,
+    directories: Descriptors,
+    files: Descriptors,
+}
+
+impl HostDirectory {
+    /// Opens a directory; its root is [`InodeId::ROOT`]. Nothing below it is looked at yet.
+    pub(crate) fn open(path: &Path, cross_mounts: bool, new_id: NewId) -> Result<HostDirectory> {
+        let root = Arc::new(calls::open_root(path)?);
+        let device = calls::status_of_open(of(&root))?.identity.device;
+        let manner = Manner {
+            cross_mounts,
+            device,
+            remote: calls::is_remote(of(&root)),
+            openat2: calls::has_openat2(of(&root)),
+        };
+        let most = descriptors_allowed();
+        Ok(HostDirectory {
+            root,
+            manner,
+            nodes: Nodes::new(device, new_id),
+            directories: Descriptors::new(most),
+            files: Descriptors::new(most),
+        })
+    }
+
+    /// The descriptor of a directory, to find entries from. `None`: it is not where it was, or shows nothing.
+    fn directory(&self, id: InodeId) -> Result<Option<Arc<OwnedFd>>> {
+        // Upwards to one that is open, then down again.
+        let mut way = Vec::new();
+        let mut next = id;
+        let mut here = loop {
+            if next == InodeId::ROOT {
+                break self.root.clone();
+            }
+            if let Some(open) = self.directories.get(next) {
+                break open;
+            }
+            let Some(place) = self.nodes.place(next) else { return Ok(None) };
+            way.push((next, place.name));
+            next = place.parent;
+            if way.len() > limits::BASE_DEPTH {
+                return Err(Error::Limit("depth of directories in the base"));
+            }
+        };
+        for (id, name) in way.into_iter().rev() {
+            let Some(opened) = self.open_directory(&here, id, &name)? else { return Ok(None) };
+            here = opened;
+        }
+        Ok(Some(here))
+    }
+
+    fn open_directory(&self, above: &Arc<OwnedFd>, id: InodeId, name: &[u8]) -> Result<Option<Arc<OwnedFd>>> {
+        let opened = match self.manner.open_directory(of(above), name) {
+            Err(Error::Io(_)) if self.is_covered(above, name)? => return Ok(None),
+            answer => answer?,
+        };
+        let Some(opened) = opened.map(Arc::new) else { return Ok(None) };
+        let BaseIdentity { device, inode, .. } = calls::status_of_open(of(&opened))?.identity;
+        if self.nodes.host_number(id) != Some((device, inode)) || !self.is_shown(device) {
+            return Ok(None);
+        }
+        self.directories.keep(id, opened.clone());
+        Ok(Some(opened))
+    }
+
+    fn is_shown(&self, device: u64) -> bool {
+        self.manner.cross_mounts || device == self.manner.device
+    }
+
+    fn is_covered(&self, above: &Arc<OwnedFd>, name: &[u8]) -> Result<bool> {
+        Ok(self.manner.status(of(above), name)?.is_some_and(|status| status.covered))
+    }
+
+    /// The first of the inode's places where it still is.
+    fn find(&self, id: InodeId) -> Result<Option<(Arc<OwnedFd>, Place, Status)>> {
+        let places = if self.nodes.has_many_places(id) {
+            self.nodes.places(id)
+        } else {
+            self.nodes.place(id).into_iter().collect()
+        };
+        for place in places {
+            let Some(directory) = self.directory(place.parent)? else { continue };
+            if let Some(status) = self.manner.status(of(&directory), &place.name)?
+                && self.nodes.is(id, &status.identity, status.kind)
+            {
+                return Ok(Some((directory, place, status)));
+            }
+        }
+        self.directories.forget(id);
+        Ok(None)
+    }
+
+    /// A descriptor to read a file by.
+    fn file(&self, id: InodeId) -> Result<Option<Arc<OwnedFd>>> {
+        if let Some(open) = self.files.get(id) {
+            return Ok(Some(open));
+        }
+        let Some((directory, place, status)) = self.find(id)? else { return Ok(None) };
+        if status.kind != FileKind::File || status.covered {
+            return Ok(None);
+        }
+        let Some(opened) = self.manner.open_file(of(&directory), &place.name)?.map(Arc::new) else { return Ok(None) };
+        let found = calls::status_of_open(of(&opened))?;
+        if !found.identity.is_same_thing(&status.identity) || found.kind != FileKind::File {
+            return Ok(None);
+        }
+        self.files.keep(id, opened.clone());
+        Ok(Some(opened))
+    }
+}
+
+impl Base for HostDirectory {
+    fn look(&self, directory: InodeId, name: &[u8]) -> Result<Option<(InodeId, Status)>> {
+        let Some(above) = self.directory(directory)? else { return Ok(None) };
+        let Some(status) = self.manner.status(of(&above), name)? else { return Ok(None) };
+        let (identity, kind, links) = (&status.identity, status.kind, status.links);
+        let id = self.nodes.note(&Seen { identity, kind, links, parent: directory, name })?;
+        Ok(Some((id, status)))
+    }
+
+    fn knows(&self, id: InodeId) -> bool {
+        self.nodes.knows(id)
+    }
+
+    fn status(&self, id: InodeId) -> Result<Option<Status>> {
+        if id == InodeId::ROOT {
+            return calls::status_of_open(of(&self.root)).map(Some);
+        }
+        Ok(self.find(id)?.map(|(_, _, status)| status))
+    }
+
+    fn places(&self, id: InodeId) -> Vec<Place> {
+        self.nodes.places(id)
+    }
+
+    fn keep_place(&self, id: InodeId) {
+        self.nodes.keep_place(id);
+    }
+
+    fn list(&self, directory: InodeId, each: &mut dyn FnMut(Listed<'_>)) -> Result<()> {
+        let Some(open) = self.directory(directory)? else { return Ok(()) };
+        let device = match directory {
+            InodeId::ROOT => self.manner.device,
+            _ => self.nodes.host_number(directory).map_or(self.manner.device, |(device, _)| device),
+        };
+        calls::list(&open, &mut |name, inode, kind| {
+            let listed = match (self.nodes.number(device, inode), kind) {
+                (Some(id), Some(kind)) => Some((id, kind)),
+                _ => self.look(directory, name)?.map(|(id, status)| (id, status.kind)),
+            };
+            if let Some((id, kind)) = listed {
+                each(Listed { name, id, kind });
+            }
+            Ok(())
+        })
+    }
+
+    fn read_link(&self, id: InodeId) -> Result<Option<Arc<[u8]>>> {
+        match self.find(id)? {
+            Some((directory, place, status)) if !status.covered => calls::read_link(of(&directory), &place.name),
+            _ => Ok(None),
+        }
+    }
+
+    fn xattrs(&self, id: InodeId) -> Result<Vec<Xattr>> {
+        if id == InodeId::ROOT {
+            return calls::xattrs(of(&self.root), None);
+        }
+        match self.find(id)? {
+            Some((directory, place, status)) if !status.covered => calls::xattrs(of(&directory), Some(&place.name)),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn read(
+        &self,
+        id: InodeId,
+        offset: u64,
+        into: &mut [u8],
+        identify: bool,
+    ) -> Result<Option<(usize, Option<BaseIdentity>)>> {
+        let Some(file) = self.file(id)? else { return Ok(None) };
+        let count = calls::read(of(&file), offset, into)?;
+        let identity = if identify { Some(calls::status_of_open(of(&file))?.identity) } else { None };
+        Ok(Some((count, identity)))
+    }
+
+    fn seek(&self, id: InodeId, offset: u64, what: Sought) -> Result<Option<u64>> {
+        match self.file(id)? {
+            Some(file) => calls::seek(of(&file), offset, what),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Descriptors of each of two kinds: the limit, or less where a process may have few.
+fn descriptors_allowed() -> usize {
+    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let share = allowed.map_or(limits::BASE_DESCRIPTORS, |allowed| usize::try_from(allowed / 8).unwrap_or(usize::MAX));
+    share.min(limits::BASE_DESCRIPTORS)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! One of the two trees that are compared: its table, and the base beneath where the table holds nothing.
+
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::tree::directory::Directory;
+use crate::tree::inode::Inode;
+use crate::tree::table::FrozenTable;
+use crate::types::InodeId;
+
+/// An entry: its directory, and its key there.
+pub(super) type Name = (InodeId, u64);
+
+#[derive(Clone, Copy)]
+pub(super) struct Side<'a> {
+    pub(super) table: &'a FrozenTable,
+    pub(super) context: &'a Context,
+}
+
+impl Side<'_> {
+    /// The inode as the tree shows it.
+    pub(super) fn inode(&self, id: InodeId) -> Result<Option<Arc<Inode>>> {
+        match (self.table.get(id), &self.context.base) {
+            (Some(inode), _) => Ok(Some(inode).filter(|inode| !inode.is_gone())),
+            (None, Some(base)) => Ok(base.inode(id)?.map(Arc::new)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Whether the tree shows the inode, for all that is known without asking the base.
+    pub(super) fn has(&self, id: InodeId) -> bool {
+        match (self.table.get(id), &self.context.base) {
+            (Some(inode), _) => !inode.is_gone(),
+            (None, base) => base.as_ref().is_some_and(|base| base.knows(id)),
+        }
+    }
+
+    /// The first name of an inode; the only one of a directory.
+    pub(super) fn name_of(&self, id: InodeId) -> Option<Name> {
+        match (self.table.get(id), &self.context.base) {
+            (Some(inode), _) => inode.read_shared().names.first(),
+            (None, Some(base)) => base.places(id).first().map(|place| (place.parent, base.key(&place.name))),
+            (None, None) => None,
+        }
+    }
+
+    /// The bytes of an inode's name.
+    fn bytes_of(&self, id: InodeId, (parent, key): Name) -> Vec<u8> {
+        let own = self.table.get(parent).and_then(|directory| {
+            let record = directory.read_shared();
+            record.directory().ok().and_then(|directory| directory.by_key(key)).map(|entry| entry.name.to_vec())
+        });
+        own.or_else(|| self.name_in_base(id, (parent, key))).unwrap_or_default()
+    }
+
+    fn name_in_base(&self, id: InodeId, (parent, key): Name) -> Option<Vec<u8>> {
+        let base = self.context.base.as_ref()?;
+        let places = base.places(id);
+        let place = places.iter().find(|place| place.parent == parent && base.key(&place.name) == key)?;
+        Some(place.name.to_vec())
+    }
+
+    /// The path of an inode's name, without a leading slash.
+    pub(super) fn path_of(&self, id: InodeId, name: Name) -> Vec<u8> {
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        let mut next = Some((id, name));
+        while let Some((id, name)) = next {
+            parts.push(self.bytes_of(id, name));
+            next = self.name_of(name.0).map(|above| (name.0, above));
+        }
+        parts.reverse();
+        parts.join(&b'/')
+    }
+
+    /// Whether a name of a base inode is there, though its record need not say so.
+    pub(super) fn shows(&self, id: InodeId, name: Name) -> bool {
+        let Some(bytes) = self.name_in_base(id, name) else { return false };
+        let Some(directory) = self.table.get(name.0) else { return true };
+        let record = directory.read_shared();
+        let Ok(directory) = record.directory() else { return false };
+        match directory.get(&self.context.names, &bytes) {
+            Some(entry) => entry.inode == id,
+            None => directory.shows(&self.context.names, &bytes),
+        }
+    }
+
+    /// What a path without a leading slash leads to.
+    pub(super) fn find(&self, path: &[u8]) -> Result<Option<Arc<Inode>>> {
+        let mut inode = self.inode(InodeId::ROOT)?;
+        for name in path.split(|&byte| byte == b'/') {
+            let Some(next) = inode.as_deref().map(|above| self.entry(above, name)).transpose()?.flatten() else {
+                return Ok(None);
+            };
+            inode = self.inode(next)?;
+        }
+        Ok(inode)
+    }
+
+    fn entry(&self, above: &Inode, name: &[u8]) -> Result<Option<InodeId>> {
+        let record = above.read_shared();
+        let Ok(directory) = record.directory() else { return Ok(None) };
+        match directory.get(&self.context.names, name) {
+            Some(entry) => Ok(Some(entry.inode)),
+            None => self.entry_of_base(directory, name),
+        }
+    }
+
+    fn entry_of_base(&self, directory: &Directory, name: &[u8]) -> Result<Option<InodeId>> {
+        let (Some(base), Some(beneath)) = (&self.context.base, directory.beneath()) else { return Ok(None) };
+        if !directory.shows(&self.context.names, name) {
+            return Ok(None);
+        }
+        Ok(base.look(beneath.id, name)?.map(|(id, _)| id))
+    }
+}

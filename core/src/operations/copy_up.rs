@@ -1,0 +1,185 @@
+//! What a tree over a base does with what it has not changed: it finds it in the base, and copies it up before the first change.
+//!
+//! Copying up an inode makes its entry one of its directory's own, and so the directory's, up to the root: from then on no change of
+//! the base moves it or takes it away. It copies the record, never content nor entries; so it costs the depth of the path,
+//! once. All of it happens behind the gate, with one directory locked at a time.
+
+use std::sync::Arc;
+
+use crate::base::{Layer, Listing, Place};
+use crate::error::{Error, Result};
+use crate::operations::attachment::{Attachment, Change};
+use crate::operations::locked::Locked;
+use crate::operations::lookup::Found;
+use crate::tree::directory::{Directory, Entry};
+use crate::tree::inode::{Inode, Record};
+use crate::tree::name::is_base_key;
+use crate::types::InodeId;
+
+impl Attachment {
+    /// The entry that shows through from the base.
+    pub(super) fn entry_of_base(&self, directory: &Directory, name: &[u8]) -> Result<Option<Found>> {
+        let (Some(base), Some(beneath)) = (&self.context.base, directory.beneath()) else { return Ok(None) };
+        if !directory.shows(&self.context.names, name) {
+            return Ok(None);
+        }
+        let found = base.look(beneath.id, name)?.filter(|(id, _)| !self.tree.has_gone(*id));
+        Ok(found.map(|(id, kind)| Found { id, key: base.key(name), kind }))
+    }
+
+    /// Whether an inode of the base is not there any more, though its entry is: it has just gone, or cannot be read.
+    pub(super) fn is_lost(&self, id: InodeId) -> bool {
+        self.context.base.is_some() && !self.tree.decides(id)
+    }
+
+    /// The entries of a directory of the base.
+    pub(super) fn list_base(&self, id: InodeId, goes_on: bool) -> Result<Option<Arc<Listing>>> {
+        match &self.context.base {
+            Some(base) => base.list(id, goes_on, self.context.clock.now()),
+            None => Ok(None),
+        }
+    }
+
+    /// Those of a listing that show through.
+    pub(super) fn entries_of_base<'a>(
+        &'a self,
+        directory: &'a Directory,
+        listing: Option<&'a Listing>,
+        after: u64,
+    ) -> impl Iterator<Item = Entry<'a>> {
+        let rules = &self.context.names;
+        let shows = move |entry: &Entry<'_>| {
+            directory.get(rules, entry.name).is_none()
+                && directory.shows(rules, entry.name)
+                && !self.tree.has_gone(entry.inode)
+        };
+        listing.into_iter().flat_map(move |listing| listing.iter_after(after)).filter(shows)
+    }
+
+    /// The entry as it is now: what a listing says of the base is a guess. `None`: it has gone.
+    pub(super) fn look_again<'a>(&self, directory: &Directory, entry: Entry<'a>) -> Result<Option<Entry<'a>>> {
+        if !is_base_key(entry.key) || directory.by_key(entry.key).is_some() {
+            return Ok(Some(entry));
+        }
+        let found = self.entry_of_base(directory, entry.name)?;
+        Ok(found.map(|found| Entry { inode: found.id, kind: found.kind, ..entry }))
+    }
+
+    /// The entry of this name, the directory's own or the base's.
+    pub(super) fn entry_named<'a>(&self, directory: &'a Directory, name: &'a [u8]) -> Result<Option<Entry<'a>>> {
+        if let Some(entry) = directory.get(&self.context.names, name) {
+            return Ok(Some(entry));
+        }
+        let found = self.entry_of_base(directory, name)?;
+        Ok(found.map(|found| Entry { key: found.key, inode: found.id, kind: found.kind, name }))
+    }
+
+    /// Where in a listing the name is, or would be.
+    pub(super) fn cookie_of(&self, directory: &Directory, name: &[u8]) -> Result<u64> {
+        let rules = &self.context.names;
+        let own = directory.get(rules, name).is_some();
+        match (own, self.entry_of_base(directory, name)?) {
+            (false, Some(found)) => Ok(found.key),
+            _ => Ok(directory.place_of(rules, name)),
+        }
+    }
+
+    /// Refuses a directory that shows an entry.
+    pub(super) fn check_empty(&self, record: &Record) -> Result<()> {
+        let Ok(directory) = record.directory() else { return Ok(()) };
+        if !directory.is_empty() {
+            return Err(Error::NotEmpty);
+        }
+        let Some(beneath) = directory.beneath() else { return Ok(()) };
+        let listing = self.list_base(beneath.id, false)?;
+        match self.entries_of_base(directory, listing.as_deref(), 0).next() {
+            Some(_) => Err(Error::NotEmpty),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Change<'_> {
+    /// The version of an inode of the base that may be changed. What the tree shows no more is stale.
+    pub(super) fn copy_up(&self, id: InodeId) -> Result<Arc<Inode>> {
+        let Some(base) = self.at.context.base.as_ref().filter(|base| base.knows(id)) else { return Err(Error::Stale) };
+        let mut missing = Vec::new();
+        let mut next = id;
+        while !self.at.tree.decides(next) {
+            missing.push(next);
+            match base.places(next).first() {
+                Some(place) if next != InodeId::ROOT => next = place.parent,
+                _ => break,
+            }
+        }
+        while let Some(id) = missing.pop() {
+            self.take_up(base, id)?;
+        }
+        self.head.own(id)
+    }
+
+    /// Copies up one inode whose directory is copied up.
+    fn take_up(&self, base: &Layer, id: InodeId) -> Result<()> {
+        base.keep_place(id);
+        let found = base.inode(id)?.ok_or(Error::Stale)?;
+        let inode = Arc::new(found.take_up(self.head.epoch()));
+        if id == InodeId::ROOT {
+            self.head.table.insert_new(inode);
+            return Ok(());
+        }
+        for place in base.places(id) {
+            if self.take_up_at(base, &place, &inode)? {
+                return Ok(());
+            }
+        }
+        Err(Error::Stale)
+    }
+
+    /// False when the inode is not there any more, in the base or in this tree.
+    fn take_up_at(&self, base: &Layer, place: &Place, inode: &Arc<Inode>) -> Result<bool> {
+        let Some((id, kind)) = base.look(place.parent, &place.name)?.filter(|(id, _)| *id == inode.id) else {
+            return Ok(false);
+        };
+        let parent = match self.own(place.parent) {
+            Err(Error::Stale) => return Ok(false),
+            parent => parent?,
+        };
+        let mut record = parent.write();
+        if record.links == 0 {
+            return Ok(false);
+        }
+        let found = Found { id, key: base.key(&place.name), kind };
+        let there = record.directory()?.get(&self.at.context.names, &place.name).map(|entry| entry.inode);
+        match there {
+            Some(other) if other != id => return Ok(false),
+            None if !record.directory()?.shows(&self.at.context.names, &place.name) => return Ok(false),
+            _ => enter(&mut record, found, &place.name)?,
+        };
+        // With the directory locked: whoever takes the entry out afterwards finds the inode.
+        self.head.table.insert_new(inode.clone());
+        Ok(true)
+    }
+}
+
+/// Makes an entry that shows through from the base one of its directory's own. Of one that is that already nothing changes.
+pub(super) fn take_over(locked: &mut Locked<'_>, parent: InodeId, found: Found, name: &[u8]) -> Result<()> {
+    if enter(locked.get(parent), found, name)? {
+        let record = locked.get(found.id);
+        // Of several names those are known that were looked at.
+        if !record.names.has(parent, found.key) {
+            record.add_name(parent, found.key);
+        }
+    }
+    Ok(())
+}
+
+/// Answers whether the entry is the directory's own only now.
+fn enter(directory: &mut Record, found: Found, name: &[u8]) -> Result<bool> {
+    let Found { id, key, kind } = found;
+    let directory = directory.directory_mut()?;
+    let is_own = directory.beneath().is_none() || !is_base_key(key) || directory.by_key(key).is_some();
+    if !is_own {
+        directory.take_over(key, name, id, kind)?;
+    }
+    Ok(!is_own)
+}

@@ -1,0 +1,108 @@
+//! What a directory over one of the base knows of it: which names of the base it hides, and what the base said of it.
+//!
+//! A name of the base that was removed stays hidden, whatever comes to have it: so no later change of the base brings it
+//! back. Entries that the base has too keep the key they have there ([`is_base_key`]): it tells that taking such an
+//! entry out must hide the name.
+
+use super::{Directory, NameRules};
+use crate::base::Status;
+use crate::error::Result;
+use crate::ledger::{Counted, Kind, Ledger, Tally, arc_bytes};
+use crate::tree::name::is_base_key;
+use crate::types::{FileKind, InodeId};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Beneath {
+    /// The directory of the base.
+    pub(crate) id: InodeId,
+    /// Its size, as the host counts it.
+    size: u64,
+    /// Its links, as the host counts them.
+    links: u32,
+    /// Subdirectories of the base that are entries of the directory's own by now, or were.
+    covered: u64,
+    hidden: Directory,
+    _tally: Tally<Beneath>,
+}
+
+impl Counted for Beneath {
+    const KIND: Kind = Kind::Directories;
+    const BYTES: usize = arc_bytes::<Beneath>();
+}
+
+impl Beneath {
+    pub(crate) fn new(ledger: Ledger, id: InodeId, status: &Status) -> Beneath {
+        let (size, links) = (status.identity.size, status.links);
+        Beneath { id, size, links, covered: 0, hidden: Directory::new(ledger), _tally: Tally::new(ledger) }
+    }
+
+    pub(super) fn hides(&self, rules: &NameRules, name: &[u8]) -> bool {
+        self.hidden.get(rules, name).is_some()
+    }
+
+    pub(super) fn hide(&mut self, rules: &NameRules, name: &[u8]) -> Result<()> {
+        if !self.hides(rules, name) {
+            self.hidden.insert(rules, name, InodeId::ROOT, FileKind::File)?;
+        }
+        Ok(())
+    }
+
+    /// An entry of the base becomes one of the directory's own.
+    pub(super) fn cover(&mut self, kind: FileKind) {
+        self.covered += u64::from(kind == FileKind::Directory);
+    }
+
+    /// Links of the directory with so many subdirectories of its own. 1 means on many hosts that nobody counts.
+    pub(super) fn links(&self, subdirectories: u64) -> u32 {
+        if self.links < 2 {
+            return self.links;
+        }
+        let links = (u64::from(self.links) + subdirectories).saturating_sub(self.covered).max(2);
+        u32::try_from(links).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+impl Directory {
+    /// A directory that has no entries of its own yet.
+    pub(crate) fn over(ledger: Ledger, beneath: Beneath) -> Directory {
+        Directory { beneath: Some(std::sync::Arc::new(beneath)), ..Directory::new(ledger) }
+    }
+
+    /// What it lies over.
+    pub(crate) fn beneath(&self) -> Option<&Beneath> {
+        self.beneath.as_deref()
+    }
+
+    /// Whether an entry of this name that the base has shows here. The directory has none of its own.
+    pub(crate) fn shows(&self, rules: &NameRules, name: &[u8]) -> bool {
+        self.beneath.as_ref().is_some_and(|beneath| !beneath.hides(rules, name))
+    }
+
+    /// Makes an entry of the base one of the directory's own, under the key that it has there.
+    pub(crate) fn take_over(&mut self, key: u64, name: &[u8], inode: InodeId, kind: FileKind) -> Result<()> {
+        debug_assert!(is_base_key(key) && self.beneath.is_some());
+        self.unused(key)?;
+        if let Some(beneath) = &mut self.beneath {
+            std::sync::Arc::make_mut(beneath).cover(kind);
+        }
+        self.put(super::Entry { key, inode, kind, name });
+        Ok(())
+    }
+
+    /// As [`Directory::remove`]; the base does not show through afterwards.
+    pub(crate) fn take_out(&mut self, rules: &NameRules, key: u64) -> Result<Option<(InodeId, FileKind)>> {
+        if let Some(beneath) = &self.beneath
+            && is_base_key(key)
+            && let Some(name) = self.by_key(key).map(|entry| entry.name.to_vec())
+        {
+            let mut beneath = (**beneath).clone();
+            beneath.hide(rules, &name)?;
+            self.beneath = Some(std::sync::Arc::new(beneath));
+        }
+        Ok(self.remove(key))
+    }
+}

@@ -1,0 +1,159 @@
+//! Content over a base: what is stored, and what shows through.
+
+use std::os::unix::fs::FileExt;
+use std::time::Instant;
+use std::{fs, iter};
+
+use bough::{Allocation, Error, NodeId, SetAttr};
+
+use super::Place;
+use crate::support::*;
+
+const LARGE: usize = 10 * CHUNK as usize;
+
+fn chunks(place: &Place) -> u64 {
+    place.volume.stats().chunks
+}
+
+fn base_bytes() -> Vec<u8> {
+    (0..10).flat_map(|chunk| iter::repeat_n(b'a' + chunk, CHUNK as usize)).collect()
+}
+
+#[test]
+fn a_write_stores_the_chunks_it_touches_and_no_more() {
+    let place = Place::new();
+    let handle = place.open("large", BOTH);
+    place.put(handle, 3 * CHUNK + 100, "changed");
+    assert_eq!(chunks(&place), 1);
+    let mut expected = base_bytes();
+    expected[3 * CHUNK as usize + 100..][..7].copy_from_slice(b"changed");
+    assert!(place.get(handle, 0, LARGE + 10) == expected);
+    place.put(handle, 5 * CHUNK - 1, "over");
+    assert_eq!(chunks(&place), 3);
+    place.put(handle, LARGE as u64 + 7, "end");
+    assert_eq!(place.get(handle, LARGE as u64 - 1, 20), b"j\0\0\0\0\0\0\0end");
+    place.release(handle).unwrap();
+    place.assert_untouched();
+}
+
+#[test]
+fn what_was_cut_off_never_shows_again() {
+    let place = Place::new();
+    let handle = place.open("large", BOTH);
+    place.truncate("large", CHUNK + 10);
+    place.truncate("large", 3 * CHUNK);
+    assert_eq!(place.get(handle, CHUNK + 8, 4), b"bb\0\0");
+    assert!(place.get(handle, 2 * CHUNK, CHUNK as usize).iter().all(|&byte| byte == 0));
+    assert_eq!(chunks(&place), 0, "to cut off stores nothing");
+    place.truncate("large", 0);
+    place.truncate("large", 10);
+    assert_eq!(place.get(handle, 0, 20), [0; 10]);
+    place.release(handle).unwrap();
+    place.assert_untouched();
+}
+
+#[test]
+fn holes_and_zeros_hide_the_base() {
+    let place = Place::new();
+    let handle = place.open("large", BOTH);
+    let change = |offset, length, how| place.allocate(&ROOT, NodeId::ROOT, Some(handle), offset, length, how).unwrap();
+    let mut expected = base_bytes();
+    change(CHUNK / 2, 3 * CHUNK, Allocation::Punch);
+    expected[CHUNK as usize / 2..][..3 * CHUNK as usize].fill(0);
+    assert_eq!(chunks(&place), 2, "the ends of the hole");
+    assert!(place.get(handle, 0, LARGE) == expected);
+    change(6 * CHUNK - 5, CHUNK + 10, Allocation::Zero { keep_size: true });
+    expected[6 * CHUNK as usize - 5..][..CHUNK as usize + 10].fill(0);
+    assert!(place.get(handle, 0, LARGE) == expected);
+    change(8 * CHUNK, 2 * CHUNK, Allocation::Reserve { keep_size: true });
+    assert!(place.get(handle, 0, LARGE) == expected);
+    change(9 * CHUNK, 5 * CHUNK, Allocation::Punch);
+    expected[9 * CHUNK as usize..].fill(0);
+    assert!(place.get(handle, 0, LARGE) == expected);
+    let node = place.node("large");
+    assert_eq!(place.seek(node, CHUNK, bough::Seek::Hole), Ok(CHUNK));
+    assert_eq!(place.seek(node, CHUNK, bough::Seek::Data), Ok(3 * CHUNK));
+    assert_eq!(place.seek(node, 9 * CHUNK, bough::Seek::Data), Err(Error::NoSuchOffset));
+    place.forget(node, 1);
+    place.release(handle).unwrap();
+    place.assert_untouched();
+}
+
+#[test]
+fn a_copy_of_a_file_of_the_base_shares_it() {
+    let place = Place::new();
+    place.write_file("copy", "");
+    let (source, target) = (place.open("large", READ), place.open("copy", BOTH));
+    let root = NodeId::ROOT;
+    let copied = place.copy_range(&ROOT, root, Some(source), 0, root, Some(target), 0, LARGE as u64).unwrap();
+    assert_eq!((copied, chunks(&place)), (LARGE as u64, 0));
+    place.put(target, 0, "X");
+    assert!(place.read_file("large") == base_bytes());
+    assert_eq!(&place.read_file("copy")[..2], b"Xa");
+    place.release(source).unwrap();
+    place.release(target).unwrap();
+    place.assert_untouched();
+}
+
+#[test]
+fn lent_bytes_are_those_that_are_read() {
+    let place = Place::new();
+    let handle = place.open("large", BOTH);
+    place.put(handle, 2 * CHUNK + 5, "stored");
+    let pin = place.read_pin(&ROOT, NodeId::ROOT, Some(handle), CHUNK - 3, 4 * CHUNK as usize).unwrap();
+    let lent: Vec<u8> = pin.ranges().flatten().copied().collect();
+    assert!(lent == place.get(handle, CHUNK - 3, 4 * CHUNK as usize));
+    place.release(handle).unwrap();
+}
+
+#[test]
+fn a_file_that_was_copied_up_is_never_mixed_with_a_changed_base() {
+    let place = Place::new();
+    let handle = place.open("large", BOTH);
+    place.put(handle, 0, "ours");
+    assert_eq!(place.get(handle, CHUNK, 1), b"b");
+    fs::File::options().write(true).open(place.host("large")).unwrap().write_at(b"theirs", CHUNK).unwrap();
+    assert_eq!(place.get(handle, 0, 4), b"ours", "what was copied up stays");
+    let mut buffer = [0; 8];
+    let read = |buffer: &mut [u8]| place.read(&ROOT, NodeId::ROOT, Some(handle), CHUNK, buffer);
+    assert_eq!(read(&mut buffer), Err(Error::BaseChanged));
+    let write = place.write(&ROOT, NodeId::ROOT, Some(handle), bough::WriteAt::Offset(CHUNK), b"x");
+    assert_eq!(write, Err(Error::BaseChanged), "the rest of the chunk is not known any more");
+    place.put(handle, CHUNK, vec![b'z'; CHUNK as usize]);
+    assert_eq!(place.get(handle, CHUNK, 2), b"zz", "a whole chunk needs nothing of the base");
+    place.release(handle).unwrap();
+}
+
+#[test]
+fn an_unchanged_file_reads_as_the_base_is_now() {
+    let place = Place::new();
+    let handle = place.open("file", READ);
+    assert_eq!(place.get(handle, 0, 20), b"content");
+    fs::write(place.host("file"), "a longer content").unwrap();
+    assert_eq!(place.get(handle, 0, 20), b"a longer content");
+    assert_eq!(place.stat("file").size, 16);
+    place.release(handle).unwrap();
+}
+
+#[test]
+fn emptying_a_large_file_copies_nothing() {
+    let place = Place::new();
+    place.write_file("large", "short");
+    assert_eq!(place.read_text("large"), "short");
+    assert_eq!(chunks(&place), 0);
+    place.set("file", SetAttr { size: Some(3), ..SetAttr::default() });
+    assert_eq!(place.read_text("file"), "con");
+    place.assert_untouched();
+}
+
+#[test]
+fn the_first_write_into_a_large_file_takes_no_time_that_its_size_decides() {
+    let place = Place::with(|root| fs::File::create(root.join("huge")).unwrap().set_len(1 << 30).unwrap());
+    let handle = place.open("huge", BOTH);
+    let began = Instant::now();
+    place.put(handle, 512 << 20, [7; 4096]);
+    let took = began.elapsed();
+    assert_eq!(chunks(&place), 1);
+    assert!(took.as_millis() < 200, "{took:?}");
+    place.release(handle).unwrap();
+}

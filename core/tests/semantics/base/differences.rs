@@ -1,0 +1,121 @@
+//! Diffs over a base: against the base itself, and between branches.
+
+use std::fs;
+
+use bough::DiffKind::{Added, Changed, Removed, Renamed};
+use bough::{Aspects, DiffKind, RefId};
+
+use super::Place;
+use crate::support::*;
+
+type Line = (DiffKind, String, Option<String>, Aspects);
+
+fn lines(place: &Place, before: RefId, after: RefId) -> Vec<Line> {
+    let mut diff = place.volume.diff(before, after).unwrap();
+    let text = |path: Vec<u8>| String::from_utf8(path).unwrap();
+    let entries = std::iter::from_fn(|| diff.next_entry().unwrap());
+    let mut lines: Vec<Line> =
+        entries.map(|entry| (entry.kind, text(entry.path), entry.old_path.map(text), entry.aspects)).collect();
+    lines.sort_by(|a, b| (&a.1, a.0).cmp(&(&b.1, b.0)));
+    lines
+}
+
+fn line(kind: DiffKind, path: &str, aspects: &[Aspects]) -> Line {
+    (kind, path.into(), None, Aspects(aspects.iter().fold(0, |all, one| all | one.0)))
+}
+
+const CONTENT: Aspects = Aspects::CONTENT;
+const TIMES: Aspects = Aspects::TIMES;
+
+#[test]
+fn a_diff_against_the_base_tells_what_was_changed() {
+    let place = Place::new();
+    let change = || lines(&place, place.base(), place.main());
+    assert_eq!(change(), []);
+    place.write_file("file", "changed");
+    place.write_file("dir/sub/new", "new");
+    place.remove_file("dir/sub/deep");
+    place.chmod("large", 0o600);
+    place.move_to("link", "dir/link");
+    let expected = [
+        (Renamed, "dir/link".into(), Some("link".into()), Aspects::default()),
+        line(Removed, "dir/sub/deep", &[]),
+        line(Added, "dir/sub/new", &[]),
+        line(Changed, "file", &[CONTENT, TIMES]),
+        line(Changed, "large", &[Aspects::MODE]),
+    ];
+    assert_eq!(change(), expected);
+    place.assert_untouched();
+}
+
+#[test]
+fn what_is_undone_is_no_difference() {
+    let place = Place::new();
+    place.move_to("dir/sub/deep", "away");
+    place.move_to("away", "dir/sub/deep");
+    place.write_file("new", "");
+    place.remove_file("new");
+    assert_eq!(lines(&place, place.base(), place.main()), []);
+}
+
+#[test]
+fn one_name_of_several_that_goes_is_one_removal() {
+    let place = Place::new();
+    place.remove_file("dir/twin");
+    assert_eq!(lines(&place, place.base(), place.main()), [line(Removed, "dir/twin", &[])]);
+    // The other name was not looked at before the first one went.
+    assert_eq!(place.read_text("dir/inner"), "inner");
+    assert_eq!(lines(&place, place.base(), place.main()), [line(Removed, "dir/twin", &[])]);
+}
+
+#[test]
+fn a_name_that_was_looked_at_late_is_no_difference() {
+    let place = Place::new();
+    place.chmod("dir/inner", 0o600);
+    assert_eq!(place.stat("dir/twin").mode, 0o600);
+    assert_eq!(lines(&place, place.base(), place.main()), [line(Changed, "dir/inner", &[Aspects::MODE])]);
+}
+
+#[test]
+fn a_renamed_directory_is_one_difference() {
+    let place = Place::new();
+    place.move_to("dir", "moved");
+    let expected = [(Renamed, "moved".into(), Some("dir".into()), Aspects::default())];
+    assert_eq!(lines(&place, place.base(), place.main()), expected);
+    place.write_file("moved/sub/deep", "ours");
+    let deep = (Changed, "moved/sub/deep".into(), Some("dir/sub/deep".into()), Aspects(CONTENT.0 | TIMES.0));
+    assert_eq!(lines(&place, place.base(), place.main()), [expected[0].clone(), deep]);
+}
+
+#[test]
+fn a_removed_tree_is_told_file_by_file() {
+    let place = Place::new();
+    for path in ["dir/inner", "dir/twin", "dir/sub/deep"] {
+        place.remove_file(path);
+    }
+    place.remove_dir("dir/sub");
+    place.remove_dir("dir");
+    let removed = ["dir", "dir/inner", "dir/sub", "dir/sub/deep", "dir/twin"].map(|path| line(Removed, path, &[]));
+    assert_eq!(lines(&place, place.base(), place.main()), removed);
+}
+
+#[test]
+fn branches_differ_by_what_each_changed() {
+    let place = Place::new();
+    let other = RefId::Branch(place.branch("other", place.base()));
+    place.write_file("file", "one");
+    place.view_of(other).remove_file("dir/sub/deep");
+    let expected = [line(Removed, "dir/sub/deep", &[]), line(Changed, "file", &[CONTENT, TIMES])];
+    assert_eq!(lines(&place, place.main(), other), expected);
+    let expected = [line(Added, "dir/sub/deep", &[]), line(Changed, "file", &[CONTENT, TIMES])];
+    assert_eq!(lines(&place, other, place.main()), expected);
+}
+
+#[test]
+fn a_file_that_the_base_changed_too_differs() {
+    let place = Place::new();
+    place.chmod("large", 0o600);
+    fs::write(place.host("large"), "theirs").unwrap();
+    let found = lines(&place, place.base(), place.main());
+    assert!(found[0].3.has(CONTENT) && found[0].3.has(Aspects::MODE), "{found:?}");
+}

@@ -1,0 +1,169 @@
+//! What of the base shows through, and how.
+
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::{fs, io};
+
+use bough::{BaseConfig, Config, Error, FileKind, InodeId, Time, Volume};
+
+use super::Place;
+use super::place::over;
+use crate::support::*;
+
+fn refusal(base: BaseConfig) -> String {
+    match Volume::open(Config { base: Some(base), ..Config::default() }) {
+        Err(Error::BadBase(why)) => why,
+        Err(other) => panic!("another refusal: {other}"),
+        Ok(_) => panic!("no refusal"),
+    }
+}
+
+#[test]
+fn everything_in_the_base_shows_through_as_the_host_has_it() {
+    let place = Place::new();
+    assert_eq!(place.names("/"), ["dir", "empty", "file", "large", "link", "out"]);
+    assert_eq!(place.names("dir"), ["inner", "sub", "twin"]);
+    assert_eq!(place.read_text("file"), "content");
+    assert_eq!(place.read_text("dir/sub/deep"), "deep");
+    for path in ["file", "dir", "dir/inner", "link", "out", "large", "empty"] {
+        let (here, there) = (place.stat(path), fs::symlink_metadata(place.host(path)).unwrap());
+        assert_eq!(here.inode.0, there.ino(), "number of {path}");
+        assert_eq!((here.mode, here.uid, here.gid), (there.mode() & 0o7777, there.uid(), there.gid()), "{path}");
+        assert_eq!(here.modified, Time::new(there.mtime(), there.mtime_nsec() as u32), "{path}");
+        assert_eq!(here.changed, Time::new(there.ctime(), there.ctime_nsec() as u32), "{path}");
+        assert_eq!((here.size, u64::from(here.links)), (there.size(), there.nlink()), "{path}");
+        assert_eq!(here.allocated, if there.is_file() { there.blocks() * 512 } else { 0 }, "{path}");
+    }
+    place.assert_untouched();
+}
+
+#[test]
+fn hard_links_of_the_base_are_one_inode() {
+    let place = Place::new();
+    let (inner, twin) = (place.stat("dir/inner"), place.stat("dir/twin"));
+    assert_eq!((inner.inode, inner.links), (twin.inode, 2));
+    place.write_file("dir/twin", "both");
+    assert_eq!(place.read_text("dir/inner"), "both");
+    place.remove_file("dir/inner");
+    assert_eq!((place.read_text("dir/twin"), place.stat("dir/twin").links), ("both".into(), 1));
+    place.remove_file("dir/twin");
+    assert_eq!(place.names("dir"), ["sub"]);
+    place.assert_untouched();
+}
+
+#[test]
+fn special_files_and_extended_attributes_show_through() {
+    let place = Place::with(|root| {
+        fs::write(root.join("file"), "").unwrap();
+        rustix::fs::setxattr(root.join("file"), "user.note", b"value", rustix::fs::XattrFlags::empty()).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, root.join("fifo"), rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+    });
+    assert_eq!(place.stat("fifo").kind, FileKind::Fifo);
+    assert_eq!(*place.path_get_xattr(&ROOT, at("file"), b"user.note").unwrap(), *b"value");
+    place.path_set_xattr(&ROOT, at("file"), b"user.note", b"other", bough::XattrMode::Replace).unwrap();
+    assert_eq!(*place.path_get_xattr(&ROOT, at("file"), b"user.note").unwrap(), *b"other");
+    place.assert_untouched();
+}
+
+#[test]
+fn holes_of_the_base_are_holes() {
+    let place = Place::with(|root| {
+        use std::os::unix::fs::FileExt;
+        let file = fs::File::create(root.join("sparse")).unwrap();
+        file.write_at(b"data", 8 << 20).unwrap();
+        file.set_len(16 << 20).unwrap();
+    });
+    let node = place.node("sparse");
+    assert_eq!(place.seek(node, 0, bough::Seek::Data), Ok(8 << 20));
+    assert_eq!(place.seek(node, 0, bough::Seek::Hole), Ok(0));
+    let hole = place.seek(node, 8 << 20, bough::Seek::Hole).unwrap();
+    assert!(hole > 8 << 20 && hole < 9 << 20);
+    assert_eq!(place.seek(node, 9 << 20, bough::Seek::Data), Err(Error::NoSuchOffset));
+    place.forget(node, 1);
+}
+
+#[test]
+fn symbolic_links_are_read_but_lead_nowhere_outside() {
+    let place = Place::with(|root| {
+        symlink("/etc/passwd", root.join("out")).unwrap();
+        symlink("../../etc/passwd", root.join("up")).unwrap();
+    });
+    assert_eq!(*place.path_read_link(&ROOT, at("out")).unwrap(), *b"/etc/passwd");
+    // Paths are the volume's own: its root is the end of every way up.
+    assert_eq!(place.path_attr(&ROOT, at("out")), Err(Error::NotFound));
+    assert_eq!(place.path_attr(&ROOT, at("up")), Err(Error::NotFound));
+    assert_eq!(place.path_lookup(&ROOT, at("..")).unwrap().attr.inode, InodeId::ROOT);
+}
+
+#[test]
+fn a_directory_put_in_the_place_of_a_link_or_the_other_way_leads_nowhere_else() {
+    let place = Place::new();
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("deep"), "secret").unwrap();
+    let node = place.node("dir/sub");
+    assert_eq!(place.read_text("dir/sub/deep"), "deep");
+    fs::rename(place.host("dir/sub"), place.host("dir/old")).unwrap();
+    symlink(outside.path(), place.host("dir/sub")).unwrap();
+    assert!(place.path_read(&ROOT, at("dir/sub/deep")).is_err());
+    assert_eq!(place.stat("dir/sub").kind, FileKind::Symlink);
+    place.forget(node, 1);
+}
+
+#[test]
+fn a_base_that_cannot_be_one_is_refused_with_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("file"), "").unwrap();
+    assert!(refusal(over(&directory.path().join("missing"))).ends_with("missing: there is no such directory"));
+    assert!(refusal(over(&directory.path().join("file"))).ends_with("file: it is not a directory"));
+}
+
+#[test]
+fn a_listing_in_pieces_gives_each_entry_once() {
+    const FILES: usize = 5000;
+    let place = Place::with(|root| {
+        (0..FILES)
+            .try_for_each(|n| fs::write(root.join(format!("f{n}")), "").map(drop))
+            .unwrap_or_else(|error: io::Error| panic!("{error}"));
+    });
+    for n in 0..50 {
+        place.remove_file(&format!("f{n}"));
+        place.write_file(&format!("new{n}"), "");
+    }
+    let root = bough::NodeId::ROOT;
+    let (mut names, mut cookie) = (Vec::new(), 0);
+    loop {
+        let before = names.len();
+        place
+            .list(&ROOT, root, None, cookie, bough::ListOptions::default(), &mut |entry| {
+                cookie = entry.cookie;
+                names.push(entry.name.to_vec());
+                names.len() - before < 100
+            })
+            .unwrap();
+        if names.len() == before {
+            break;
+        }
+    }
+    // The entry at which a piece ends is not taken: it is the first of the next.
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), FILES);
+}
+
+#[test]
+fn a_volume_over_a_base_begins_with_a_snapshot_of_it() {
+    let place = Place::new();
+    let base = place.base();
+    assert_eq!(place.volume.ref_info(place.main()).unwrap().parent, Some(base));
+    place.write_file("file", "changed");
+    assert_eq!(place.view_of(base).read_text("file"), "content");
+    assert_eq!(place.volume.delete_ref(base), Err(Error::Busy("it is the volume's base")));
+}
+
+#[test]
+fn looking_and_reading_copies_nothing_up() {
+    let place = Place::new();
+    place.tree();
+    assert_eq!(place.volume.ref_info(place.main()).unwrap().inodes, 0);
+    assert_eq!(place.volume.stats().chunks, 0);
+    place.assert_untouched();
+}

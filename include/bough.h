@@ -315,6 +315,25 @@
 // Stream rename: one that has the new name already is replaced.
 #define FS_STREAM_REPLACE 1
 
+// Security of what is made: its mode decides, and what the directory passes on about others.
+#define FS_SECURITY_MODE 0
+
+// Security of what is made: by Windows' rules from the descriptor that is given, if any, and what the directory passes on. The mode
+// follows.
+#define FS_SECURITY_INHERIT 1
+
+// Security of what is made: the descriptor as it is given. The mode follows.
+#define FS_SECURITY_COMPLETE 2
+
+// Set: `flags`.
+#define FS_MAC_FLAGS 1
+
+// Set: `added`.
+#define FS_MAC_ADDED 2
+
+// Set: `backed_up`.
+#define FS_MAC_BACKED_UP 4
+
 // Locks of byte ranges, as fcntl(2) has them.
 #define FS_LOCK_RANGE 1
 
@@ -1166,6 +1185,107 @@ typedef struct fs_stream {
 
 // Called for each named stream; `false` ends the listing. What it is given lasts until it returns.
 typedef bool (*fs_stream_callback)(void *context, const fs_stream *stream);
+
+// What a file or directory is made with.
+typedef struct fs_new {
+    // `sizeof(fs_new)`.
+    uint32_t size;
+    // `FS_KIND_FILE` or `FS_KIND_DIRECTORY`.
+    uint32_t kind;
+    // Permission bits, before the caller's umask or the directory's default ACL, where `security_how` does not say more.
+    uint32_t mode;
+    // FILE_ATTRIBUTE_ bits; 0: none but what is usual.
+    uint32_t attributes;
+    // Bytes to set aside for its content.
+    uint64_t allocation;
+    // A security descriptor, self-relative; may be NULL.
+    const void *security;
+    // Its length.
+    size_t security_bytes;
+    // Extended attributes: a list of FILE_FULL_EA_INFORMATION; may be NULL.
+    const void *eas;
+    // Its length.
+    size_t eas_bytes;
+    // A REPARSE_DATA_BUFFER; may be NULL.
+    const void *reparse;
+    // Its length.
+    size_t reparse_bytes;
+    // `FS_SECURITY_...`.
+    uint32_t security_how;
+    // 0.
+    uint32_t reserved0;
+    // 0.
+    uint64_t reserved[4];
+} fs_new;
+
+// What Windows programs are told of a file, or of one of its streams. Times are in 100 ns since 1601-01-01 00:00 UTC.
+typedef struct fs_file_info {
+    // `sizeof(fs_file_info)`.
+    uint32_t size;
+    // FILE_ATTRIBUTE_ bits; never 0.
+    uint32_t attributes;
+    // The tag of a reparse point, or 0.
+    uint32_t reparse_tag;
+    // What its extended attributes take, as EaSize counts it; 0 for none.
+    uint32_t ea_bytes;
+    // Bytes of the stream; 0 for a directory or link.
+    uint64_t length;
+    // Bytes set aside for the stream: at least its length, in units of 4,096.
+    uint64_t allocation;
+    // Creation.
+    uint64_t created;
+    // Last access.
+    uint64_t accessed;
+    // Last write.
+    uint64_t written;
+    // Last change of anything.
+    uint64_t changed;
+    // The file's id in the volume (IndexNumber): never another file's.
+    uint64_t index;
+    // Number of names; 1 for a directory.
+    uint32_t links;
+    // 0.
+    uint32_t reserved0;
+    // 0.
+    uint64_t reserved[4];
+} fs_file_info;
+
+// Attributes and times to set, in the numbers of FILE_BASIC_INFORMATION.
+typedef struct fs_set_file_info {
+    // `sizeof(fs_set_file_info)`.
+    uint32_t size;
+    // FILE_ATTRIBUTE_ bits. 0 and 0xffffffff keep what is there, FILE_ATTRIBUTE_NORMAL alone clears all.
+    uint32_t attributes;
+    // Creation, in 100 ns since 1601. 0 keeps it, here and below.
+    int64_t created;
+    // Last access. -1: it stays, and operations through this handle leave it alone; -2: they change it again; here and
+    // below. A time that is set is left alone as well.
+    int64_t accessed;
+    // Last write.
+    int64_t written;
+    // Last change of anything.
+    int64_t changed;
+    // 0.
+    uint64_t reserved[4];
+} fs_set_file_info;
+
+// What macOS is told of a file besides `fs_attr`. Times are nanoseconds since 1970-01-01 00:00 UTC.
+typedef struct fs_mac_info {
+    // `sizeof(fs_mac_info)`.
+    uint32_t size;
+    // To set: `FS_MAC_...` bits: which of the fields below are meant. As an answer: all of them.
+    uint32_t valid;
+    // UF_ and SF_ bits of chflags(2): NODUMP, IMMUTABLE, APPEND, OPAQUE, HIDDEN; ARCHIVED, IMMUTABLE, APPEND.
+    uint32_t flags;
+    // 0.
+    uint32_t reserved0;
+    // When it came to its directory.
+    int64_t added;
+    // When it was last backed up; 0: never.
+    int64_t backed_up;
+    // 0.
+    uint64_t reserved[4];
+} fs_mac_info;
 
 // A lock, asked for or held.
 typedef struct fs_lock {
@@ -2711,6 +2831,221 @@ fs_result fs_handle_lseek(const fs_view *view,
                           uint32_t what,
                           uint64_t *found);
 
+// Makes a file or directory that carries all this from the start.
+//
+// `parent`, `name`, `name_bytes`: the directory and the name.
+// `new`: what.
+// `entry`: the file; its `size` must be set. Counts one reference.
+//
+// Results: as `fs_mknod`; `FS_NOT_SUPPORTED` for another kind, `FS_BAD_SECURITY`, `FS_BAD_OWNER`, `FS_BAD_EA_LIST`, `FS_BAD_EA_NAME`,
+// `FS_TOO_MANY_ATTRIBUTES`, `FS_BAD_REPARSE`, `FS_BAD_REPARSE_TAG`, `FS_NO_SPACE`.
+fs_result fs_make(const fs_view *view,
+                  const fs_caller *caller,
+                  fs_node parent,
+                  const char *name,
+                  size_t name_bytes,
+                  const fs_new *new_,
+                  fs_entry *entry);
+
+// What Windows programs are told of a file.
+//
+// `handle`: `FS_HANDLE_NONE`, or a handle: what it is open on is meant, here and in the functions below.
+// `info`: the answer; its `size` must be set.
+//
+// Results: `FS_OK`, `FS_BAD_HANDLE`, `FS_STALE`.
+fs_result fs_file_info_get(const fs_view *view,
+                           fs_node node,
+                           fs_handle handle,
+                           fs_file_info *info);
+
+// Sets attributes and times of Windows: all that are asked for, or none.
+//
+// `set`: what.
+// `info`: all of them afterwards; its `size` must be set.
+//
+// Results: `FS_OK`, `FS_INVALID` for a time before 1601 and for attributes that a file or directory cannot have, `FS_NOT_PERMITTED`,
+// `FS_ACCESS_DENIED`, `FS_READ_ONLY`, `FS_BAD_HANDLE`, `FS_STALE`.
+fs_result fs_file_info_set(const fs_view *view,
+                           const fs_caller *caller,
+                           fs_node node,
+                           fs_handle handle,
+                           const fs_set_file_info *set,
+                           fs_file_info *info);
+
+// Sets the allocation size, rounded up to a whole number of units of 4,096 bytes. One below the length cuts the file, or stream.
+//
+// `handle`: as for `fs_write`.
+// `bytes`: the allocation.
+// `info`: what Windows programs are told afterwards; its `size` must be set.
+//
+// Results: as `fs_write`.
+fs_result fs_allocation_set(const fs_view *view,
+                            const fs_caller *caller,
+                            fs_node node,
+                            fs_handle handle,
+                            uint64_t bytes,
+                            fs_file_info *info);
+
+// Gives back what was set aside beyond the length: for the last handle that closes.
+//
+// Results: `FS_OK`, `FS_READ_ONLY`, `FS_BAD_HANDLE`, `FS_STALE`.
+fs_result fs_allocation_give_back(const fs_view *view, fs_node node, fs_handle handle);
+
+// Parts of the security descriptor, self-relative, by the size protocol.
+//
+// `parts`: bits of SECURITY_INFORMATION.
+// `into`, `capacity`: where they go; a capacity of 0 asks for the size only, and `into` may be NULL then.
+// `descriptor_bytes`: how long they are.
+//
+// Results: `FS_OK`, `FS_BUFFER_TOO_SMALL`, `FS_PRIVILEGE_NOT_HELD` for audits, `FS_ACCESS_DENIED`, `FS_INVALID` for unknown bits,
+// `FS_BAD_HANDLE`, `FS_STALE`.
+fs_result fs_security_get(const fs_view *view,
+                          const fs_caller *caller,
+                          fs_node node,
+                          fs_handle handle,
+                          uint32_t parts,
+                          void *into,
+                          size_t capacity,
+                          size_t *descriptor_bytes);
+
+// Sets parts of the security descriptor; the others stay. Owner, group and mode follow.
+//
+// `parts`: bits of SECURITY_INFORMATION.
+// `descriptor`, `descriptor_bytes`: a self-relative descriptor that has them.
+//
+// Results: `FS_OK`, `FS_BAD_SECURITY`, `FS_BAD_OWNER`, `FS_NOT_PERMITTED`, `FS_ACCESS_DENIED`, `FS_PRIVILEGE_NOT_HELD`, `FS_INVALID` for unknown
+// bits, `FS_READ_ONLY`, `FS_BAD_HANDLE`, `FS_STALE`.
+fs_result fs_security_set(const fs_view *view,
+                          const fs_caller *caller,
+                          fs_node node,
+                          fs_handle handle,
+                          uint32_t parts,
+                          const void *descriptor,
+                          size_t descriptor_bytes);
+
+// Extended attributes of Windows, as a list of FILE_FULL_EA_INFORMATION, by the size protocol. They are not those of `fs_xattr_get`.
+//
+// `names`, `names_bytes`: a list of FILE_GET_EA_INFORMATION: which; one that is not there has an empty value. NULL: all.
+// `into`, `capacity`: where they go; a capacity of 0 asks for the size only, and `into` may be NULL then.
+// `list_bytes`: how long the list is; 0 when there are none.
+//
+// Results: `FS_OK`, `FS_BUFFER_TOO_SMALL`, `FS_BAD_EA_LIST`, `FS_BAD_EA_NAME`, `FS_ACCESS_DENIED`, `FS_BAD_HANDLE`, `FS_STALE`.
+fs_result fs_ea_get(const fs_view *view,
+                    const fs_caller *caller,
+                    fs_node node,
+                    fs_handle handle,
+                    const void *names,
+                    size_t names_bytes,
+                    void *into,
+                    size_t capacity,
+                    size_t *list_bytes);
+
+// Sets extended attributes of Windows: names without case, each spelled as it was first; an empty value deletes.
+//
+// `list`, `list_bytes`: a list of FILE_FULL_EA_INFORMATION.
+// `ea_bytes`: EaSize afterwards.
+//
+// Results: `FS_OK`, `FS_BAD_EA_LIST`, `FS_BAD_EA_NAME`, `FS_TOO_MANY_ATTRIBUTES`, `FS_ACCESS_DENIED`, `FS_NOT_PERMITTED` by flags,
+// `FS_READ_ONLY`, `FS_BAD_HANDLE`, `FS_STALE`.
+fs_result fs_ea_set(const fs_view *view,
+                    const fs_caller *caller,
+                    fs_node node,
+                    fs_handle handle,
+                    const void *list,
+                    size_t list_bytes,
+                    uint64_t *ea_bytes);
+
+// The REPARSE_DATA_BUFFER of a reparse point, by the size protocol. What POSIX made, a symbolic link, pipe, socket or device, is one, too.
+//
+// `into`, `capacity`: where it goes; a capacity of 0 asks for the size only, and `into` may be NULL then.
+// `buffer_bytes`: how long it is.
+//
+// Results: `FS_OK`, `FS_NOT_A_REPARSE_POINT`, `FS_BUFFER_TOO_SMALL`, `FS_BAD_UTF8` for a link whose target Windows cannot say, `FS_BAD_HANDLE`, `FS_STALE`.
+fs_result fs_reparse_get(const fs_view *view,
+                         fs_node node,
+                         fs_handle handle,
+                         void *into,
+                         size_t capacity,
+                         size_t *buffer_bytes);
+
+// Makes a file or directory a reparse point, or changes the one it is. A symbolic link that stays on the volume is one to POSIX programs
+// as well.
+//
+// `buffer`, `buffer_bytes`: a REPARSE_DATA_BUFFER, at most 16,384 bytes.
+//
+// Results: `FS_OK`, `FS_BAD_REPARSE`, `FS_BAD_REPARSE_TAG`, `FS_REPARSE_TAG_MISMATCH`, `FS_REPARSE_CONFLICT`, `FS_NOT_EMPTY`, `FS_NOT_A_DIRECTORY`
+// for a mount point on a file, `FS_ACCESS_DENIED`, `FS_NOT_PERMITTED` by flags, `FS_READ_ONLY`, `FS_BAD_HANDLE`, `FS_STALE`.
+fs_result fs_reparse_set(const fs_view *view,
+                         const fs_caller *caller,
+                         fs_node node,
+                         fs_handle handle,
+                         const void *buffer,
+                         size_t buffer_bytes);
+
+// Makes a reparse point a plain file or directory again.
+//
+// `buffer`, `buffer_bytes`: its tag and GUID, and no data.
+//
+// Results: `FS_OK`, `FS_NOT_A_REPARSE_POINT`, and as `fs_reparse_set`.
+fs_result fs_reparse_delete(const fs_view *view,
+                            const fs_caller *caller,
+                            fs_node node,
+                            fs_handle handle,
+                            const void *buffer,
+                            size_t buffer_bytes);
+
+// What macOS is told of a file.
+//
+// `info`: the answer; its `size` must be set.
+//
+// Results: `FS_OK`, `FS_STALE`.
+fs_result fs_mac_info_get(const fs_view *view, fs_node node, fs_mac_info *info);
+
+// Sets what macOS knows: all of what `set->valid` names, or none.
+//
+// `set`: what. The owner sets and clears UF_ flags; SF_IMMUTABLE and SF_APPEND take `FS_PRIVILEGE_IMMUTABLE`.
+// `info`: all of it afterwards; its `size` must be set.
+//
+// Results: `FS_OK`, `FS_NOT_SUPPORTED` for a flag that is not kept, `FS_NOT_PERMITTED`, `FS_INVALID`, `FS_READ_ONLY`, `FS_STALE`.
+fs_result fs_mac_info_set(const fs_view *view,
+                          const fs_caller *caller,
+                          fs_node node,
+                          const fs_mac_info *set,
+                          fs_mac_info *info);
+
+// Reads an extended attribute from `position` on. Only `com.apple.ResourceFork` on a volume with names of macOS is read from elsewhere than
+// its beginning, and in parts.
+//
+// `into`, `capacity`: where the bytes go, and how many are wanted.
+// `read_bytes`: how many came; 0 at and past the end.
+//
+// Results: as `fs_xattr_get`; `FS_INVALID` for a position.
+fs_result fs_xattr_read(const fs_view *view,
+                        const fs_caller *caller,
+                        fs_node node,
+                        const char *name,
+                        size_t name_bytes,
+                        uint64_t position,
+                        void *into,
+                        size_t capacity,
+                        size_t *read_bytes);
+
+// Writes to `com.apple.ResourceFork` from `position` on, the rest stays; any other extended attribute is set whole, from position 0.
+//
+// `data`, `data_bytes`: what; `data` may be NULL for none.
+// `how`: `FS_XATTR_...`.
+//
+// Results: as `fs_xattr_set`; `FS_INVALID` for a position, `FS_NO_SPACE`.
+fs_result fs_xattr_write(const fs_view *view,
+                         const fs_caller *caller,
+                         fs_node node,
+                         const char *name,
+                         size_t name_bytes,
+                         uint64_t position,
+                         const void *data,
+                         size_t data_bytes,
+                         uint32_t how);
+
 // A lock of somebody else that stands in the way of `lock` (F_GETLK).
 //
 // `conflict`: the answer; its `size` must be set. Its `kind` is `FS_LOCK_NONE` when there is none.
@@ -3463,6 +3798,52 @@ FS_ASSERT_LAYOUT(offsetof(fs_diff_entry, path_bytes) == 32);
 FS_ASSERT_LAYOUT(offsetof(fs_diff_entry, old_path) == 40);
 FS_ASSERT_LAYOUT(offsetof(fs_diff_entry, old_path_bytes) == 48);
 FS_ASSERT_LAYOUT(offsetof(fs_diff_entry, reserved) == 56);
+FS_ASSERT_LAYOUT(sizeof(fs_file_info) == 112);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, attributes) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, reparse_tag) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, ea_bytes) == 12);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, length) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, allocation) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, created) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, accessed) == 40);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, written) == 48);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, changed) == 56);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, index) == 64);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, links) == 72);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, reserved0) == 76);
+FS_ASSERT_LAYOUT(offsetof(fs_file_info, reserved) == 80);
+FS_ASSERT_LAYOUT(sizeof(fs_set_file_info) == 72);
+FS_ASSERT_LAYOUT(offsetof(fs_set_file_info, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_set_file_info, attributes) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_set_file_info, created) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_set_file_info, accessed) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_set_file_info, written) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_set_file_info, changed) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_set_file_info, reserved) == 40);
+FS_ASSERT_LAYOUT(sizeof(fs_mac_info) == 64);
+FS_ASSERT_LAYOUT(offsetof(fs_mac_info, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_mac_info, valid) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_mac_info, flags) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_mac_info, reserved0) == 12);
+FS_ASSERT_LAYOUT(offsetof(fs_mac_info, added) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_mac_info, backed_up) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_mac_info, reserved) == 32);
+FS_ASSERT_LAYOUT(sizeof(fs_new) == 112);
+FS_ASSERT_LAYOUT(offsetof(fs_new, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_new, kind) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_new, mode) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_new, attributes) == 12);
+FS_ASSERT_LAYOUT(offsetof(fs_new, allocation) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_new, security) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_new, security_bytes) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_new, eas) == 40);
+FS_ASSERT_LAYOUT(offsetof(fs_new, eas_bytes) == 48);
+FS_ASSERT_LAYOUT(offsetof(fs_new, reparse) == 56);
+FS_ASSERT_LAYOUT(offsetof(fs_new, reparse_bytes) == 64);
+FS_ASSERT_LAYOUT(offsetof(fs_new, security_how) == 72);
+FS_ASSERT_LAYOUT(offsetof(fs_new, reserved0) == 76);
+FS_ASSERT_LAYOUT(offsetof(fs_new, reserved) == 80);
 FS_ASSERT_LAYOUT(sizeof(fs_stream) == 72);
 FS_ASSERT_LAYOUT(offsetof(fs_stream, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_stream, reserved0) == 4);

@@ -17,6 +17,7 @@ pub mod content;
 pub mod control;
 pub mod diff;
 pub mod events;
+pub mod foreign;
 pub mod layout;
 pub mod locks;
 pub mod log;

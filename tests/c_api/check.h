@@ -99,5 +99,6 @@ void test_paths(void);
 void test_opens(void);
 void test_log(void);
 void test_streams(void);
+void test_foreign(void);
 
 #endif

@@ -18,6 +18,7 @@ int main(void) {
     test_control();
     test_paths();
     test_streams();
+    test_foreign();
     test_opens();
     puts("functional: all is well");
     return 0;

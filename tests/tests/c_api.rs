@@ -18,8 +18,18 @@ use std::fs;
 use header::{functions, structures};
 use toolchain::{Program, ThreadSanitizer, installed, library, root, run};
 
-const FUNCTIONAL: [&str; 9] =
-    ["functional.c", "volumes.c", "names.c", "utf16.c", "content.c", "waiting.c", "paths.c", "streams.c", "opens.c"];
+const FUNCTIONAL: [&str; 10] = [
+    "functional.c",
+    "volumes.c",
+    "names.c",
+    "utf16.c",
+    "content.c",
+    "waiting.c",
+    "paths.c",
+    "streams.c",
+    "foreign.c",
+    "opens.c",
+];
 
 fn functional_sources() -> Vec<std::path::PathBuf> {
     FUNCTIONAL.iter().map(|file| root().join("tests/c_api").join(file)).collect()

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use bough::ffi::layout::{LAYOUTS, Layout};
 
 /// In the order in which a reader meets them.
-const SOURCES: [&str; 21] = [
+const SOURCES: [&str; 22] = [
     "ffi/results.rs",
     "ffi/tokens.rs",
     "ffi/types.rs",
@@ -25,6 +25,7 @@ const SOURCES: [&str; 21] = [
     "ffi/pins.rs",
     "ffi/xattrs.rs",
     "ffi/streams.rs",
+    "ffi/foreign.rs",
     "ffi/locks.rs",
     "ffi/opens.rs",
     "ffi/paths.rs",

@@ -8,6 +8,7 @@ use super::boundary::Structure;
 use super::content::fs_open_options;
 use super::diff::fs_diff_entry;
 use super::events::fs_event;
+use super::foreign::{fs_file_info, fs_mac_info, fs_new, fs_set_file_info};
 use super::locks::{fs_lock, fs_wait};
 use super::names::fs_dirent;
 use super::opens::{fs_windows_handle_info, fs_windows_opened, fs_windows_request};
@@ -82,6 +83,10 @@ structures! {
     fs_event { reserved0, reserved }
     fs_diff_entry { reserved }
     fs_stream { reserved0, reserved }
+    fs_file_info { reserved0, reserved }
+    fs_set_file_info { reserved }
+    fs_mac_info { reserved0, reserved }
+    fs_new { reserved0, reserved }
     fs_ref_record { reserved }
     fs_view_record { reserved }
     fs_token_parts { reserved }
@@ -148,6 +153,16 @@ layouts! {
     fs_diff_entry 80 {
         size 0, kind 4, aspects 8, file_kind 12, inode 16, path 24, path_bytes 32, old_path 40, old_path_bytes 48,
         reserved 56
+    }
+    fs_file_info 112 {
+        size 0, attributes 4, reparse_tag 8, ea_bytes 12, length 16, allocation 24, created 32, accessed 40, written 48,
+        changed 56, index 64, links 72, reserved0 76, reserved 80
+    }
+    fs_set_file_info 72 { size 0, attributes 4, created 8, accessed 16, written 24, changed 32, reserved 40 }
+    fs_mac_info 64 { size 0, valid 4, flags 8, reserved0 12, added 16, backed_up 24, reserved 32 }
+    fs_new 112 {
+        size 0, kind 4, mode 8, attributes 12, allocation 16, security 24, security_bytes 32, eas 40, eas_bytes 48,
+        reparse 56, reparse_bytes 64, security_how 72, reserved0 76, reserved 80
     }
     fs_stream 72 { size 0, reserved0 4, length 8, allocated 16, name 24, name_bytes 32, reserved 40 }
     fs_control_header 144 { size 0, version 4, result 8, reserved 12, text 16 }

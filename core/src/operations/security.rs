@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::history::events::EventKind;
+use crate::operations::access;
 use crate::operations::attachment::{Attachment, check_flags};
 use crate::operations::uses::Use;
 use crate::operations::windows::rights;
@@ -147,14 +148,20 @@ pub(crate) fn give(
     security: NewSecurity<'_>,
 ) -> Result<()> {
     let parent = directory.foreign().and_then(|foreign| foreign.security.as_deref());
+    // Whoever has a token has no mode to ask for.
+    let security = match security {
+        NewSecurity::Mode if caller.token.is_some() => NewSecurity::Inherit(&[]),
+        security => security,
+    };
     let complete = match (security, parent) {
         (NewSecurity::Mode, None) => return Ok(()),
         (NewSecurity::Mode, Some(parent)) => return pass_on(parent, made),
         (NewSecurity::Complete(bytes), _) => Descriptor::parse(bytes)?,
         (NewSecurity::Inherit(bytes), _) => {
             let explicit = if bytes.is_empty() { None } else { Some(Descriptor::parse(bytes)?) };
-            let dacl = default_dacl(IDS.user(made.uid));
-            for_new(Some(&descriptor(directory)), explicit.as_ref(), made.is_directory(), creator(made, &dacl))
+            let (owner, group) = maker(caller, made);
+            let creator = Creator { owner, group, default_dacl: &default_dacl(owner) };
+            for_new(Some(&descriptor(directory)), explicit.as_ref(), made.is_directory(), creator)
         }
     };
     own_by(caller, made, &complete)?;
@@ -164,7 +171,9 @@ pub(crate) fn give(
 
 /// What a directory passes on joins what the mode of a new inode says. One that passes on nothing leaves the mode alone.
 fn pass_on(parent: &[u8], made: &mut Record) -> Result<()> {
-    let inherited = for_new(Some(&parse_stored(parent)), None, made.is_directory(), creator(made, &[]));
+    let owner = IDS.user(made.uid);
+    let creator = Creator { owner, group: IDS.group(made.gid, owner), default_dacl: &[] };
+    let inherited = for_new(Some(&parse_stored(parent)), None, made.is_directory(), creator);
     if inherited.dacl.as_ref().is_none_or(|dacl| dacl.aces.is_empty()) && inherited.sacl.is_none() {
         return Ok(());
     }
@@ -175,17 +184,26 @@ fn pass_on(parent: &[u8], made: &mut Record) -> Result<()> {
 /// Owner and group that a given descriptor names become the inode's, if the caller may give it to them.
 fn own_by(caller: &Caller<'_>, made: &mut Record, descriptor: &Descriptor) -> Result<()> {
     let (uid, gid) = changed_ids(made, descriptor, Parts::OWNER.with(Parts::GROUP));
-    if !crate::operations::access::may_chown(caller, made.uid, made.gid, uid, gid) {
-        return Err(Error::BadOwner);
+    match (caller.token, descriptor.owner) {
+        (Some(token), Some(owner)) => token.check_new_owner(owner)?,
+        (Some(_), None) => {}
+        (None, _) if access::may_chown(caller, made.uid, made.gid, uid, gid) => {}
+        (None, _) => return Err(Error::BadOwner),
     }
     made.uid = uid.unwrap_or(made.uid);
     made.gid = gid.unwrap_or(made.gid);
     Ok(())
 }
 
-fn creator<'a>(made: &Record, default_dacl: &'a [Ace]) -> Creator<'a> {
-    let owner = IDS.user(made.uid);
-    Creator { owner, group: IDS.group(made.gid, owner), default_dacl }
+/// Who owns what the caller makes, and its group.
+fn maker(caller: &Caller<'_>, made: &Record) -> (Sid, Sid) {
+    match caller.token {
+        Some(token) => (token.owner, token.group),
+        None => {
+            let owner = IDS.user(made.uid);
+            (owner, IDS.group(made.gid, owner))
+        }
+    }
 }
 
 /// What a token's default list says: its user and the system may do everything.

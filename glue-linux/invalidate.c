@@ -148,6 +148,9 @@ static void apply(struct invalidator *invalidator, const struct fs_event *event)
         content_changed(invalidator, node);
         break;
     case FS_EVENT_ATTRIBUTES:
+    case FS_EVENT_STREAM_CREATED:
+    case FS_EVENT_STREAM_REMOVED:
+    case FS_EVENT_STREAM_CONTENT:
         forget_attributes(mount, node);
         break;
     case FS_EVENT_OVERFLOW:

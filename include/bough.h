@@ -577,6 +577,18 @@
 // Event: two names changed places.
 #define FS_EVENT_EXCHANGED 6
 
+// Event: a named stream appeared.
+#define FS_EVENT_STREAM_CREATED 7
+
+// Event: a named stream went away.
+#define FS_EVENT_STREAM_REMOVED 8
+
+// Event: content or size of a named stream changed.
+#define FS_EVENT_STREAM_CONTENT 9
+
+// Event: the volume has another label: `new_name`.
+#define FS_EVENT_LABEL 10
+
 // Event: more happened than the queue could hold; what followed the last event given is lost. Look anew.
 #define FS_EVENT_OVERFLOW 100
 
@@ -585,6 +597,66 @@
 
 // Events flag: leave out what is done through the view itself.
 #define FS_EVENTS_OTHERS_ONLY 1
+
+// Change: a name of anything but a directory. The first twelve bits are those of Windows' `FILE_NOTIFY_CHANGE_...`.
+#define FS_CHANGE_FILE_NAME 1
+
+// Change: a name of a directory.
+#define FS_CHANGE_DIRECTORY_NAME 2
+
+// Change: flags and Windows attributes.
+#define FS_CHANGE_ATTRIBUTES 4
+
+// Change: size of the content.
+#define FS_CHANGE_SIZE 8
+
+// Change: content, or the time of its last change.
+#define FS_CHANGE_LAST_WRITE 16
+
+// Change: the time of the last access, when it is set.
+#define FS_CHANGE_LAST_ACCESS 32
+
+// Change: the time of birth.
+#define FS_CHANGE_CREATION 64
+
+// Change: extended attributes of Windows.
+#define FS_CHANGE_EA 128
+
+// Change: mode, owner, ACLs, security descriptor.
+#define FS_CHANGE_SECURITY 256
+
+// Change: a name of a named stream.
+#define FS_CHANGE_STREAM_NAME 512
+
+// Change: size of a named stream.
+#define FS_CHANGE_STREAM_SIZE 1024
+
+// Change: content of a named stream.
+#define FS_CHANGE_STREAM_WRITE 2048
+
+// Change: owner or group; beside `FS_CHANGE_SECURITY`.
+#define FS_CHANGE_OWNER 4096
+
+// Change: extended attributes as Linux and macOS have them.
+#define FS_CHANGE_XATTRS 8192
+
+// Change: Finder info; beside `FS_CHANGE_XATTRS`.
+#define FS_CHANGE_FINDER_INFO 16384
+
+// Change: the volume's label.
+#define FS_CHANGE_LABEL 32768
+
+// Watch flag: leave out what is done through the view itself.
+#define FS_WATCH_OTHERS_ONLY 1
+
+// Watch flag: all that is below the directory, not its entries alone.
+#define FS_WATCH_SUBTREE 2
+
+// Watch flag: directory, name and path with every change, those of content and attributes too.
+#define FS_WATCH_PATHS 4
+
+// Watch flag: names and paths are UTF-16, and paths are separated by backslashes.
+#define FS_WATCH_WINDOWS 8
 
 // Room for a name and a NUL: the longest has 255 bytes, with `FS_NAMES_WINDOWS` 255 UTF-16 units of up to 3 bytes each.
 #define FS_NAME_BYTES 768
@@ -1416,6 +1488,76 @@ typedef struct fs_diff_entry {
     // 0.
     uint64_t reserved[3];
 } fs_diff_entry;
+
+// What `fs_events_watch` is to tell. All zero but for `size` and `capacity` tells everything.
+typedef struct fs_watch {
+    // `sizeof(fs_watch)`.
+    uint32_t size;
+    // `FS_WATCH_...` bits.
+    uint32_t flags;
+    // How many changes may wait, 1 to 1,048,576. Those outside the directory count too until they are looked at.
+    uint64_t capacity;
+    // The directory watched; 0: the whole branch that the view shows now.
+    uint64_t node;
+    // `FS_CHANGE_...` bits: only changes that touch one of them; 0: all.
+    uint32_t filter;
+    // 0.
+    uint32_t reserved0;
+    // 0.
+    uint64_t reserved[4];
+} fs_watch;
+
+// One change, as `fs_events_take` hands it out. Names and paths have their length in bytes, also of UTF-16; they are NULL where there is
+// none, where they are not asked for, or where no UTF-16 stands for them.
+typedef struct fs_change {
+    // `sizeof(fs_change)`.
+    uint32_t size;
+    // `FS_EVENT_...`.
+    uint32_t kind;
+    // `FILE_ACTION_...` of Windows. A rename is told there as two records: `FILE_ACTION_RENAMED_OLD_NAME`, which stands here, with
+    // `path`, then `FILE_ACTION_RENAMED_NEW_NAME` with `new_path`. 0: Windows has none.
+    uint32_t action;
+    // `FS_CHANGE_...` bits: what it touched.
+    uint32_t changes;
+    // `kFSEventStreamEventFlag...` of macOS.
+    uint32_t fsevents_flags;
+    // `FS_KIND_...` of the inode; 0: not known.
+    uint32_t file_kind;
+    // The inode; 0 where none is concerned.
+    uint64_t inode;
+    // In which directory: an inode; 0 where none is concerned.
+    uint64_t parent;
+    // For renames the directory it is in now, else 0.
+    uint64_t new_parent;
+    // Id of the view through which it was done.
+    uint64_t origin;
+    // The name concerned, as it is stored.
+    const char *name;
+    // Length of `name`.
+    size_t name_bytes;
+    // For renames the name now.
+    const char *new_name;
+    // Length of `new_name`.
+    size_t new_name_bytes;
+    // The named stream concerned.
+    const char *stream;
+    // Length of `stream`.
+    size_t stream_bytes;
+    // The path of what changed, from the root; for renames the path before.
+    const char *path;
+    // Length of `path`.
+    size_t path_bytes;
+    // For renames the path now.
+    const char *new_path;
+    // Length of `new_path`.
+    size_t new_path_bytes;
+    // 0.
+    uint64_t reserved[4];
+} fs_change;
+
+// Is given one change at a time; `change` and what it points to live until it returns. True: taken, go on; false: not taken, it comes
+// first the next time.
+typedef bool (*fs_change_callback)(void *context, const fs_change *change);
 
 // One change.
 typedef struct fs_event {
@@ -3499,6 +3641,32 @@ fs_result fs_events_open(const fs_view *view,
                          uint32_t flags,
                          fs_events **events);
 
+// As `fs_events_open`, for watchers of Windows and macOS: filtered, of one directory or all below it, with paths. A move across the border
+// of what is watched is told as a name that appears or goes.
+//
+// `watch`: what to tell. Paths are those at the time of the change, whatever moved since. When more happens than may wait, a
+// watch with paths or of a directory loses what waits too.
+// `events`: the subscription, to be closed with `fs_events_close`.
+//
+// Results: `FS_OK`, `FS_INVALID`, `FS_NOT_A_DIRECTORY`, `FS_STALE`, `FS_NOT_SUPPORTED` on a snapshot.
+fs_result fs_events_watch(const fs_view *view,
+                          const fs_watch *watch,
+                          fs_events **events);
+
+// Gives the changes that wait to `callback`, one after another, until it takes one no more or none waits. Several threads may; each change
+// is taken once. Changes that are not taken by one while others take some come out of their order.
+//
+// `timeout_ms`: how long to wait for the first, in milliseconds; 0: not at all. When it passes nothing is given.
+// `callback`: called by this thread before the function returns. The kind may be `FS_EVENT_OVERFLOW` (on macOS: must scan subdirectories)
+// or, as the last, `FS_EVENT_CLOSED`.
+// `context`: handed to it; may be NULL.
+//
+// Results: `FS_OK`.
+fs_result fs_events_take(const fs_events *events,
+                         uint32_t timeout_ms,
+                         fs_change_callback callback,
+                         void *context);
+
 // Waits for the next change. Several threads may wait; each event goes to one of them.
 //
 // `timeout_ms`: how long at most, in milliseconds; 0: not at all.
@@ -3787,6 +3955,36 @@ FS_ASSERT_LAYOUT(offsetof(fs_event, name) == 48);
 FS_ASSERT_LAYOUT(offsetof(fs_event, new_name) == 816);
 FS_ASSERT_LAYOUT(offsetof(fs_event, reserved0) == 1584);
 FS_ASSERT_LAYOUT(offsetof(fs_event, reserved) == 1592);
+FS_ASSERT_LAYOUT(sizeof(fs_watch) == 64);
+FS_ASSERT_LAYOUT(offsetof(fs_watch, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_watch, flags) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_watch, capacity) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_watch, node) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_watch, filter) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_watch, reserved0) == 28);
+FS_ASSERT_LAYOUT(offsetof(fs_watch, reserved) == 32);
+FS_ASSERT_LAYOUT(sizeof(fs_change) == 168);
+FS_ASSERT_LAYOUT(offsetof(fs_change, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_change, kind) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_change, action) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_change, changes) == 12);
+FS_ASSERT_LAYOUT(offsetof(fs_change, fsevents_flags) == 16);
+FS_ASSERT_LAYOUT(offsetof(fs_change, file_kind) == 20);
+FS_ASSERT_LAYOUT(offsetof(fs_change, inode) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_change, parent) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_change, new_parent) == 40);
+FS_ASSERT_LAYOUT(offsetof(fs_change, origin) == 48);
+FS_ASSERT_LAYOUT(offsetof(fs_change, name) == 56);
+FS_ASSERT_LAYOUT(offsetof(fs_change, name_bytes) == 64);
+FS_ASSERT_LAYOUT(offsetof(fs_change, new_name) == 72);
+FS_ASSERT_LAYOUT(offsetof(fs_change, new_name_bytes) == 80);
+FS_ASSERT_LAYOUT(offsetof(fs_change, stream) == 88);
+FS_ASSERT_LAYOUT(offsetof(fs_change, stream_bytes) == 96);
+FS_ASSERT_LAYOUT(offsetof(fs_change, path) == 104);
+FS_ASSERT_LAYOUT(offsetof(fs_change, path_bytes) == 112);
+FS_ASSERT_LAYOUT(offsetof(fs_change, new_path) == 120);
+FS_ASSERT_LAYOUT(offsetof(fs_change, new_path_bytes) == 128);
+FS_ASSERT_LAYOUT(offsetof(fs_change, reserved) == 136);
 FS_ASSERT_LAYOUT(sizeof(fs_diff_entry) == 80);
 FS_ASSERT_LAYOUT(offsetof(fs_diff_entry, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_diff_entry, kind) == 4);

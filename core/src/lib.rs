@@ -39,7 +39,7 @@ pub use context::{Clock, SystemClock};
 pub use data::Pin;
 pub use error::{Error, Result};
 pub use history::diff::{Aspects, Diff, DiffEntry, DiffKind};
-pub use history::events::{Event, EventKind, Events, Next};
+pub use history::events::{Changes, Event, EventKind, Events, Next, Watch};
 pub use history::holdings::{Exclusive, Holdings};
 pub use history::refs::{BASE_SNAPSHOT, FIRST_BRANCH, RefInfo, check_name as check_ref_name};
 pub use meter::{FIRST_BUCKET_NS, LATENCY_BUCKETS, OPERATIONS, Operation, OperationStats};

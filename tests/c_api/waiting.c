@@ -78,7 +78,92 @@ void test_locks(void) {
     CHECK(ending.calls == 4 && ending.result == FS_CANCELLED);
 }
 
+struct changes {
+    int limit, count;
+    uint32_t kinds[8], actions[8];
+    char paths[256];
+};
+
+static bool note_change(void *context, const fs_change *change) {
+    struct changes *changes = context;
+    CHECK(change->size == sizeof *change && changes->count < 8);
+    if (changes->count == changes->limit) {
+        return false;
+    }
+    changes->kinds[changes->count] = change->kind;
+    changes->actions[changes->count++] = change->action;
+    if (change->path != NULL) {
+        strncat(changes->paths, change->path, change->path_bytes);
+        strcat(changes->paths, " ");
+    }
+    if (change->new_path != NULL) {
+        strncat(changes->paths, change->new_path, change->new_path_bytes);
+        strcat(changes->paths, " ");
+    }
+    return true;
+}
+
+static bool note_windows_path(void *context, const fs_change *change) {
+    CHECK(change->path_bytes <= 64 && change->fsevents_flags == (0x200u | 0x20000u) && change->action == 2);
+    memcpy(context, change->path, change->path_bytes);
+    return false;
+}
+
+static void watches_are_filtered_and_have_paths(void) {
+    fs_volume *volume = open_volume();
+    fs_view *view = open_view(volume);
+    fs_caller root = root_caller();
+    FS_STRUCT(fs_entry, dir);
+    FS_STRUCT(fs_entry, sub);
+    OK(fs_mkdir(view, &root, FS_NODE_ROOT, TEXT("dir"), 0755, &dir));
+    FS_STRUCT(fs_watch, watch);
+    fs_events *events = NULL, *windows = NULL;
+    ANSWERS(FS_INVALID, fs_events_watch(view, &watch, &events));
+    watch.capacity = 4;
+    watch.filter = FS_CHANGE_DIRECTORY_NAME | FS_CHANGE_SIZE;
+    watch.flags = FS_WATCH_SUBTREE;
+    ANSWERS(FS_INVALID, fs_events_watch(view, &watch, &events));
+    watch.node = dir.node;
+    watch.flags = FS_WATCH_SUBTREE | FS_WATCH_PATHS;
+    OK(fs_events_watch(view, &watch, &events));
+    watch.flags = FS_WATCH_SUBTREE | FS_WATCH_PATHS | FS_WATCH_WINDOWS;
+    watch.filter = FS_CHANGE_DIRECTORY_NAME;
+    OK(fs_events_watch(view, &watch, &windows));
+
+    OK(fs_mkdir(view, &root, dir.node, TEXT("sub"), 0755, &sub));
+    OK(fs_mkdir(view, &root, FS_NODE_ROOT, TEXT("elsewhere"), 0755, &sub));
+    make_file(view, "file", "content");
+    OK(fs_rename(view, &root, dir.node, TEXT("sub"), dir.node, TEXT("new"), FS_RENAME_REPLACE));
+    struct changes some = {.limit = 1}, others = {.limit = 8};
+    OK(fs_events_take(events, 0, note_change, &some));
+    CHECK(some.count == 1 && some.kinds[0] == FS_EVENT_CREATED && strcmp(some.paths, "/dir/sub ") == 0);
+    OK(fs_events_take(events, 0, note_change, &others));
+    CHECK(others.count == 1 && others.kinds[0] == FS_EVENT_RENAMED && others.actions[0] == 4);
+    CHECK(strcmp(others.paths, "/dir/sub /dir/new ") == 0);
+
+    for (int i = 0; i < 3; i++) {
+        OK(fs_rename(view, &root, dir.node, TEXT("new"), dir.node, TEXT("newer"), FS_RENAME_REPLACE));
+        OK(fs_rename(view, &root, dir.node, TEXT("newer"), dir.node, TEXT("new"), FS_RENAME_REPLACE));
+    }
+    struct changes none = {.limit = 0}, lost = {.limit = 8}, ended = {.limit = 8};
+    OK(fs_events_take(windows, 0, note_change, &none));
+    OK(fs_events_take(windows, 0, note_change, &lost));
+    CHECK(lost.count == 1 && lost.kinds[0] == FS_EVENT_OVERFLOW);
+    OK(fs_rmdir(view, &root, dir.node, TEXT("new")));
+    uint16_t path[32] = {0};
+    OK(fs_events_take(windows, 1000, note_windows_path, path));
+    CHECK(memcmp(path, u"\\dir\\new", 2 * 9) == 0);
+    OK(fs_events_stop(windows));
+    OK(fs_events_take(windows, 100000, note_change, &ended));
+    CHECK(ended.count == 2 && ended.kinds[0] == FS_EVENT_REMOVED && ended.kinds[1] == FS_EVENT_CLOSED);
+    fs_events_close(events);
+    fs_events_close(windows);
+    fs_view_close(view);
+    fs_volume_close(volume);
+}
+
 void test_events(void) {
+    watches_are_filtered_and_have_paths();
     fs_volume *volume = open_volume();
     fs_view *view = open_view(volume), *other = open_view(volume);
     fs_caller root = root_caller();

@@ -7,8 +7,8 @@ use super::attributes::{fs_set_attr, fs_space};
 use super::boundary::Structure;
 use super::content::fs_open_options;
 use super::diff::fs_diff_entry;
-use super::events::fs_event;
 use super::foreign::{fs_file_info, fs_mac_info, fs_new, fs_set_file_info};
+use super::events::{fs_change, fs_event, fs_watch};
 use super::locks::{fs_lock, fs_wait};
 use super::names::fs_dirent;
 use super::opens::{fs_windows_handle_info, fs_windows_opened, fs_windows_request};
@@ -81,6 +81,8 @@ structures! {
     fs_lock { reserved }
     fs_wait { reserved }
     fs_event { reserved0, reserved }
+    fs_watch { reserved0, reserved }
+    fs_change { reserved }
     fs_diff_entry { reserved }
     fs_stream { reserved0, reserved }
     fs_file_info { reserved0, reserved }
@@ -149,6 +151,12 @@ layouts! {
     fs_event 1624 {
         size 0, kind 4, inode 8, parent 16, new_parent 24, origin 32, name_bytes 40, new_name_bytes 44, name 48,
         new_name 816, reserved0 1584, reserved 1592
+    }
+    fs_watch 64 { size 0, flags 4, capacity 8, node 16, filter 24, reserved0 28, reserved 32 }
+    fs_change 168 {
+        size 0, kind 4, action 8, changes 12, fsevents_flags 16, file_kind 20, inode 24, parent 32, new_parent 40,
+        origin 48, name 56, name_bytes 64, new_name 72, new_name_bytes 80, stream 88, stream_bytes 96, path 104,
+        path_bytes 112, new_path 120, new_path_bytes 128, reserved 136
     }
     fs_diff_entry 80 {
         size 0, kind 4, aspects 8, file_kind 12, inode 16, path 24, path_bytes 32, old_path 40, old_path_bytes 48,

@@ -1,15 +1,27 @@
-//! Change events: who subscribed to a branch is told (kind, inode, name, parent) through a bounded queue that says
-//! when it overflowed.
+//! Change events: who subscribed to a branch is told through a bounded queue that says when it overflowed.
+//!
+//! Owns what an event is and who is told of it. What waits and how it is handed out is [`subscription`]'s; under which path
+//! a change was, [`places`] finds out when it is asked for, never the change itself: that costs one look at a counter when
+//! nobody listens.
 
-use std::collections::VecDeque;
+mod changes;
+mod places;
+mod subscription;
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
+use super::head::Head;
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::sync::{Condvar, Mutex, RwLock};
-use crate::types::{InodeId, ViewId};
+use crate::sync::RwLock;
+use crate::types::{FileKind, InodeId, NodeId, ViewId};
+
+pub use changes::Changes;
+use subscription::Subscriber;
+pub use subscription::{Events, Next};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,10 +35,18 @@ pub enum EventKind {
     Renamed = 3,
     /// Content or size changed.
     Content = 4,
-    /// Attributes, extended attributes or ACLs changed.
+    /// Attributes, extended attributes, ACLs or security changed; `changes` says which.
     Attributes = 5,
     /// Two names changed places (rename with exchange).
     Exchanged = 6,
+    /// A named stream appeared.
+    StreamCreated = 7,
+    /// A named stream went away.
+    StreamRemoved = 8,
+    /// Content or size of a named stream changed.
+    StreamContent = 9,
+    /// The volume has another label: `new_name`.
+    Label = 10,
 }
 
 /// One change.
@@ -34,114 +54,86 @@ pub enum EventKind {
 pub struct Event {
     /// What happened.
     pub kind: EventKind,
-    /// To which inode.
+    /// What it touched.
+    pub changes: Changes,
+    /// To which inode (0 where none is concerned).
     pub inode: InodeId,
+    /// What the inode is, where that is known.
+    pub file_kind: Option<FileKind>,
+    /// For an exchange the inode that had the other name, else 0.
+    pub other: InodeId,
     /// In which directory (0 where none is concerned).
     pub parent: InodeId,
-    /// The name concerned (empty where none is).
+    /// The name concerned, as it is stored (empty where none is).
     pub name: Box<[u8]>,
     /// For renames the directory it is in now, else 0.
     pub new_parent: InodeId,
     /// For renames the name now, else empty.
     pub new_name: Box<[u8]>,
+    /// The named stream concerned, else empty.
+    pub stream: Box<[u8]>,
     /// Through which view it was done.
     pub origin: ViewId,
+    /// The path of what changed, from the root, if the subscription asks for paths and it has one; for renames the path before.
+    pub path: Box<[u8]>,
+    /// For renames the path now, else empty.
+    pub new_path: Box<[u8]>,
 }
 
 impl Event {
     pub(crate) fn of(kind: EventKind, inode: InodeId) -> Event {
         Event {
             kind,
+            changes: Changes::of(kind),
             inode,
+            file_kind: None,
+            other: InodeId(0),
             parent: InodeId(0),
             name: Box::default(),
             new_parent: InodeId(0),
             new_name: Box::default(),
+            stream: Box::default(),
             origin: ViewId(0),
+            path: Box::default(),
+            new_path: Box::default(),
         }
+    }
+
+    /// Of a name of something that is a `what`.
+    pub(crate) fn of_name(kind: EventKind, inode: InodeId, what: FileKind) -> Event {
+        Event { file_kind: Some(what), changes: Changes::of_name(what), ..Event::of(kind, inode) }
     }
 }
 
-#[derive(Default)]
-struct Queue {
-    events: VecDeque<Event>,
-    overflowed: bool,
-    closed: bool,
+/// What a subscription is to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch {
+    /// How many events may wait: 1 to [`limits::EVENT_QUEUE`].
+    pub capacity: usize,
+    /// Leave out what is done through the view that subscribes.
+    pub others_only: bool,
+    /// Only events that touch one of these.
+    pub filter: Changes,
+    /// Only what happens in this directory: to its entries, and with `subtree` to all that is below them. A move across its border
+    /// is told as what it is seen from inside: a name that appears or goes.
+    pub directory: Option<NodeId>,
+    /// All that is below `directory`, not its entries alone.
+    pub subtree: bool,
+    /// Tell directory, name and path with every event, also of changes of content and attributes.
+    pub paths: bool,
 }
 
-pub(crate) struct Subscriber {
-    capacity: usize,
-    /// Changes made through this view are not reported; 0 reports all.
-    except: ViewId,
-    queue: Mutex<Queue>,
-    filled: Condvar,
-}
-
-/// What a subscription answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
-    /// The next change.
-    Event(Event),
-    /// More changes happened than the queue could hold; those after the last event given are lost. Look anew.
-    Overflow,
-    /// Nothing within the time.
-    Timeout,
-    /// The view or volume has ended.
-    Closed,
-}
-
-/// A subscription to the changes of a branch. Ends when dropped.
-pub struct Events {
-    subscriber: Arc<Subscriber>,
-}
-
-impl Events {
-    /// Waits at most `timeout` for the next change.
-    #[must_use]
-    pub fn next(&self, timeout: Duration) -> Next {
-        let mut queue = self.subscriber.queue.lock();
-        if queue.events.is_empty() && !queue.overflowed && !queue.closed {
-            self.subscriber.filled.wait_for(&mut queue, timeout);
-        }
-        if let Some(event) = queue.events.pop_front() {
-            return Next::Event(event);
-        }
-        if std::mem::take(&mut queue.overflowed) {
-            return Next::Overflow;
-        }
-        if queue.closed { Next::Closed } else { Next::Timeout }
-    }
-
-    /// Wakes whoever waits in [`Events::next`], now and for ever.
-    pub fn close(&self) {
-        self.subscriber.close();
+impl Default for Watch {
+    fn default() -> Watch {
+        let capacity = limits::EVENT_QUEUE;
+        Watch { capacity, others_only: false, filter: Changes::ALL, directory: None, subtree: false, paths: false }
     }
 }
 
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-impl Subscriber {
-    fn push(&self, event: Event) {
-        let mut queue = self.queue.lock();
-        if queue.closed || queue.overflowed {
-            return;
-        }
-        if queue.events.len() == self.capacity {
-            queue.overflowed = true;
-        } else {
-            queue.events.push_back(event);
-        }
-        drop(queue);
-        self.filled.notify_one();
-    }
-
-    fn close(&self) {
-        self.queue.lock().closed = true;
-        self.filled.notify_all();
+impl Watch {
+    /// Whether it must be known where things were when they changed.
+    fn needs_places(&self) -> bool {
+        self.paths || self.directory.is_some()
     }
 }
 
@@ -155,21 +147,26 @@ pub(crate) struct EventHub {
 }
 
 impl EventHub {
-    pub(crate) fn subscribe(&self, capacity: usize, except: ViewId) -> Result<Events> {
-        if capacity == 0 || capacity > limits::EVENT_QUEUE {
+    /// Subscribes to what happens on `head`, whose hub this is.
+    pub(crate) fn subscribe(&self, head: &Arc<Head>, watch: Watch, by: ViewId) -> Result<Events> {
+        if watch.capacity == 0 || watch.capacity > limits::EVENT_QUEUE {
             return Err(Error::Invalid("event queue capacity: 1 to 1,048,576"));
         }
-        let subscriber = Arc::new(Subscriber { capacity, except, queue: Mutex::default(), filled: Condvar::new() });
+        if !watch.filter.any(Changes::ALL) {
+            return Err(Error::Invalid("a watch for nothing"));
+        }
+        let except = if watch.others_only { by } else { ViewId(0) };
+        let subscriber = Arc::new(Subscriber::new(watch, except));
         let mut all = self.subscribers.write();
         all.retain(|weak| weak.strong_count() > 0);
         all.push(Arc::downgrade(&subscriber));
         self.recount(&all);
-        Ok(Events { subscriber })
+        Ok(Events::new(subscriber, Arc::downgrade(head)))
     }
 
     fn recount(&self, all: &[Weak<Subscriber>]) {
         let only = match all {
-            [one] => one.upgrade().map_or(0, |subscriber| subscriber.except.0),
+            [one] => one.upgrade().map_or(0, |subscriber| subscriber.deaf_to().0),
             _ => 0,
         };
         self.only_except.store(only, Ordering::Release);
@@ -181,14 +178,13 @@ impl EventHub {
         self.count.load(Ordering::Acquire) > 0 && self.only_except.load(Ordering::Acquire) != origin.0
     }
 
+    /// Tells the subscribers. Called under the locks of the change, so that events have the order of the changes.
     pub(crate) fn publish(&self, origin: ViewId, event: Event) {
+        let event = Event { origin, ..event };
         let mut gone = false;
         for weak in self.subscribers.read().iter() {
             match weak.upgrade() {
-                Some(subscriber) if subscriber.except != origin => {
-                    subscriber.push(Event { origin, ..event.clone() });
-                }
-                Some(_) => {}
+                Some(subscriber) => subscriber.take_note(&event),
                 None => gone = true,
             }
         }

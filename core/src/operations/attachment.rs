@@ -10,16 +10,17 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::flags;
 use crate::history::Tree;
-use crate::history::events::{Event, EventKind};
+use crate::history::events::{Changes, Event, EventKind};
 use crate::history::gate::Passage;
 use crate::history::head::Head;
 use crate::history::refs::Refs;
 use crate::ledger::Kind;
 use crate::operations::access::{self, Mask};
 use crate::operations::granted;
+use crate::operations::streams::Target;
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::{Inode, Record};
-use crate::types::{Caller, InodeId, NodeId, RefId, Time, ViewId};
+use crate::types::{Caller, FileKind, InodeId, NodeId, RefId, StreamId, Time, ViewId};
 
 /// How a view behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -249,12 +250,42 @@ impl Change<'_> {
         }
     }
 
-    pub(crate) fn tell_of(&self, kind: EventKind, id: InodeId) {
-        self.tell(|| Event::of(kind, id));
+    /// Whether anybody would be told. What it takes to tell is not to be made when not.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.head.events.listens(self.at.view)
     }
 
-    pub(crate) fn tell_name(&self, kind: EventKind, id: InodeId, parent: InodeId, name: &[u8]) {
-        self.tell(|| Event { parent, name: name.into(), ..Event::of(kind, id) });
+    /// Content of an inode, or of a named stream of it, changed; the size too unless it is what it was.
+    pub(crate) fn tell_content(&self, record: &Record, target: Target, size_before: u64) {
+        if !self.is_heard() {
+            return;
+        }
+        let grew = record.stream_of(target.stream).map_or(true, |stream| stream.size() != size_before);
+        if target.stream == StreamId::DEFAULT {
+            let changes = Changes::LAST_WRITE.with(Changes::SIZE.when(grew));
+            return self.tell_record(EventKind::Content, target.id, record, changes);
+        }
+        // A stream that was removed while it is open has no name to tell of.
+        let Ok(stream) = record.named_stream(target.stream) else { return };
+        let changes = Changes::STREAM_WRITE.with(Changes::STREAM_SIZE.when(grew));
+        self.tell_stream(EventKind::StreamContent, target.id, record, &stream.name, changes);
+    }
+
+    /// A named stream came, went or changed.
+    pub(crate) fn tell_stream(&self, kind: EventKind, id: InodeId, record: &Record, name: &[u8], changes: Changes) {
+        let file_kind = Some(record.kind);
+        self.tell(|| Event { stream: name.into(), file_kind, changes, ..Event::of(kind, id) });
+    }
+
+    /// Something about an inode changed.
+    pub(crate) fn tell_record(&self, kind: EventKind, id: InodeId, record: &Record, changes: Changes) {
+        let file_kind = Some(record.kind);
+        self.tell(|| Event { file_kind, changes, ..Event::of(kind, id) });
+    }
+
+    /// A name of something that is a `what` came or went.
+    pub(crate) fn tell_name(&self, kind: EventKind, id: InodeId, what: FileKind, parent: InodeId, name: &[u8]) {
+        self.tell(|| Event { parent, name: name.into(), ..Event::of_name(kind, id, what) });
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::flags;
-use crate::history::events::EventKind;
+use crate::history::events::{Changes, EventKind};
 use crate::operations::access::{self, Mask};
 use crate::operations::attachment::{Attachment, Change};
 use crate::operations::streams::Target;
@@ -31,6 +31,7 @@ impl Attachment {
         let mut record = inode.write();
         check_domain(&record, target.stream, set)?;
         self.may_set(caller, &record, set, by_handle)?;
+        let size_before = set.size.and_then(|_| record.stream_of(target.stream).ok()).map(Stream::size);
         if let Some(size) = set.size {
             _emptied = set_size(self, &change, caller, &mut record, target, size)?;
         }
@@ -49,7 +50,16 @@ impl Attachment {
             Some(changed) => record.touch(changed),
             None => record.touch_but(change.now, target.held),
         }
-        change.tell_of(if set.size.is_some() { EventKind::Content } else { EventKind::Attributes }, target.id);
+        match (set.size, size_before) {
+            (Some(_), Some(before)) => {
+                change.tell_content(&record, target, before);
+                let others = changes_of(set);
+                if others != Changes::NONE {
+                    change.tell_record(EventKind::Attributes, target.id, &record, others);
+                }
+            }
+            _ => change.tell_record(EventKind::Attributes, target.id, &record, changes_of(set)),
+        }
         Ok(record.attr_of(target.id, target.stream))
     }
 
@@ -94,6 +104,17 @@ impl Attachment {
         let mut record = inode.write();
         record.accessed = later_than(change.now, &record);
     }
+}
+
+fn changes_of(set: &SetAttr) -> Changes {
+    let owner = set.uid.is_some() || set.gid.is_some();
+    Changes::SECURITY
+        .when(owner || set.mode.is_some())
+        .with(Changes::OWNER.when(owner))
+        .with(Changes::LAST_ACCESS.when(set.accessed.is_some()))
+        .with(Changes::LAST_WRITE.when(set.modified.is_some()))
+        .with(Changes::CREATION.when(set.born.is_some()))
+        .with(Changes::ATTRIBUTES.when(set.flags.is_some() || set.changed.is_some()))
 }
 
 /// The relatime rule compares with `<=`: a coarse clock must not make every read of a fresh file set the time anew.

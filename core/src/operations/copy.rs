@@ -2,7 +2,6 @@
 
 use crate::data::Stream;
 use crate::error::{Error, Result};
-use crate::history::events::EventKind;
 use crate::operations::attachment::Attachment;
 use crate::operations::attributes::lose_privileges;
 use crate::operations::io::check_writable;
@@ -28,13 +27,14 @@ impl Attachment {
         let change = self.change()?;
         let inode = change.own(target.id)?;
         let mut record = inode.write();
-        check_writable(&record, offset, record.stream_of(target.stream)?.size())?;
+        let size_before = record.stream_of(target.stream)?.size();
+        check_writable(&record, offset, size_before)?;
         let stream = record.stream_of_mut(target.stream)?;
         let copied = stream.copy_from(&self.context.store, source, source_offset, offset, length)?;
         if copied > 0 {
             lose_privileges(caller, &mut record);
             record.touch_content_but(change.now, target.held);
-            change.tell_of(EventKind::Content, target.id);
+            change.tell_content(&record, target, size_before);
         }
         Ok(copied)
     }

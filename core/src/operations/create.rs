@@ -135,7 +135,7 @@ impl Attachment {
         let attr = made.attr(id);
         change.head.table.insert(change.new_inode(id, made));
         hold(id)?;
-        change.tell_name(EventKind::Created, id, parent, name);
+        change.tell_name(EventKind::Created, id, new.kind(), parent, name);
         Ok(attr)
     }
 

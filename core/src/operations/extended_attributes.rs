@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::history::events::EventKind;
+use crate::history::events::{Changes, EventKind};
 use crate::operations::attachment::{Attachment, check_flags};
 use crate::operations::uses::Use;
 use crate::operations::windows::extended_attributes::{Attributes, parse_names};
@@ -32,7 +32,7 @@ impl Attachment {
         check_flags(&record, false)?;
         apply(&mut record, list)?;
         record.touch(change.now);
-        change.tell_of(EventKind::Attributes, id);
+        change.tell_record(EventKind::Attributes, id, &record, Changes::EXTENDED_ATTRIBUTES);
         Ok(eas(&record).map_or(0, Attributes::reported_bytes))
     }
 }

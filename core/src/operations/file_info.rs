@@ -9,7 +9,7 @@
 
 use crate::error::{Error, Result};
 use crate::flags;
-use crate::history::events::EventKind;
+use crate::history::events::{Changes, EventKind};
 use crate::limits::{self, ALLOCATION_BYTES};
 use crate::operations::attachment::{Attachment, check_flags};
 use crate::operations::io::check_writable;
@@ -73,6 +73,16 @@ struct Times {
 }
 
 impl Times {
+    /// What watchers are told of those that are set.
+    fn changes(&self) -> Changes {
+        let set = |time: TimeChange| matches!(time, TimeChange::Set(_));
+        Changes::CREATION
+            .when(set(self.created))
+            .with(Changes::LAST_ACCESS.when(set(self.accessed)))
+            .with(Changes::LAST_WRITE.when(set(self.written)))
+            .with(Changes::ATTRIBUTES.when(set(self.changed)))
+    }
+
     fn of(set: &SetFileInfo) -> Result<Times> {
         Ok(Times {
             created: filetime::change(set.created)?,
@@ -128,7 +138,8 @@ impl Attachment {
             let held = target.held;
             record.touch_but(change.now, held);
             set_times(&mut record, &times);
-            change.tell_of(EventKind::Attributes, target.id);
+            let changes = Changes::ATTRIBUTES.when(attributes != stored).with(times.changes());
+            change.tell_record(EventKind::Attributes, target.id, &record, changes);
         }
         let (hold, release) = times.held();
         Ok((info(&record, target)?, hold, release))
@@ -158,7 +169,7 @@ impl Attachment {
         } else {
             record.version += 1;
         }
-        change.tell_of(EventKind::Content, target.id);
+        change.tell_content(&record, target, old);
         info(&record, target)
     }
 

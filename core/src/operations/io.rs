@@ -3,7 +3,6 @@
 use crate::data::Pin;
 use crate::error::{Error, Result};
 use crate::flags;
-use crate::history::events::EventKind;
 use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
 use crate::operations::attributes::lose_privileges;
@@ -76,7 +75,7 @@ impl Attachment {
         } else {
             record.touch_content_but(change.now, target.held);
         }
-        change.tell_of(EventKind::Content, target.id);
+        change.tell_content(&record, target, end);
         Ok(written)
     }
 }

@@ -39,7 +39,7 @@ impl Attachment {
         if was_unnamed {
             change.head.live.unbury(change.head, id);
         }
-        change.tell_name(EventKind::Created, id, parent, name);
+        change.tell_name(EventKind::Created, id, kind, parent, name);
         Ok(attr)
     }
 

@@ -26,6 +26,12 @@ impl Attachment {
         }
     }
 
+    /// How the name of an entry is stored, which was found as `given`.
+    pub(crate) fn stored_name(&self, directory: &Record, key: u64, given: &[u8]) -> Box<[u8]> {
+        let entry = if self.context.names.policy().folds() { directory.directory().ok() } else { None };
+        entry.and_then(|entries| entries.by_key(key)).map_or(given, |entry| entry.name).into()
+    }
+
     /// The entry `name` of directory `parent`, without permission checks; for operations that check under the locks
     /// they take.
     pub(crate) fn peek(&self, parent: InodeId, name: &[u8]) -> Result<Option<Found>> {

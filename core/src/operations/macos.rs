@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::flags;
-use crate::history::events::EventKind;
+use crate::history::events::{Changes, EventKind};
 use crate::operations::attachment::{Attachment, Change, check_flags};
 use crate::operations::streams::{Target, unname_stream};
 use crate::operations::uses::Use;
@@ -103,7 +103,7 @@ impl Attachment {
             });
         }
         record.touch(change.now);
-        change.tell_of(EventKind::Attributes, id);
+        change.tell_record(EventKind::Attributes, id, &record, Changes::ATTRIBUTES);
         Ok(info(&record))
     }
 
@@ -226,7 +226,7 @@ impl Attachment {
         let fork = self.make_fork(&mut record)?;
         *record.stream_of_mut(fork)? = content;
         record.touch(change.now);
-        change.tell_of(EventKind::Attributes, id);
+        change.tell_record(EventKind::Attributes, id, &record, Changes::XATTRS);
         Ok(())
     }
 

@@ -40,8 +40,11 @@ impl Attachment {
             }
             self.may_remove(caller, &mut locked, parent, found, what)?;
             take_over(&mut locked, parent, found, name)?;
+            let told = change.is_heard().then(|| self.stored_name(locked.get(parent), found.key, name));
             unlink_entry(&change, &mut locked, parent, found)?;
-            change.tell_name(EventKind::Removed, found.id, parent, name);
+            if let Some(name) = told {
+                change.tell_name(EventKind::Removed, found.id, found.kind, parent, &name);
+            }
             let ended = locked.get(found.id).links == 0;
             drop(locked);
             let gone = ended.then(|| change.head.live.bury(change.head, found.id));

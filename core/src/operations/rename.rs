@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::history::events::{Event, EventKind};
+use crate::history::events::{Changes, Event, EventKind};
 use crate::operations::access::Mask;
 use crate::operations::attachment::{Attachment, Change};
 use crate::operations::copy_up::take_over;
@@ -154,8 +154,11 @@ impl Attachment {
             take_over(locked, to.parent, target, to.name)?;
         }
         match (mode, sides.target) {
-            (RenameMode::Exchange, Some(target)) => exchange(change, locked, from, to, sides.source, target)?,
-            (_, Some(target)) => return self.replace(change, locked, from, to, sides.source, target),
+            (RenameMode::Exchange, Some(target)) => self.exchange(change, locked, from, to, sides.source, target)?,
+            (_, Some(target)) => {
+                let respells = self.context.names.policy().respells_what_it_replaces();
+                return self.replace(change, locked, from, to, sides.source, target, respells);
+            }
             (_, None) => self.move_entry(change, locked, from, to, sides.source)?,
         }
         Ok(None)
@@ -175,11 +178,14 @@ impl Attachment {
     ) -> Result<Option<InodeId>> {
         if is_respelling(from, to, source, target) {
             self.may_unlink(caller, locked, from.parent, source.id)?;
+            let spelled = self.spelled(change, locked, from, to, Sides { source, target: None });
             let directory = locked.get(from.parent);
             directory.directory_mut()?.rename_in_place(source.key, to.name);
             directory.touch_content(change.now);
             locked.get(source.id).touch(change.now);
-            tell(change, EventKind::Renamed, from, to, source.id);
+            if let Some(spelled) = spelled {
+                tell(change, EventKind::Renamed, from.parent, to.parent, spelled, source);
+            }
         }
         Ok(None)
     }
@@ -232,18 +238,22 @@ impl Attachment {
         to: Place<'_>,
         source: Found,
     ) -> Result<()> {
+        let spelled = self.spelled(change, locked, from, to, Sides { source, target: None });
         let directory = locked.get(to.parent).directory_mut()?;
         let key = directory.insert(&self.context.names, to.name, source.id, source.kind)?;
         locked.get(from.parent).directory_mut()?.take_out(&self.context.names, source.key)?;
         give_place(change, locked, source.id, (from.parent, source.key), (to.parent, key));
         touch_parents(change, locked, from, to);
-        tell(change, EventKind::Renamed, from, to, source.id);
+        if let Some(spelled) = spelled {
+            tell(change, EventKind::Renamed, from.parent, to.parent, spelled, source);
+        }
         Ok(())
     }
 }
 
 impl Attachment {
-    /// The source takes the target's place; the target loses its name.
+    /// The source takes the target's place; the target loses its name, whose spelling stays unless it `respells`.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn replace(
         &self,
         change: &Change<'_>,
@@ -252,19 +262,57 @@ impl Attachment {
         to: Place<'_>,
         source: Found,
         target: Found,
+        respells: bool,
     ) -> Result<Option<InodeId>> {
+        let spelled = self.spelled(change, locked, from, to, Sides { source, target: Some(target) });
         let directory = locked.get(to.parent).directory_mut()?;
         directory.replace(target.key, source.id, source.kind);
-        if self.context.names.policy().respells_what_it_replaces() {
+        if respells {
             directory.rename_in_place(target.key, to.name);
         }
         locked.get(from.parent).directory_mut()?.take_out(&self.context.names, source.key)?;
         drop_name(change, locked.get(target.id), to.parent, target.key);
         give_place(change, locked, source.id, (from.parent, source.key), (to.parent, target.key));
         touch_parents(change, locked, from, to);
-        change.tell_name(EventKind::Removed, target.id, to.parent, to.name);
-        tell(change, EventKind::Renamed, from, to, source.id);
+        if let Some(mut spelled) = spelled {
+            change.tell_name(EventKind::Removed, target.id, target.kind, to.parent, &spelled.to);
+            if respells {
+                spelled.to = to.name.into();
+            }
+            tell(change, EventKind::Renamed, from.parent, to.parent, spelled, source);
+        }
         Ok((locked.get(target.id).links == 0).then_some(target.id))
+    }
+}
+
+impl Attachment {
+    fn exchange(
+        &self,
+        change: &Change<'_>,
+        locked: &mut Locked<'_>,
+        from: Place<'_>,
+        to: Place<'_>,
+        source: Found,
+        target: Found,
+    ) -> Result<()> {
+        let spelled = self.spelled(change, locked, from, to, Sides { source, target: Some(target) });
+        locked.get(from.parent).directory_mut()?.replace(source.key, target.id, target.kind);
+        locked.get(to.parent).directory_mut()?.replace(target.key, source.id, source.kind);
+        give_place(change, locked, source.id, (from.parent, source.key), (to.parent, target.key));
+        give_place(change, locked, target.id, (to.parent, target.key), (from.parent, source.key));
+        touch_parents(change, locked, from, to);
+        let Some(names) = spelled else { return Ok(()) };
+        let changes = Changes::of_name(source.kind).with(Changes::of_name(target.kind));
+        change.tell(|| Event {
+            changes,
+            other: target.id,
+            parent: from.parent,
+            name: names.from,
+            new_parent: to.parent,
+            new_name: names.to,
+            ..Event::of_name(EventKind::Exchanged, source.id, source.kind)
+        });
+        Ok(())
     }
 }
 
@@ -289,23 +337,6 @@ pub(super) fn is_respelling(from: Place<'_>, to: Place<'_>, source: Found, targe
     from.parent == to.parent && source.key == target.key && from.name != to.name
 }
 
-fn exchange(
-    change: &Change<'_>,
-    locked: &mut Locked<'_>,
-    from: Place<'_>,
-    to: Place<'_>,
-    source: Found,
-    target: Found,
-) -> Result<()> {
-    locked.get(from.parent).directory_mut()?.replace(source.key, target.id, target.kind);
-    locked.get(to.parent).directory_mut()?.replace(target.key, source.id, source.kind);
-    give_place(change, locked, source.id, (from.parent, source.key), (to.parent, target.key));
-    give_place(change, locked, target.id, (to.parent, target.key), (from.parent, source.key));
-    touch_parents(change, locked, from, to);
-    tell(change, EventKind::Exchanged, from, to, source.id);
-    Ok(())
-}
-
 fn give_place(change: &Change<'_>, locked: &mut Locked<'_>, id: InodeId, old: (InodeId, u64), new: (InodeId, u64)) {
     let record = locked.get(id);
     record.remove_name(old.0, old.1);
@@ -323,12 +354,38 @@ fn touch_parents(change: &Change<'_>, locked: &mut Locked<'_>, from: Place<'_>, 
     }
 }
 
-pub(super) fn tell(change: &Change<'_>, kind: EventKind, from: Place<'_>, to: Place<'_>, id: InodeId) {
+/// The two names of a rename as they are stored, for those who are told of it.
+pub(super) struct Spelled {
+    pub(super) from: Box<[u8]>,
+    pub(super) to: Box<[u8]>,
+}
+
+impl Attachment {
+    /// Nothing when nobody would be told.
+    pub(super) fn spelled(
+        &self,
+        change: &Change<'_>,
+        locked: &mut Locked<'_>,
+        from: Place<'_>,
+        to: Place<'_>,
+        sides: Sides,
+    ) -> Option<Spelled> {
+        change.is_heard().then(|| Spelled {
+            from: self.stored_name(locked.get(from.parent), sides.source.key, from.name),
+            to: match sides.target {
+                Some(target) => self.stored_name(locked.get(to.parent), target.key, to.name),
+                None => to.name.into(),
+            },
+        })
+    }
+}
+
+pub(super) fn tell(change: &Change<'_>, kind: EventKind, from: InodeId, to: InodeId, names: Spelled, what: Found) {
     change.tell(|| Event {
-        parent: from.parent,
-        name: from.name.into(),
-        new_parent: to.parent,
-        new_name: to.name.into(),
-        ..Event::of(kind, id)
+        parent: from,
+        name: names.from,
+        new_parent: to,
+        new_name: names.to,
+        ..Event::of_name(kind, what.id, what.kind)
     });
 }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use crate::data::Stream;
 use crate::error::{Error, Result};
-use crate::history::events::EventKind;
+use crate::history::events::{Changes, EventKind};
 use crate::ledger::{Blob, Kind, Ledger};
 use crate::limits;
-use crate::operations::attachment::{Attachment, Change, check_flags};
+use crate::operations::attachment::{Attachment, check_flags};
 use crate::operations::locked::Owned;
 use crate::operations::uses::Use;
 use crate::operations::windows::reparse::{
@@ -79,14 +79,11 @@ impl Attachment {
             if let Some((parent, key)) = name {
                 locked.get(parent).directory_mut()?.replace(key, id, kind);
             }
-            tell(&change, id);
+            let record = locked.get(id);
+            change.tell_record(EventKind::Attributes, id, record, Changes::ATTRIBUTES);
             return Ok(());
         }
     }
-}
-
-fn tell(change: &Change<'_>, id: InodeId) {
-    change.tell_of(EventKind::Attributes, id);
 }
 
 /// Where the one name of an inode is.

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::history::events::EventKind;
 use crate::operations::access;
+use crate::history::events::{Changes, EventKind};
 use crate::operations::attachment::{Attachment, check_flags};
 use crate::operations::uses::Use;
 use crate::operations::windows::rights;
@@ -79,7 +79,8 @@ impl Attachment {
         }
         keep(&mut record, &merged)?;
         record.touch(change.now);
-        change.tell_of(EventKind::Attributes, id);
+        let owner = Changes::OWNER.when(uid.is_some() || gid.is_some());
+        change.tell_record(EventKind::Attributes, id, &record, Changes::SECURITY.with(owner));
         Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! Holes and reservations: fallocate(2), lseek(2) with SEEK_DATA and SEEK_HOLE.
 
 use crate::error::{Error, Result};
-use crate::history::events::EventKind;
 use crate::limits;
 use crate::operations::attachment::Attachment;
 use crate::operations::attributes::lose_privileges;
@@ -58,6 +57,7 @@ impl Attachment {
         // What frees or zeroes would change what is there: not for a file that only grows (fallocate(2): EPERM).
         check_writable(&record, if only_reserves { end } else { 0 }, end)?;
         let stream = record.stream_of_mut(target.stream)?;
+        let size_before = stream.size();
         match how {
             Allocation::Reserve { keep_size } => stream.allocate(&self.context.store, offset, length, keep_size)?,
             Allocation::Punch => stream.punch(&self.context.store, offset, length)?,
@@ -65,7 +65,7 @@ impl Attachment {
         }
         lose_privileges(caller, &mut record);
         record.touch_content_but(change.now, target.held);
-        change.tell_of(EventKind::Content, target.id);
+        change.tell_content(&record, target, size_before);
         Ok(())
     }
 

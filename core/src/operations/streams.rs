@@ -7,7 +7,7 @@
 use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::history::Tree;
-use crate::history::events::EventKind;
+use crate::history::events::{Changes, EventKind};
 use crate::limits;
 use crate::operations::OpenOptions;
 use crate::operations::attachment::{Attachment, Change, check_flags};
@@ -116,7 +116,7 @@ impl Attachment {
             Some(stream) => Ok(self.count_open(id, stream)),
             None => {
                 let stream = self.make_stream(caller, &change, &mut record, name)?;
-                change.tell_of(EventKind::Attributes, id);
+                change.tell_stream(EventKind::StreamCreated, id, &record, name, Changes::STREAM_NAME);
                 Ok(self.count_open(id, stream))
             }
         }
@@ -220,9 +220,12 @@ impl Attachment {
             }
             _replaced = record.change_extra(|extra| extra.streams_mut().remove(other));
         }
+        let old_name = record.named_stream(stream)?.name.clone();
         record.change_extra(|extra| extra.streams_mut().rename(stream, new_name));
         record.touch(change.now);
-        change.tell_of(EventKind::Attributes, id);
+        // Windows has no word for a rename of a stream.
+        change.tell_stream(EventKind::StreamRemoved, id, &record, &old_name, Changes::STREAM_NAME);
+        change.tell_stream(EventKind::StreamCreated, id, &record, new_name, Changes::STREAM_NAME);
         Ok(())
     }
 
@@ -236,9 +239,10 @@ impl Attachment {
         let stream = self.find_stream(&record, name).ok_or(Error::NotFound)?;
         self.permit_use(caller, &record, Use::WriteStream)?;
         check_flags(&record, false)?;
+        let stored = record.named_stream(stream)?.name.clone();
         _gone = unname_stream(&change, &mut record, Target { stream, ..Target::from(id) })?;
         record.touch(change.now);
-        change.tell_of(EventKind::Attributes, id);
+        change.tell_stream(EventKind::StreamRemoved, id, &record, &stored, Changes::STREAM_NAME);
         Ok(())
     }
 

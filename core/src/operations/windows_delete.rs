@@ -80,7 +80,7 @@ impl Attachment {
             check_flags(locked.get(parent), false)?;
             self.check_empty(locked.get(id))?;
             unlink_entry(&change, &mut locked, parent, found)?;
-            change.tell_name(EventKind::Removed, id, parent, &name);
+            change.tell_name(EventKind::Removed, id, found.kind, parent, &name);
             let ended = locked.get(id).links == 0;
             drop(locked);
             break (owned, ended);

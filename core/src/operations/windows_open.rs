@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::flags;
-use crate::history::events::EventKind;
+use crate::history::events::{Changes, EventKind};
 use crate::operations::attachment::{Attachment, Change, check_flags};
 use crate::operations::attributes::lose_privileges;
 use crate::operations::create::NewNode;
@@ -334,7 +334,7 @@ impl Attachment {
         let user = Use::new(granted, asked.share);
         let opening = change.head.opens.open(id, Some((parent, key)), None, user, 0);
         let opening = opening.expect("invariant: nobody else has a new inode open");
-        change.tell_name(EventKind::Created, id, parent, name);
+        change.tell_name(EventKind::Created, id, kind, parent, name);
         Ok(WindowsOpened { inode: id, kind, granted, outcome: Outcome::Created, opening: Some(opening) })
     }
 
@@ -360,7 +360,8 @@ impl Attachment {
         _emptied = self.empty(&change, caller, &mut record)?;
         set_attributes(&mut record, attributes::overwritten(stored, open.attributes, supersede));
         record.touch_content(change.now);
-        change.tell_of(EventKind::Content, id);
+        let changes = Changes::SIZE.with(Changes::LAST_WRITE).with(Changes::ATTRIBUTES);
+        change.tell_record(EventKind::Content, id, &record, changes);
         Ok(())
     }
 

@@ -158,21 +158,23 @@ impl Attachment {
         };
         let new = Some((to.parent, target.key));
         if is_respelling(from, to, source, target) {
+            let spelled = self.spelled(change, locked, from, to, Sides { source, target: None });
             respell(change, locked, to, source)?;
-            tell(change, EventKind::Renamed, from, to, source.id);
+            if let Some(spelled) = spelled {
+                tell(change, EventKind::Renamed, from.parent, to.parent, spelled, source);
+            }
             return Ok(None);
         }
         if !how.replace {
             return Err(Error::Exists);
         }
         if target.id == source.id {
-            unite(change, locked, from, to, source, target)?;
+            self.unite(change, locked, from, to, source, target)?;
             opens.moved(source.id, old, new);
             return Ok(None);
         }
         self.may_replace(caller, change, locked, to, target, source.kind, how)?;
-        let ended = self.replace(change, locked, from, to, source, target)?;
-        locked.get(to.parent).directory_mut()?.rename_in_place(target.key, to.name);
+        let ended = self.replace(change, locked, from, to, source, target, true)?;
         opens.replaced(target.id, new);
         opens.moved(source.id, old, new);
         Ok(ended)
@@ -303,11 +305,12 @@ impl Attachment {
             _ if links >= limits::LINKS => return Err(Error::TooManyLinks),
             Some(target) => {
                 self.may_replace(caller, change, locked, to, target, kind, how)?;
+                let stored = self.stored_name(locked.get(to.parent), target.key, to.name);
                 let directory = locked.get(to.parent).directory_mut()?;
                 directory.replace(target.key, id, kind);
                 directory.rename_in_place(target.key, to.name);
                 drop_name(change, locked.get(target.id), to.parent, target.key);
-                change.tell_name(EventKind::Removed, target.id, to.parent, to.name);
+                change.tell_name(EventKind::Removed, target.id, target.kind, to.parent, &stored);
                 change.head.opens.replaced(target.id, Some((to.parent, target.key)));
                 target.key
             }
@@ -318,7 +321,7 @@ impl Attachment {
         record.add_name(to.parent, key);
         record.links += 1;
         record.touch(change.now);
-        change.tell_name(EventKind::Created, id, to.parent, to.name);
+        change.tell_name(EventKind::Created, id, kind, to.parent, to.name);
         let replaced = target.map(|target| target.id);
         Ok(replaced.filter(|&replaced| locked.get(replaced).links == 0))
     }
@@ -333,21 +336,28 @@ fn respell(change: &Change<'_>, locked: &mut Locked<'_>, to: Place<'_>, entry: F
     Ok(())
 }
 
-/// A name takes the place of another name of the same inode, which has one name less then.
-fn unite(
-    change: &Change<'_>,
-    locked: &mut Locked<'_>,
-    from: Place<'_>,
-    to: Place<'_>,
-    source: Found,
-    target: Found,
-) -> Result<()> {
-    let directory = locked.get(from.parent);
-    directory.directory_mut()?.take_out(&change.at.context.names, source.key)?;
-    directory.touch_content(change.now);
-    drop_name(change, locked.get(source.id), from.parent, source.key);
-    respell(change, locked, to, target)?;
-    change.tell_name(EventKind::Removed, target.id, to.parent, to.name);
-    tell(change, EventKind::Renamed, from, to, source.id);
-    Ok(())
+impl Attachment {
+    /// A name takes the place of another name of the same inode, which has one name less then.
+    fn unite(
+        &self,
+        change: &Change<'_>,
+        locked: &mut Locked<'_>,
+        from: Place<'_>,
+        to: Place<'_>,
+        source: Found,
+        target: Found,
+    ) -> Result<()> {
+        let spelled = self.spelled(change, locked, from, to, Sides { source, target: Some(target) });
+        let directory = locked.get(from.parent);
+        directory.directory_mut()?.take_out(&change.at.context.names, source.key)?;
+        directory.touch_content(change.now);
+        drop_name(change, locked.get(source.id), from.parent, source.key);
+        respell(change, locked, to, target)?;
+        if let Some(mut spelled) = spelled {
+            change.tell_name(EventKind::Removed, target.id, target.kind, to.parent, &spelled.to);
+            spelled.to = to.name.into();
+            tell(change, EventKind::Renamed, from.parent, to.parent, spelled, source);
+        }
+        Ok(())
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::history::events::EventKind;
+use crate::history::events::{Changes, EventKind};
 use crate::limits;
 use crate::operations::access::{self, Mask};
 use crate::operations::acl::Acl;
@@ -27,6 +27,15 @@ pub enum XattrMode {
     Create,
     /// It must exist (XATTR_REPLACE).
     Replace,
+}
+
+/// What setting or removing it touches.
+fn changes_of(name: &[u8]) -> Changes {
+    match name {
+        ACCESS_ACL | DEFAULT_ACL => Changes::SECURITY,
+        b"com.apple.FinderInfo" => Changes::XATTRS.with(Changes::FINDER_INFO),
+        _ => Changes::XATTRS,
+    }
 }
 
 impl Attachment {
@@ -89,7 +98,7 @@ impl Attachment {
             },
         }
         record.touch(change.now);
-        change.tell_of(EventKind::Attributes, id);
+        change.tell_record(EventKind::Attributes, id, &record, changes_of(name));
         Ok(())
     }
 
@@ -108,7 +117,7 @@ impl Attachment {
             return Err(Error::NoAttribute);
         }
         record.touch(change.now);
-        change.tell_of(EventKind::Attributes, id);
+        change.tell_record(EventKind::Attributes, id, &record, changes_of(name));
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use super::handles::{Handle, Handles, Span};
 use super::{ViewInfo, Volume};
 use crate::data::Pin;
 use crate::error::{Error, Result};
-use crate::history::events::Events;
+use crate::history::events::{Events, Watch};
 use crate::meter::{Operation, Timed};
 use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
@@ -715,9 +715,20 @@ impl View {
     ///
     /// Errors: [`Error::Invalid`] for a capacity of 0 or beyond [`crate::limits::EVENT_QUEUE`]; [`Error::NotSupported`] on a snapshot.
     pub fn events(&self, capacity: usize, others_only: bool) -> Result<Events> {
-        let current = self.current.load();
-        let head = current.tree.head().ok_or(Error::NotSupported)?;
-        head.events.subscribe(capacity, if others_only { self.id } else { ViewId(0) })
+        self.watch(Watch { capacity, others_only, ..Watch::default() })
+    }
+
+    /// Subscribes to those changes of the branch that the view shows now which `watch` names.
+    ///
+    /// Errors: as [`View::events`]; [`Error::Invalid`] for a filter of nothing; [`Error::NotADirectory`], [`Error::Stale`].
+    pub fn watch(&self, watch: Watch) -> Result<Events> {
+        self.with(watch.directory.unwrap_or(NodeId::ROOT), |at| {
+            if let Some(node) = watch.directory {
+                at.inode(node.inode())?.read().directory()?;
+            }
+            let head = at.tree.head().ok_or(Error::NotSupported)?;
+            head.events.subscribe(head, watch, self.id)
+        })
     }
 
     /// What it shows, and what it showed before and is still held.

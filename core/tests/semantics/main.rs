@@ -32,6 +32,7 @@ mod snapshots;
 mod space;
 mod streams;
 mod switch;
+mod watches;
 mod windows_delete;
 mod windows_files;
 mod windows_locks;

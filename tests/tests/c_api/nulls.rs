@@ -20,6 +20,7 @@ static bool a_fs_view_callback(void *context, const fs_view_record *record) { re
 static bool a_fs_ref_callback(void *context, const fs_ref_record *record) { return context == record; }
 static bool a_fs_readdir_callback(void *context, const fs_dirent *entry) { return context == entry; }
 static bool a_fs_stream_callback(void *context, const fs_stream *stream) { return context == stream; }
+static bool a_fs_change_callback(void *context, const fs_change *change) { return context == change; }
 static void a_fs_lock_callback(void *context, fs_result result) { CHECK(context == NULL && result != 0); }
 
 int main(void) {

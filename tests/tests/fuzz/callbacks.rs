@@ -6,6 +6,7 @@ use std::ptr;
 use std::slice;
 use std::sync::Mutex;
 
+use bough::ffi::events::fs_change;
 use bough::ffi::names::*;
 use bough::ffi::refs::{fs_branch_switch, fs_ref_record, fs_snapshot_create};
 use bough::ffi::types::*;
@@ -180,4 +181,21 @@ pub(crate) unsafe extern "C" fn logged(_: *mut c_void, level: u32, message: *con
         "a message that is no text, or of no level",
     );
     demand(!message.contains(&0) && !message.contains(&b'\n'), "a message with a NUL or line feed");
+}
+
+/// Takes as many as are wanted.
+pub(crate) unsafe extern "C" fn change_taken(context: *mut c_void, change: *const fs_change) -> bool {
+    // SAFETY: the call hands over what it was given, and the change lives until this returns.
+    let (left, change) = unsafe { (&mut *context.cast::<u32>(), &*change) };
+    let texts = [
+        (change.name, change.name_bytes),
+        (change.new_name, change.new_name_bytes),
+        (change.stream, change.stream_bytes),
+        (change.path, change.path_bytes),
+        (change.new_path, change.new_path_bytes),
+    ];
+    demand(texts.iter().all(|(text, length)| text.is_null() == (*length == 0)), "a text of a change without a place");
+    demand(change.kind != 0 && change.file_kind <= 7, "a change of no kind");
+    *left = left.saturating_sub(1);
+    *left > 0
 }

@@ -6,7 +6,7 @@ use std::sync::Once;
 
 use bough::control::messages::fs_activity;
 use bough::ffi::diff::{fs_diff_close, fs_diff_entry};
-use bough::ffi::events::{fs_event, fs_events_close};
+use bough::ffi::events::{fs_event, fs_events_close, fs_watch};
 use bough::ffi::names::fs_mkdir;
 use bough::ffi::refs::fs_ref_record;
 use bough::ffi::results::{FS_OK, FS_READ_ONLY};
@@ -15,7 +15,7 @@ use bough::ffi::view::{fs_view_close, fs_view_record};
 use bough::ffi::volume::{fs_config, fs_counters, fs_volume, fs_volume_close, fs_volume_open};
 
 use crate::arguments::*;
-use crate::callbacks::{logged, ref_listed, view_listed};
+use crate::callbacks::{change_taken, logged, ref_listed, view_listed};
 use crate::calls::calls;
 use crate::messages::Message;
 use crate::names::is_name;
@@ -233,6 +233,28 @@ calls! {
             let sane = ended(&event.name, event.name_bytes) && ended(&event.new_name, event.new_name_bytes);
             world.demand(result != FS_OK || sane, "an event's name has no end");
             result
+        };
+        2 events::fs_events_watch(view: View, node: Node, watch: (Big, Few, Flags), out: Twist) |world, call| {
+            let (mut asked, (capacity, flags, filter)) = (blank::<fs_watch>(Twist::Right), watch);
+            (asked.flags, asked.capacity, asked.filter) = ((flags.0 * 2) | (filter.0 & 9), capacity.0, filter.0);
+            asked.node = if filter.0 % 2 == 0 { 0 } else { world.node(node) };
+            twist_it(&mut asked, out);
+            let mut events = ptr::null_mut();
+            let result = call(world.view(view), &asked, &mut events);
+            if result == FS_OK {
+                world.events.push(events);
+                if world.events.len() > MOST_HELD {
+                    fs_events_close(world.events.remove(0));
+                }
+            }
+            result
+        };
+        3 events::fs_events_take(events: Pick, most: Flags) |world, call| {
+            if world.events.is_empty() {
+                return 0;
+            }
+            let (mut most, events) = (most.0, world.events[events.0 as usize % world.events.len()]);
+            call(events, 0, Some(change_taken), ptr::from_mut(&mut most).cast())
         };
         1 events::fs_events_stop(events: Pick) |world, call| {
             if world.events.is_empty() {

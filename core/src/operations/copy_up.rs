@@ -74,6 +74,14 @@ impl Attachment {
         Ok(found.map(|found| Entry { key: found.key, inode: found.id, kind: found.kind, name }))
     }
 
+    /// The name that an inode of the base has in a directory of the base, by its key.
+    pub(super) fn name_in_base(&self, id: InodeId, parent: InodeId, key: u64) -> Option<Box<[u8]>> {
+        let base = self.context.base.as_ref()?;
+        let places = base.places(id);
+        let place = places.iter().find(|place| place.parent == parent && base.key(&place.name) == key)?;
+        Some(Box::from(&place.name[..]))
+    }
+
     /// Where in a listing the name is, or would be.
     pub(super) fn cookie_of(&self, directory: &Directory, name: &[u8]) -> Result<u64> {
         let rules = &self.context.names;

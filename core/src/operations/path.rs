@@ -87,18 +87,19 @@ impl Attachment {
     fn names_above(&self, id: InodeId) -> Result<Option<Vec<Box<[u8]>>>> {
         let (mut names, mut below) = (Vec::new(), id);
         while below != InodeId::ROOT {
-            let Some(inode) = self.tree.get(below) else {
+            let Some(inode) = self.find(below)? else {
                 return if below == id { Err(Error::Stale) } else { Ok(None) };
             };
             let place = inode.read().names.first();
             let Some((above, key)) = place else {
                 return if below == id || !names.is_empty() { Err(Error::NotFound) } else { Ok(None) };
             };
-            let Some(directory) = self.tree.get(above) else { return Ok(None) };
+            let Some(directory) = self.find(above)? else { return Ok(None) };
             let record = directory.read();
             let entry = record.directory()?.by_key(key).filter(|entry| entry.inode == below);
-            let Some(entry) = entry else { return Ok(None) };
-            names.push(Box::from(entry.name));
+            let name = entry.map(|entry| Box::from(entry.name)).or_else(|| self.name_in_base(below, above, key));
+            let Some(name) = name else { return Ok(None) };
+            names.push(name);
             below = above;
         }
         Ok(Some(names))

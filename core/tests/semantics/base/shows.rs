@@ -167,3 +167,46 @@ fn looking_and_reading_copies_nothing_up() {
     assert_eq!(place.volume.stats().chunks, 0);
     place.assert_untouched();
 }
+
+#[test]
+fn nodes_of_the_base_have_paths_and_their_changes_too() {
+    let place = Place::new();
+    let node = place.node("dir/sub/deep");
+    assert_eq!(place.path_of(node), Ok(b"/dir/sub/deep".to_vec()));
+    let events = place.watch(bough::Watch { paths: true, ..bough::Watch::default() }).unwrap();
+    place.write_file("dir/sub/deep", "changed");
+    place.move_to("dir", "moved");
+    place.chmod("moved/sub/deep", 0o600);
+    let mut paths = Vec::new();
+    while let bough::Next::Event(event) = events.next(std::time::Duration::ZERO) {
+        paths.push(String::from_utf8_lossy(&event.path).into_owned());
+    }
+    paths.dedup();
+    assert_eq!(paths, ["/dir/sub/deep", "/dir", "/moved/sub/deep"]);
+    assert_eq!(place.path_of(node), Ok(b"/moved/sub/deep".to_vec()));
+    place.assert_untouched();
+}
+
+#[test]
+fn one_entry_of_the_base_is_given_by_name_and_listings_go_on_after_names_of_it() {
+    let place = Place::new();
+    let (dir, mut names) = (place.node("dir"), Vec::new());
+    let mut last = String::new();
+    loop {
+        let before = names.len();
+        let from = bough::ListFrom::Name(last.as_bytes());
+        place
+            .list_from(&ROOT, dir, None, from, Default::default(), &mut |entry| {
+                let room = names.len() == before;
+                room.then(|| names.push(String::from_utf8_lossy(entry.name).into_owned()));
+                room
+            })
+            .unwrap();
+        let Some(name) = names.get(before) else { break };
+        last = name.clone();
+    }
+    names.sort();
+    assert_eq!(names, ["inner", "sub", "twin"]);
+    let one = |name: &[u8]| place.list_one(&ROOT, dir, name, Default::default(), &mut |_| true);
+    assert_eq!((one(b"inner"), one(b"none")), (Ok(()), Err(Error::NotFound)));
+}

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::operations::access;
 use crate::history::events::{Changes, EventKind};
+use crate::operations::access;
 use crate::operations::attachment::{Attachment, check_flags};
 use crate::operations::uses::Use;
 use crate::operations::windows::rights;

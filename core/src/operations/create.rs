@@ -11,7 +11,7 @@ use crate::operations::access::{self, Mask};
 use crate::operations::acl::Acl;
 use crate::operations::attachment::{Attachment, Change, check_flags};
 use crate::operations::windows::attributes;
-use crate::operations::{NewExtras, extended_attributes, file_info, reparse, security};
+use crate::operations::{NewExtras, NewSecurity, extended_attributes, file_info, reparse, security};
 use crate::tree::directory::Directory;
 use crate::tree::inode::{Content, Inode, Record};
 use crate::types::{Attr, Caller, FileKind, InodeId, Privileges};
@@ -168,6 +168,7 @@ impl Attachment {
         check_flags(&record, true)?;
         let id = change.head.new_id(&self.context)?;
         let mut made = self.new_record(&change, caller, &record, mode, NewNode::File);
+        security::give(caller, &record, &mut made, NewSecurity::Mode)?;
         made.links = 0;
         made.linkable = linkable;
         let attr = made.attr(id);

@@ -56,8 +56,11 @@ impl Attachment {
         })
     }
 
-    /// Changes an inode in a way that may change its kind, and with it what its directory says of it.
+    /// Changes an inode in a way that may change its kind, and with it what its directory says of it. The root stays what it is.
     fn reshape(&self, caller: &Caller<'_>, id: InodeId, reshape: impl Fn(&mut Record) -> Result<()>) -> Result<()> {
+        if id == InodeId::ROOT {
+            return Err(Error::AccessDenied);
+        }
         let change = self.change()?;
         loop {
             let name = only_name(&self.inode(id)?.read());

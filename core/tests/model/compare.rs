@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bough::{Attr, Caller, FileKind, InodeId, NodeId, View};
+use bough::{Attr, Caller, FileKind, InodeId, NodeId, OpenOptions, View};
 
 use super::naive::{Id, Node, ROOT, Tree};
 use super::runner::{EVERYTHING, read_all};
@@ -94,6 +94,7 @@ impl<'a> Comparison<'a> {
         assert_eq!(times, [accessed, modified, changed, born], "times of {path}: access, content, attributes, birth");
         self.content(expected, node, path);
         self.xattrs(expected, node, path);
+        self.streams(expected, node, path);
     }
 
     fn content(&self, expected: &Node, node: NodeId, path: &str) {
@@ -103,6 +104,20 @@ impl<'a> Comparison<'a> {
             _ => true,
         };
         assert!(same, "content of {path}");
+    }
+
+    fn streams(&self, expected: &Node, node: NodeId, path: &str) {
+        let all = Caller::superuser();
+        let listed = self.view.list_streams(node).unwrap();
+        let names = listed.iter().map(|stream| &*stream.name);
+        assert!(names.eq(expected.streams.iter().map(|(name, _)| &**name)), "names of streams of {path}");
+        for (stream, (name, content)) in listed.iter().zip(&expected.streams) {
+            let read = OpenOptions { read: true, ..OpenOptions::default() };
+            let handle = self.view.open_stream(&all, node, name, read, false).unwrap();
+            let data = read_all(self.view, &all, NodeId::ROOT, Some(handle)).unwrap();
+            self.view.release(handle).unwrap();
+            assert!(data == **content && stream.size == data.len() as u64, "stream {name:?} of {path}");
+        }
     }
 
     fn xattrs(&self, expected: &Node, node: NodeId, path: &str) {

@@ -105,7 +105,8 @@ impl Check<'_> {
         let (a, b) = (&self.trees[0].nodes[&before], &self.trees[1].nodes[&after]);
         let face = |node: &Node| (node.kind, node.mode, node.uid, node.gid, node.flags, node.device);
         let times = a.is_dir() || a.modified == b.modified;
-        face(a) == face(b) && times && a.data == b.data && a.xattrs == b.xattrs
+        let streams = |node: &Node| node.streams.iter().cloned().collect::<BTreeMap<_, _>>();
+        face(a) == face(b) && times && a.data == b.data && a.xattrs == b.xattrs && streams(a) == streams(b)
     }
 
     fn story(&self) -> String {

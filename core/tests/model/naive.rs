@@ -11,6 +11,8 @@ mod content;
 mod names;
 #[path = "naive/refs.rs"]
 mod refs;
+#[path = "naive/streams.rs"]
+mod streams;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -38,6 +40,8 @@ pub(crate) struct Node {
     /// By folded name: the name as it was given, and what it means.
     pub(crate) entries: BTreeMap<Vec<u8>, (Vec<u8>, Id)>,
     pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Named streams in the order of their making: name and content.
+    pub(crate) streams: Vec<(Vec<u8>, Rc<Vec<u8>>)>,
     pub(crate) accessed: i64,
     pub(crate) modified: i64,
     pub(crate) changed: i64,
@@ -56,6 +60,7 @@ impl Node {
             data: Rc::default(),
             entries: BTreeMap::new(),
             xattrs: BTreeMap::new(),
+            streams: Vec::new(),
             accessed: now,
             modified: now,
             changed: now,

@@ -21,6 +21,10 @@ pub(crate) enum Op {
     Truncate(Path, usize),
     SetXattr(Path, &'static str, u8, XattrMode),
     RemoveXattr(Path, &'static str),
+    /// Makes the stream if it is not there.
+    WriteStream(Path, &'static str, usize, usize, u8),
+    RenameStream(Path, &'static str, &'static str, bool),
+    RemoveStream(Path, &'static str),
     Access(Path, u32),
     ReadLink(Path),
     /// Opens, does it, closes.
@@ -66,6 +70,7 @@ const NAMES: &[&str] = &["a", "b", "c", "d"];
 const CASED_NAMES: &[&str] = &["a", "A", "b", "B", "c"];
 const WINDOWS_NAMES: &[&str] = &["a", "A", "b.c", "B.C", "\u{416}", "\u{436}", "c"];
 const MACOS_NAMES: &[&str] = &["a", "A", "\u{e9}", "\u{c9}", "e\u{301}", "E\u{301}", "c"];
+const STREAMS: &[&str] = &["s", "S", "t"];
 const REFS: &[&str] = &["main", "one", "two", "three", "main@1"];
 const TARGETS: &[&str] = &["a", "b", "/c", "a/b", "../a", "d/", "/", "."];
 
@@ -155,9 +160,23 @@ fn content(names: &'static [&'static str]) -> impl Strategy<Value = Op> {
     prop_oneof![
         12 => (p(), how(), io()).prop_map(|(path, how, io)| Op::With(path, how, io)),
         4 => copy,
+        4 => streams(names),
         3 => (slot(), p(), how()).prop_map(|(slot, path, how)| Op::Open(slot, path, how)),
         5 => (slot(), io()).prop_map(|(slot, io)| Op::On(slot, io)),
         2 => slot().prop_map(Op::Close),
+    ]
+}
+
+fn streams(names: &'static [&'static str]) -> impl Strategy<Value = Op> {
+    let p = move || path(names);
+    let name = || select(STREAMS);
+    let write = (p(), name(), offset(), length(), any::<u8>())
+        .prop_map(|(path, name, offset, length, fill)| Op::WriteStream(path, name, offset, length + 1, fill));
+    let rename = (p(), name(), name(), any::<bool>());
+    prop_oneof![
+        4 => write,
+        1 => rename.prop_map(|(path, name, new, replace)| Op::RenameStream(path, name, new, replace)),
+        1 => (p(), name()).prop_map(|(path, name)| Op::RemoveStream(path, name)),
     ]
 }
 

@@ -125,6 +125,11 @@ impl Runner {
             Op::Truncate(path, size) => model.truncate(by, path, *size),
             Op::SetXattr(path, name, value, mode) => model.set_xattr(by, path, name, &[*value; 9], *mode),
             Op::RemoveXattr(path, name) => model.remove_xattr(by, path, name),
+            Op::WriteStream(path, name, offset, length, fill) => {
+                model.write_stream(by, path, name, *offset, &pattern(*length, *fill))
+            }
+            Op::RenameStream(path, name, new, replace) => model.rename_stream(by, path, name, new, *replace),
+            Op::RemoveStream(path, name) => model.remove_stream(by, path, name),
             Op::Access(path, want) => model.access(by, path, *want),
             Op::ReadLink(path) => return model.read_link(by, path).map(Answer::Bytes),
             Op::With(path, how, io) => {
@@ -194,6 +199,19 @@ impl Runner {
                 view.path_set_xattr(by, at(path), name.as_bytes(), &[*value; 9], *mode)
             }
             Op::RemoveXattr(path, name) => view.path_remove_xattr(by, at(path), name.as_bytes()),
+            Op::WriteStream(path, name, offset, length, fill) => at_node(&view, by, path, |node| {
+                let how = OpenOptions { write: true, ..OpenOptions::default() };
+                let handle = view.open_stream(by, node, name.as_bytes(), how, true)?;
+                let answer = volume_io(&view, by, handle, Io::Write { offset: *offset, length: *length, fill: *fill });
+                view.release(handle)?;
+                answer.map(drop)
+            }),
+            Op::RenameStream(path, name, new, replace) => {
+                at_node(&view, by, path, |node| view.rename_stream(by, node, name.as_bytes(), new.as_bytes(), *replace))
+            }
+            Op::RemoveStream(path, name) => {
+                at_node(&view, by, path, |node| view.remove_stream(by, node, name.as_bytes()))
+            }
             Op::Access(path, want) => view.path_access(by, at(path), Mask::from_bits(*want).unwrap()),
             Op::ReadLink(path) => return view.path_read_link(by, at(path)).map(|bytes| Answer::Bytes(bytes.to_vec())),
             Op::With(path, how, io) => {
@@ -332,6 +350,14 @@ fn with_open(
     let handle = view.path_open(by, at(path), options(how), how.create)?;
     let answer = run(handle);
     view.release(handle)?;
+    answer
+}
+
+/// Does it to what a path leads to.
+fn at_node(view: &View, by: &Caller<'_>, path: &Path, run: impl FnOnce(NodeId) -> Result<()>) -> Result<()> {
+    let node = view.path_lookup(by, at(path))?.node;
+    let answer = run(node);
+    view.forget(node, 1);
     answer
 }
 

@@ -226,6 +226,13 @@ fn setting_a_reparse_point_asks_for_permission_to_write() {
 }
 
 #[test]
+fn the_root_is_never_a_reparse_point() {
+    let fs = windows();
+    assert_eq!(fs.set_reparse(&ROOT, NodeId::ROOT, None, &symlink("x")), Err(Error::AccessDenied));
+    assert_eq!(fs.stat("/").kind, FileKind::Directory);
+}
+
+#[test]
 fn a_diff_sees_a_reparse_point_as_content() {
     let (fs, node) = empty_file();
     let before = bough::RefId::Snapshot(fs.snapshot("before"));

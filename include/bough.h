@@ -466,11 +466,17 @@
 // Create option: a link at the end of the path is opened itself.
 #define FS_CREATE_OPEN_REPARSE_POINT 2097152
 
-// Mapping flag: some program has mapped the file as an image: it runs.
-#define FS_MAPPED_IMAGE 1
+// Request flag, from the host: some program has mapped the file as an image: it runs.
+#define FS_REQUEST_MAPPED_IMAGE 1
 
-// Mapping flag: some program has mapped the file's content.
-#define FS_MAPPED_DATA 2
+// Request flag, from the host: some program has mapped the file's content.
+#define FS_REQUEST_MAPPED_DATA 2
+
+// Request flag: the path is UTF-16; its length in bytes is even, and it need not be aligned. The stream's name is not.
+#define FS_REQUEST_UTF16 4
+
+// Request flag: `security` is the whole descriptor, what is inherited included.
+#define FS_REQUEST_COMPLETE_SECURITY 8
 
 // Disposal flag: delete; without it: keep.
 #define FS_DISPOSE_DELETE 1
@@ -501,6 +507,9 @@
 
 // Renaming flag, from the host: some program has mapped what is replaced as an image.
 #define FS_RENAMING_MAPPED_IMAGE 65536
+
+// Renaming flag: the path is UTF-16; its length in bytes is even, and it need not be aligned.
+#define FS_RENAMING_UTF16 131072
 
 // Range lock flag: exclusive; without it: shared.
 #define FS_RANGE_EXCLUSIVE 1
@@ -1412,11 +1421,12 @@ typedef struct fs_windows_request {
     uint32_t attributes;
     // Permission bits of what is made, before umask or default ACL, where no descriptor says who may do what. Files get no execute bits.
     uint32_t mode;
-    // `FS_MAPPED_...` bits, from a host that knows.
-    uint32_t mapped;
+    // `FS_REQUEST_...` bits.
+    uint32_t flags;
     // Bytes to reserve for what is made or overwritten.
     uint64_t allocation;
-    // The security descriptor of what is made, self-relative; may be NULL: what is inherited.
+    // The security descriptor of what is made, self-relative, joined by what the directory passes on; may be NULL: for a caller with a token what
+    // is inherited alone, else what `mode` says.
     const uint8_t *security;
     // Length of `security`.
     size_t security_bytes;
@@ -1424,6 +1434,10 @@ typedef struct fs_windows_request {
     const uint8_t *extended_attributes;
     // Length of `extended_attributes`.
     size_t extended_attributes_bytes;
+    // The name of a stream, without its type; may be NULL: what the path leads to itself.
+    const char *stream;
+    // Length of `stream`.
+    size_t stream_bytes;
     // 0.
     uint64_t reserved[4];
 } fs_windows_request;
@@ -2198,7 +2212,8 @@ fs_result fs_error_text(char *into,
 // Makes a token of its parts. Nothing of them is kept.
 //
 // A caller that has one (`token` in `fs_caller`) is checked against security descriptors and not against permission bits and ACLs, but for one
-// with `FS_PRIVILEGE_CHECKED`, who is not checked. What it makes is owned by the `uid` and `gid` of its `fs_caller` to POSIX programs.
+// with `FS_PRIVILEGE_CHECKED`, who is not checked. What it makes by `fs_windows_open` belongs to `owner` and `group`, to POSIX programs by
+// the ids that those stand for.
 //
 // `parts`: user, groups and privileges.
 // `token`: the token, to be freed with `fs_token_free` when no call uses it any more.
@@ -3251,7 +3266,7 @@ fs_result fs_lock_forget(const fs_view *view,
 //
 // Share modes hold among all handles that were opened so on the branch, through whatever view; handles of `fs_open` neither ask for sharing nor give it.
 // On a snapshot such handles exclude nobody. A handle does what it was granted, whoever the caller of later calls is. On a volume with Windows names a
-// backslash separates names as a slash does.
+// backslash separates names as a slash does, and `:name` or `:name:$DATA` at the end of a path names a stream.
 //
 // `node`: where a path begins that does not begin with a separator; `FS_NODE_ROOT` for full paths. Ignored with `within`.
 // `within`: a handle of a directory where the path begins, which may not begin with a separator then; `FS_HANDLE_NONE`: none.
@@ -3307,7 +3322,7 @@ fs_result fs_windows_cleanup(const fs_view *view,
 //
 // `caller`: who may delete what is replaced, and make names in the directory.
 // `node`, `within`: where the path begins, as for `fs_windows_open`; `FS_NODE_NONE` and `FS_HANDLE_NONE`: in the directory that it is in.
-// `path`, `path_bytes`: the new name, with the directories before it.
+// `path`, `path_bytes`: the new name, with the directories before it; for a handle on a named stream `:name`, within its file.
 // `flags`: `FS_RENAMING_...` bits.
 //
 // Results: `FS_OK`, also when it has that name already; `FS_EXISTS`; `FS_ACCESS_DENIED` for what may not be renamed or replaced: what is open, a directory, what is
@@ -3896,7 +3911,7 @@ FS_ASSERT_LAYOUT(offsetof(fs_token_parts, group_bytes) == 48);
 FS_ASSERT_LAYOUT(offsetof(fs_token_parts, groups) == 56);
 FS_ASSERT_LAYOUT(offsetof(fs_token_parts, groups_count) == 64);
 FS_ASSERT_LAYOUT(offsetof(fs_token_parts, reserved) == 72);
-FS_ASSERT_LAYOUT(sizeof(fs_windows_request) == 104);
+FS_ASSERT_LAYOUT(sizeof(fs_windows_request) == 120);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_request, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_request, access) == 4);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_request, share) == 8);
@@ -3904,13 +3919,15 @@ FS_ASSERT_LAYOUT(offsetof(fs_windows_request, disposition) == 12);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_request, options) == 16);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_request, attributes) == 20);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_request, mode) == 24);
-FS_ASSERT_LAYOUT(offsetof(fs_windows_request, mapped) == 28);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, flags) == 28);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_request, allocation) == 32);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_request, security) == 40);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_request, security_bytes) == 48);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_request, extended_attributes) == 56);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_request, extended_attributes_bytes) == 64);
-FS_ASSERT_LAYOUT(offsetof(fs_windows_request, reserved) == 72);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, stream) == 72);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, stream_bytes) == 80);
+FS_ASSERT_LAYOUT(offsetof(fs_windows_request, reserved) == 88);
 FS_ASSERT_LAYOUT(sizeof(fs_windows_opened) == 208);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_opened, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_windows_opened, outcome) == 4);

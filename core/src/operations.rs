@@ -34,6 +34,7 @@ pub(crate) mod windows_delete;
 pub(crate) mod windows_locks;
 pub(crate) mod windows_open;
 pub(crate) mod windows_rename;
+mod windows_streams;
 pub(crate) mod xattrs;
 
 pub use access::Mask;

@@ -62,11 +62,11 @@ static void opens_share_and_say_what_they_did(const fs_view *view) {
     ANSWERS(FS_EXISTS, try_open(view, "/file", create, &opened));
     ANSWERS(FS_NOT_FOUND, try_open(view, "/none", read, &opened));
     ANSWERS(FS_PATH_NOT_FOUND, try_open(view, "/none/none", read, &opened));
-    write.mapped = FS_MAPPED_DATA;
+    write.flags = FS_REQUEST_MAPPED_DATA;
     ANSWERS(FS_USER_MAPPED, try_open(view, "/file", write, &opened));
-    write.mapped = FS_MAPPED_IMAGE;
+    write.flags = FS_REQUEST_MAPPED_IMAGE;
     ANSWERS(FS_SHARING_VIOLATION, try_open(view, "/file", write, &opened));
-    write.mapped = 4;
+    write.flags = 16;
     ANSWERS(FS_INVALID, try_open(view, "/file", write, &opened));
     ANSWERS(FS_INVALID, try_open(view, "/file", request(1, 8, FS_DISPOSITION_OPEN, 0), &opened));
     ANSWERS(FS_INVALID, try_open(view, "/file", request(1, 7, 6, 0), &opened));
@@ -91,6 +91,48 @@ static void paths_begin_at_handles(const fs_view *view) {
     ANSWERS(FS_STALE, fs_windows_open(view, &root, FS_NODE_NONE, FS_HANDLE_NONE, TEXT("x"), &make, &opened));
     ANSWERS(FS_BAD_HANDLE, fs_windows_open(view, &root, FS_NODE_NONE, 999999, TEXT("x"), &make, &opened));
     OK(fs_release(view, directory));
+}
+
+static void streams_are_opened_beside_their_file(const fs_view *view) {
+    fs_caller root = root_caller();
+    FS_STRUCT(fs_windows_opened, opened);
+    fs_windows_request all = request(FS_RIGHT_GENERIC_ALL, SHARE_ALL, FS_DISPOSITION_OPEN_IF, 0);
+    all.stream = "side";
+    all.stream_bytes = 4;
+    OK(try_open(view, "/streamed", all, &opened));
+    CHECK(opened.outcome == FS_OUTCOME_CREATED && opened.attr.length == 0);
+    size_t count = 0;
+    OK(fs_write(view, &root, opened.node, opened.handle, 0, "beside", 6, &count));
+    expect_content(view, "/streamed", "");
+    fs_windows_request alone = all;
+    alone.share = 0;
+    FS_STRUCT(fs_windows_opened, refused);
+    ANSWERS(FS_SHARING_VIOLATION, try_open(view, "/streamed", alone, &refused));
+    OK(fs_windows_rename(view, &root, opened.handle, FS_NODE_NONE, FS_HANDLE_NONE, TEXT(":other:$DATA"), 0));
+    ANSWERS(FS_INVALID, fs_windows_rename(view, &root, opened.handle, FS_NODE_NONE, FS_HANDLE_NONE, TEXT("other"), 0));
+    OK(fs_windows_dispose(view, opened.handle, FS_DISPOSE_DELETE));
+    OK(fs_release(view, opened.handle));
+    all.disposition = FS_DISPOSITION_OPEN;
+    all.stream = "other";
+    all.stream_bytes = 5;
+    ANSWERS(FS_NOT_FOUND, try_open(view, "/streamed", all, &opened));
+    all.options = FS_CREATE_DIRECTORY;
+    ANSWERS(FS_NOT_A_DIRECTORY, try_open(view, "/streamed", all, &opened));
+}
+
+static void paths_are_taken_in_utf16(const fs_view *view) {
+    fs_caller root = root_caller();
+    FS_STRUCT(fs_windows_opened, opened);
+    static const uint16_t WIDE[] = {'/', 'w', 0xE9}, OTHER[] = {'w', 0xD800};
+    fs_windows_request all = request(FS_RIGHT_GENERIC_ALL, SHARE_ALL, FS_DISPOSITION_OPEN_IF, 0);
+    all.flags = FS_REQUEST_UTF16;
+    OK(fs_windows_open(view, &root, FS_NODE_ROOT, FS_HANDLE_NONE, (const char *)WIDE, sizeof WIDE, &all, &opened));
+    expect_content(view, "/w\xC3\xA9", "");
+    ANSWERS(FS_INVALID, fs_windows_open(view, &root, FS_NODE_ROOT, FS_HANDLE_NONE, (const char *)WIDE, 3, &all, &opened));
+    OK(fs_windows_rename(view, &root, opened.handle, FS_NODE_NONE, FS_HANDLE_NONE, (const char *)OTHER, sizeof OTHER,
+                         FS_RENAMING_UTF16));
+    expect_content(view, "/w\xED\xA0\x80", "");
+    OK(fs_release(view, opened.handle));
 }
 
 static void files_are_deleted_by_handle(const fs_view *view) {
@@ -251,6 +293,8 @@ void test_opens(void) {
     fs_view *view = open_view(volume);
     opens_share_and_say_what_they_did(view);
     paths_begin_at_handles(view);
+    streams_are_opened_beside_their_file(view);
+    paths_are_taken_in_utf16(view);
     files_are_deleted_by_handle(view);
     files_get_names_by_handle(view);
     ranges_are_locked_by_handle(view);

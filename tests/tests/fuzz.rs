@@ -25,6 +25,8 @@ mod messages;
 mod names;
 #[path = "fuzz/nodes.rs"]
 mod nodes;
+#[path = "fuzz/opens.rs"]
+mod opens;
 #[path = "fuzz/paths.rs"]
 mod paths;
 #[path = "fuzz/regressions.rs"]

@@ -138,9 +138,10 @@ layouts! {
         size 0, privileges 4, user 8, user_bytes 16, owner 24, owner_bytes 32, group 40, group_bytes 48, groups 56,
         groups_count 64, reserved 72
     }
-    fs_windows_request 104 {
-        size 0, access 4, share 8, disposition 12, options 16, attributes 20, mode 24, mapped 28, allocation 32,
-        security 40, security_bytes 48, extended_attributes 56, extended_attributes_bytes 64, reserved 72
+    fs_windows_request 120 {
+        size 0, access 4, share 8, disposition 12, options 16, attributes 20, mode 24, flags 28, allocation 32,
+        security 40, security_bytes 48, extended_attributes 56, extended_attributes_bytes 64, stream 72,
+        stream_bytes 80, reserved 88
     }
     fs_windows_opened 208 {
         size 0, outcome 4, granted 8, reserved0 12, handle 16, node 24, attr 32, reserved 176

@@ -8,9 +8,10 @@ use super::boundary::*;
 use super::locks::{FS_LOCK_RANGE, Waiter, fs_lock_callback, fs_wait};
 use super::results::fs_result;
 use super::types::*;
+use super::utf16::name_of;
 use super::view::fs_view;
 use crate::error::Error;
-use crate::operations::{Disposal, Disposition, LockSpace, Renaming, WaitId, WindowsOpen};
+use crate::operations::{Disposal, Disposition, LockSpace, NewSecurity, Renaming, WaitId, WindowsOpen};
 use crate::types::{HandleId, NodeId};
 use crate::volume::view_windows::{From, RenameTo, WindowsInfo, WindowsOpened};
 
@@ -97,10 +98,14 @@ pub const FS_CREATE_BACKUP_INTENT: u32 = 0x4000;
 /// Create option: a link at the end of the path is opened itself.
 pub const FS_CREATE_OPEN_REPARSE_POINT: u32 = 0x200000;
 
-/// Mapping flag: some program has mapped the file as an image: it runs.
-pub const FS_MAPPED_IMAGE: u32 = 1;
-/// Mapping flag: some program has mapped the file's content.
-pub const FS_MAPPED_DATA: u32 = 2;
+/// Request flag, from the host: some program has mapped the file as an image: it runs.
+pub const FS_REQUEST_MAPPED_IMAGE: u32 = 1;
+/// Request flag, from the host: some program has mapped the file's content.
+pub const FS_REQUEST_MAPPED_DATA: u32 = 2;
+/// Request flag: the path is UTF-16; its length in bytes is even, and it need not be aligned. The stream's name is not.
+pub const FS_REQUEST_UTF16: u32 = 4;
+/// Request flag: `security` is the whole descriptor, what is inherited included.
+pub const FS_REQUEST_COMPLETE_SECURITY: u32 = 8;
 
 /// Disposal flag: delete; without it: keep.
 pub const FS_DISPOSE_DELETE: u32 = 0x1;
@@ -123,6 +128,8 @@ pub const FS_RENAMING_POSIX: u32 = 0x2;
 pub const FS_RENAMING_IGNORE_READONLY: u32 = 0x40;
 /// Renaming flag, from the host: some program has mapped what is replaced as an image.
 pub const FS_RENAMING_MAPPED_IMAGE: u32 = 0x10000;
+/// Renaming flag: the path is UTF-16; its length in bytes is even, and it need not be aligned.
+pub const FS_RENAMING_UTF16: u32 = 0x20000;
 
 /// Range lock flag: exclusive; without it: shared.
 pub const FS_RANGE_EXCLUSIVE: u32 = 1;
@@ -150,11 +157,12 @@ pub struct fs_windows_request {
     pub attributes: u32,
     /// Permission bits of what is made, before umask or default ACL, where no descriptor says who may do what. Files get no execute bits.
     pub mode: u32,
-    /// `FS_MAPPED_...` bits, from a host that knows.
-    pub mapped: u32,
+    /// `FS_REQUEST_...` bits.
+    pub flags: u32,
     /// Bytes to reserve for what is made or overwritten.
     pub allocation: u64,
-    /// The security descriptor of what is made, self-relative; may be NULL: what is inherited.
+    /// The security descriptor of what is made, self-relative, joined by what the directory passes on; may be NULL: for a caller with a token what
+    /// is inherited alone, else what `mode` says.
     pub security: *const u8,
     /// Length of `security`.
     pub security_bytes: usize,
@@ -162,6 +170,10 @@ pub struct fs_windows_request {
     pub extended_attributes: *const u8,
     /// Length of `extended_attributes`.
     pub extended_attributes_bytes: usize,
+    /// The name of a stream, without its type; may be NULL: what the path leads to itself.
+    pub stream: *const c_char,
+    /// Length of `stream`.
+    pub stream_bytes: usize,
     /// 0.
     pub reserved: [u64; 4],
 }
@@ -210,13 +222,15 @@ impl fs_windows_request {
     /// # Safety
     /// The descriptor and the list are null or as long as their lengths say, and do not change during the call.
     unsafe fn to_core<'a>(self) -> Outcome<WindowsOpen<'a>> {
-        if self.mapped & !(FS_MAPPED_IMAGE | FS_MAPPED_DATA) != 0 {
-            return Err(Error::Invalid("a mapping flag that this version does not know").into());
+        let known = FS_REQUEST_MAPPED_IMAGE | FS_REQUEST_MAPPED_DATA | FS_REQUEST_UTF16 | FS_REQUEST_COMPLETE_SECURITY;
+        if self.flags & !known != 0 {
+            return Err(Error::Invalid("a request flag that this version does not know").into());
         }
         // SAFETY: the caller's promise is this function's own.
-        let (security, extended_attributes) = unsafe {
+        let (security, extended_attributes, stream) = unsafe {
             let security = bytes_in(self.security, self.security_bytes)?;
-            (security, bytes_in(self.extended_attributes, self.extended_attributes_bytes)?)
+            let stream = bytes_in(self.stream.cast(), self.stream_bytes)?;
+            (security, bytes_in(self.extended_attributes, self.extended_attributes_bytes)?, stream)
         };
         Ok(WindowsOpen {
             access: self.access,
@@ -225,11 +239,16 @@ impl fs_windows_request {
             options: self.options,
             attributes: self.attributes,
             mode: self.mode,
-            mapped_image: self.mapped & FS_MAPPED_IMAGE != 0,
-            mapped_data: self.mapped & FS_MAPPED_DATA != 0,
-            security: (!self.security.is_null()).then_some(security),
+            mapped_image: self.flags & FS_REQUEST_MAPPED_IMAGE != 0,
+            mapped_data: self.flags & FS_REQUEST_MAPPED_DATA != 0,
+            security: match (self.security.is_null(), self.flags & FS_REQUEST_COMPLETE_SECURITY != 0) {
+                (true, _) => NewSecurity::Mode,
+                (false, false) => NewSecurity::Inherit(security),
+                (false, true) => NewSecurity::Complete(security),
+            },
             extended_attributes,
             allocation: self.allocation,
+            stream,
         })
     }
 }
@@ -285,7 +304,11 @@ fn disposal(flags: u32) -> Outcome<Disposal> {
 }
 
 fn renaming(flags: u32) -> Outcome<Renaming> {
-    let known = FS_RENAMING_REPLACE | FS_RENAMING_POSIX | FS_RENAMING_IGNORE_READONLY | FS_RENAMING_MAPPED_IMAGE;
+    let known = FS_RENAMING_REPLACE
+        | FS_RENAMING_POSIX
+        | FS_RENAMING_IGNORE_READONLY
+        | FS_RENAMING_MAPPED_IMAGE
+        | FS_RENAMING_UTF16;
     if flags & !known != 0 {
         return Err(Error::Invalid("a renaming flag that this version does not know").into());
     }
@@ -318,7 +341,7 @@ fn from(node: fs_node, within: fs_handle) -> Option<From> {
 ///
 /// Share modes hold among all handles that were opened so on the branch, through whatever view; handles of `fs_open` neither ask for sharing nor give it.
 /// On a snapshot such handles exclude nobody. A handle does what it was granted, whoever the caller of later calls is. On a volume with Windows names a
-/// backslash separates names as a slash does.
+/// backslash separates names as a slash does, and `:name` or `:name:$DATA` at the end of a path names a stream.
 ///
 /// `node`: where a path begins that does not begin with a separator; `FS_NODE_ROOT` for full paths. Ignored with `within`.
 /// `within`: a handle of a directory where the path begins, which may not begin with a separator then; `FS_HANDLE_NONE`: none.
@@ -346,10 +369,10 @@ pub unsafe extern "C" fn fs_windows_open(
     // SAFETY: what the header asks of pointers.
     unsafe {
         call(view, |view| {
-            let (who, path) = (caller_in(caller)?, name_in(path, path_bytes)?);
-            let (request, opened) = (input(request)?.to_core()?, output_structure(opened)?);
+            let (who, how, opened) = (caller_in(caller)?, input(request)?, output_structure(opened)?);
+            let path = name_of(path, path_bytes, how.flags & FS_REQUEST_UTF16 != 0)?;
             let from = from(node, within).ok_or(Error::Stale)?;
-            opened.put(view.0.windows_open(&who, from, path, &request)?.into());
+            opened.put(view.0.windows_open(&who, from, &path, &how.to_core()?)?.into());
             Ok(())
         })
     }
@@ -407,7 +430,7 @@ pub unsafe extern "C" fn fs_windows_cleanup(view: *const fs_view, handle: fs_han
 ///
 /// `caller`: who may delete what is replaced, and make names in the directory.
 /// `node`, `within`: where the path begins, as for `fs_windows_open`; `FS_NODE_NONE` and `FS_HANDLE_NONE`: in the directory that it is in.
-/// `path`, `path_bytes`: the new name, with the directories before it.
+/// `path`, `path_bytes`: the new name, with the directories before it; for a handle on a named stream `:name`, within its file.
 /// `flags`: `FS_RENAMING_...` bits.
 ///
 /// Results: `FS_OK`, also when it has that name already; `FS_EXISTS`; `FS_ACCESS_DENIED` for what may not be renamed or replaced: what is open, a directory, what is
@@ -428,8 +451,8 @@ pub unsafe extern "C" fn fs_windows_rename(
     // SAFETY: what the header asks of pointers.
     unsafe {
         call(view, |view| {
-            let (who, path) = (caller_in(caller)?, name_in(path, path_bytes)?);
-            let to = RenameTo { from: from(node, within), path };
+            let (who, path) = (caller_in(caller)?, name_of(path, path_bytes, flags & FS_RENAMING_UTF16 != 0)?);
+            let to = RenameTo { from: from(node, within), path: &path };
             Ok(view.0.windows_rename(&who, HandleId(handle), to, renaming(flags)?)?)
         })
     }
@@ -454,8 +477,8 @@ pub unsafe extern "C" fn fs_windows_link(
     // SAFETY: what the header asks of pointers.
     unsafe {
         call(view, |view| {
-            let (who, path) = (caller_in(caller)?, name_in(path, path_bytes)?);
-            let to = RenameTo { from: from(node, within), path };
+            let (who, path) = (caller_in(caller)?, name_of(path, path_bytes, flags & FS_RENAMING_UTF16 != 0)?);
+            let to = RenameTo { from: from(node, within), path: &path };
             Ok(view.0.windows_link(&who, HandleId(handle), to, renaming(flags)?)?)
         })
     }

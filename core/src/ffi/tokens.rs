@@ -107,7 +107,8 @@ unsafe fn group(group: &fs_token_group) -> Outcome<Group> {
 /// Makes a token of its parts. Nothing of them is kept.
 ///
 /// A caller that has one (`token` in `fs_caller`) is checked against security descriptors and not against permission bits and ACLs, but for one
-/// with `FS_PRIVILEGE_CHECKED`, who is not checked. What it makes is owned by the `uid` and `gid` of its `fs_caller` to POSIX programs.
+/// with `FS_PRIVILEGE_CHECKED`, who is not checked. What it makes by `fs_windows_open` belongs to `owner` and `group`, to POSIX programs by
+/// the ids that those stand for.
 ///
 /// `parts`: user, groups and privileges.
 /// `token`: the token, to be freed with `fs_token_free` when no call uses it any more.

@@ -139,7 +139,7 @@ impl Attachment {
         Ok(attr)
     }
 
-    fn add_extras(&self, made: &mut Record, extras: &NewExtras<'_>) -> Result<()> {
+    pub(crate) fn add_extras(&self, made: &mut Record, extras: &NewExtras<'_>) -> Result<()> {
         if !matches!(made.kind, FileKind::File | FileKind::Directory) {
             return Err(Error::NotSupported);
         }

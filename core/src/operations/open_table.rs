@@ -33,6 +33,8 @@ pub(crate) type Place = Option<(InodeId, u64)>;
 pub(crate) struct Opening {
     pub(crate) inode: InodeId,
     pub(crate) stream: Option<StreamId>,
+    /// What its locks stand on in the branch's lock table.
+    pub(crate) locks_on: InodeId,
     user: Use,
     /// Number of the link within the inode.
     link: u32,
@@ -58,6 +60,8 @@ struct OpenStream {
     key: StreamId,
     handles: u32,
     pending: bool,
+    /// What its locks stand on in the branch's lock table: a number that no inode has.
+    locks_on: InodeId,
 }
 
 #[derive(Debug, Default)]
@@ -85,11 +89,17 @@ impl OpenFile {
     }
 
     fn stream(&mut self, key: StreamId) -> &mut OpenStream {
-        let index = self.streams.iter().position(|stream| stream.key == key).unwrap_or_else(|| {
-            self.streams.push(OpenStream { key, handles: 0, pending: false });
-            self.streams.len() - 1
-        });
-        &mut self.streams[index]
+        self.streams.iter_mut().find(|stream| stream.key == key).expect("invariant: a handle's stream is there")
+    }
+
+    /// One handle more on the stream. Answers what its locks stand on.
+    fn open_stream(&mut self, key: StreamId, fresh: InodeId) -> InodeId {
+        if !self.streams.iter().any(|stream| stream.key == key) {
+            self.streams.push(OpenStream { key, handles: 0, pending: false, locks_on: fresh });
+        }
+        let stream = self.stream(key);
+        stream.handles += 1;
+        stream.locks_on
     }
 
     fn has_handles(&self) -> bool {
@@ -118,6 +128,8 @@ pub(crate) struct Ending {
     pub(crate) name: Option<Place>,
     /// This stream is to be removed.
     pub(crate) stream: Option<StreamId>,
+    /// Nobody has the same stream, or content, open any more.
+    pub(crate) last: bool,
 }
 
 /// Whether what a rename or a further link would replace, or move, may be: \[MS-FSA\] 2.1.5.15.12 and the reference, section 1.
@@ -174,7 +186,7 @@ impl OpenTable {
         ordered(Rank::OpenNames, || self.names.write())
     }
 
-    /// A number for the locks of one handle, unlike those that POSIX hosts choose for theirs.
+    /// A number for the locks of one handle, unlike those that POSIX hosts choose for theirs, and unlike any inode's.
     pub(crate) fn new_owner(&self) -> u64 {
         1 << 63 | self.next_owner.fetch_add(1, Ordering::Relaxed)
     }
@@ -191,7 +203,7 @@ impl OpenTable {
     ) -> Result<Opening> {
         let mut shard = self.shard(inode);
         let file = shard.entry(inode).or_default();
-        let answer = add(file, inode, place, stream, user, extra);
+        let answer = add(file, inode, place, stream, user, extra, || InodeId(self.new_owner()));
         if file.is_idle() {
             shard.remove(&inode);
         }
@@ -219,6 +231,7 @@ impl OpenTable {
             stream.handles -= 1;
             stream.pending |= delete;
             ending.stream = (stream.pending && stream.handles == 0).then_some(key);
+            ending.last = stream.handles == 0;
         }
         let link = file.link(opening.link);
         link.handles -= 1;
@@ -228,6 +241,7 @@ impl OpenTable {
             link.removing = true;
             ending.name = Some(link.place);
         }
+        ending.last |= opening.stream.is_none() && !file.has_handles();
         file.tidy();
         if file.is_idle() {
             shard.remove(&opening.inode);
@@ -345,6 +359,15 @@ impl OpenTable {
         all
     }
 
+    /// The streams of the inode that somebody has open are to be deleted from now on: their file is overwritten.
+    pub(crate) fn end_streams(&self, inode: InodeId) {
+        if let Some(mut shard) = self.used_shard(inode)
+            && let Some(file) = shard.get_mut(&inode)
+        {
+            file.streams.iter_mut().for_each(|stream| stream.pending = true);
+        }
+    }
+
     /// Inodes that have handles.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
@@ -359,18 +382,17 @@ fn add(
     stream: Option<StreamId>,
     user: Use,
     extra: u32,
+    fresh: impl FnOnce() -> InodeId,
 ) -> Result<Opening> {
     let stream_pending = stream.is_some_and(|key| file.streams.iter().any(|open| open.key == key && open.pending));
     if file.is_pending(place) || stream_pending {
         return Err(Error::DeletePending);
     }
     file.sharing.add(stream, user, extra)?;
-    if let Some(key) = stream {
-        file.stream(key).handles += 1;
-    }
+    let locks_on = stream.map_or(inode, |key| file.open_stream(key, fresh()));
     let link = file.link_at(place);
     link.handles += 1;
-    Ok(Opening { inode, stream, user, link: link.number })
+    Ok(Opening { inode, stream, locks_on, user, link: link.number })
 }
 
 #[cfg(test)]

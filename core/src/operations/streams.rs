@@ -248,7 +248,6 @@ impl Attachment {
 
     /// Removes all streams of an inode but those that handles are open on (the reference: Overwrite). Answers what they
     /// held, to be dropped without the lock.
-    #[allow(dead_code, reason = "opens that overwrite will use it")]
     pub(crate) fn remove_closed_streams(&self, change: &Change<'_>, id: InodeId, record: &mut Record) -> Vec<Stream> {
         let all: Vec<StreamId> =
             record.streams().into_iter().flat_map(Streams::named).map(|stream| stream.id).collect();

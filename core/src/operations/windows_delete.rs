@@ -11,10 +11,11 @@ use crate::operations::locked::Owned;
 use crate::operations::lookup::Found;
 use crate::operations::open_table::{Opening, Place};
 use crate::operations::remove::unlink_entry;
+use crate::operations::streams::Target;
 use crate::operations::windows::access::check_deletion;
 use crate::operations::windows_open::attributes_of;
 use crate::tree::inode::Record;
-use crate::types::InodeId;
+use crate::types::{InodeId, StreamId};
 
 /// What is to become of a file (FileDispositionInformationEx, \[MS-FSCC\] 2.4.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,6 +61,15 @@ impl Attachment {
     pub(crate) fn windows_close(&self, opening: &Opening, delete: bool, posix: bool) {
         let Some(head) = self.tree.head() else { return };
         let ending = head.opens.close(opening, delete, posix);
+        if ending.last {
+            // What cannot be given back stays.
+            let target = Target { stream: opening.stream.unwrap_or(StreamId::DEFAULT), ..opening.inode.into() };
+            drop(self.give_back_allocation(target));
+        }
+        if let Some(stream) = ending.stream {
+            // What cannot be removed stays.
+            drop(self.remove_stream_of(opening.inode, stream));
+        }
         if let Some(place) = ending.name {
             let done = self.remove_name(opening.inode, place).is_ok();
             head.opens.removed(opening, done);

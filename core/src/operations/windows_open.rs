@@ -13,20 +13,22 @@ use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::flags;
 use crate::history::events::{Changes, EventKind};
-use crate::operations::attachment::{Attachment, Change, check_flags};
+use crate::operations::attachment::{Attachment, check_flags};
 use crate::operations::attributes::lose_privileges;
 use crate::operations::create::NewNode;
 use crate::operations::lookup::Found;
 use crate::operations::open_table::{Opening, Place};
+use crate::operations::streams::check_stream_name;
 use crate::operations::windows::access::{check_readonly, limit_readonly};
 use crate::operations::windows::attributes;
 use crate::operations::windows::create_options as options;
 use crate::operations::windows::disposition::{self, Disposition, Outcome};
+use crate::operations::windows::extended_attributes::Attributes;
 use crate::operations::windows::rights;
 use crate::operations::windows::sharing::{Share, Use};
-use crate::operations::{file_info, granted};
+use crate::operations::{NewExtras, NewSecurity, extended_attributes, file_info, granted, security};
 use crate::tree::inode::{Inode, Record};
-use crate::types::{Caller, FileKind, InodeId};
+use crate::types::{Caller, FileKind, InodeId, StreamId};
 
 /// How a file or directory is opened the Windows way. Numbers are Windows' own.
 #[derive(Debug, Clone, Copy)]
@@ -47,12 +49,15 @@ pub struct WindowsOpen<'a> {
     pub mapped_image: bool,
     /// Some program has mapped the file's content.
     pub mapped_data: bool,
-    /// The descriptor of what is made, self-relative; `None`: what is inherited.
-    pub security: Option<&'a [u8]>,
+    /// Where the descriptor of what is made comes from. By [`NewSecurity::Mode`] a caller with a token means
+    /// [`NewSecurity::Inherit`].
+    pub security: NewSecurity<'a>,
     /// The extended attributes of what is made or overwritten, as \[MS-FSCC\] packs them; may be empty.
     pub extended_attributes: &'a [u8],
     /// Bytes to reserve for what is made or overwritten.
     pub allocation: u64,
+    /// The name of a stream, without its type; empty: what the path leads to itself.
+    pub stream: &'a [u8],
 }
 
 impl Default for WindowsOpen<'_> {
@@ -67,25 +72,31 @@ impl Default for WindowsOpen<'_> {
             mode: 0o777,
             mapped_image: false,
             mapped_data: false,
-            security: None,
+            security: NewSecurity::Mode,
             extended_attributes: &[],
             allocation: 0,
+            stream: &[],
         }
     }
 }
 
 impl WindowsOpen<'_> {
+    fn extras(&self) -> NewExtras<'_> {
+        let (attributes, eas, allocation) = (self.attributes, self.extended_attributes, self.allocation);
+        NewExtras { attributes, eas, allocation, ..NewExtras::default() }
+    }
+
     fn has(&self, option: u32) -> bool {
         self.options & option != 0
     }
 
-    fn request(&self) -> disposition::Request {
+    pub(super) fn request(&self) -> disposition::Request {
         disposition::Request {
             disposition: self.disposition,
             directory: self.has(options::DIRECTORY_FILE),
             non_directory: self.has(options::NON_DIRECTORY_FILE),
             delete_on_close: self.has(options::DELETE_ON_CLOSE),
-            stream: false,
+            stream: !self.stream.is_empty(),
             access: rights::map_generic(self.access),
         }
     }
@@ -104,6 +115,7 @@ pub(crate) enum Target<'a> {
 #[derive(Debug)]
 pub(crate) struct WindowsOpened {
     pub(crate) inode: InodeId,
+    pub(crate) stream: StreamId,
     pub(crate) kind: FileKind,
     pub(crate) granted: u32,
     pub(crate) outcome: Outcome,
@@ -112,18 +124,20 @@ pub(crate) struct WindowsOpened {
 }
 
 /// A request looked through.
-struct Asked<'a> {
-    open: &'a WindowsOpen<'a>,
-    share: Share,
+pub(super) struct Asked<'a> {
+    pub(super) open: &'a WindowsOpen<'a>,
+    pub(super) share: Share,
 }
 
 /// What an open found at its target.
 #[derive(Clone, Copy)]
-struct There {
-    id: InodeId,
-    kind: FileKind,
+pub(super) struct There {
+    pub(super) id: InodeId,
+    pub(super) kind: FileKind,
+    /// It is a directory to Windows, be it a link to POSIX.
+    pub(super) directory: bool,
     /// The directory it was found in, and the entry.
-    entry: Option<(InodeId, Found)>,
+    pub(super) entry: Option<(InodeId, Found)>,
 }
 
 impl Attachment {
@@ -153,6 +167,10 @@ impl Attachment {
     fn try_open(&self, caller: &Caller<'_>, target: Target<'_>, asked: &Asked<'_>) -> Result<WindowsOpened> {
         let there = self.look_at(caller, target)?;
         self.check_pending(there)?;
+        if !asked.open.stream.is_empty() {
+            check_stream_name(asked.open.stream)?;
+            return self.open_stream_of(caller, there, target, asked);
+        }
         let outcome =
             disposition::decide(asked.open.request(), there.map_or(disposition::Found::Nothing, There::found))?;
         match (there, target) {
@@ -166,14 +184,21 @@ impl Attachment {
         let (parent, name) = match target {
             Target::Name(parent, name) => (parent, name),
             Target::Inode(id, _) => {
-                let kind = self.inode(id)?.read().kind;
-                return Ok(Some(There { id, kind, entry: None }));
+                let (kind, directory) = self.kind_of(id)?;
+                return Ok(Some(There { id, kind, directory, entry: None }));
             }
         };
         self.context.names.check(name)?;
         self.check_search(caller, parent)?;
-        let found = self.peek(parent, name)?;
-        Ok(found.map(|found| There { id: found.id, kind: found.kind, entry: Some((parent, found)) }))
+        let Some(found) = self.peek(parent, name)? else { return Ok(None) };
+        let (kind, directory) = self.kind_of(found.id)?;
+        Ok(Some(There { id: found.id, kind, directory, entry: Some((parent, found)) }))
+    }
+
+    fn kind_of(&self, id: InodeId) -> Result<(FileKind, bool)> {
+        let inode = self.inode(id)?;
+        let record = inode.read();
+        Ok((record.kind, record.is_windows_directory()))
     }
 
     /// A name that is to be deleted is neither opened nor taken.
@@ -198,16 +223,18 @@ impl Attachment {
         let extra = asked.open.disposition.extra_access();
         let granted = self.grant(caller, there, asked, extra)?;
         self.hold(there.id)?;
-        let opening = self.enter(there, target, asked, granted, extra).inspect_err(|_| self.unhold(there.id))?;
+        let opening = self
+            .enter(there, target, asked, granted, extra, StreamId::DEFAULT)
+            .inspect_err(|_| self.unhold(there.id))?;
         if outcome != Outcome::Opened {
             let overwritten = self.overwrite(caller, there.id, asked.open, outcome == Outcome::Superseded);
             overwritten.inspect_err(|_| self.abandon(there.id, opening))?;
         }
-        Ok(WindowsOpened { inode: there.id, kind: there.kind, granted, outcome, opening })
+        Ok(WindowsOpened { inode: there.id, stream: StreamId::DEFAULT, kind: there.kind, granted, outcome, opening })
     }
 
     /// What of the request is granted, `extra` besides being allowed.
-    fn grant(&self, caller: &Caller<'_>, there: There, asked: &Asked<'_>, extra: u32) -> Result<u32> {
+    pub(super) fn grant(&self, caller: &Caller<'_>, there: There, asked: &Asked<'_>, extra: u32) -> Result<u32> {
         let open = asked.open;
         let parent = there.entry.map(|(parent, _)| self.inode(parent)).transpose()?;
         let inode = self.inode(there.id)?;
@@ -220,7 +247,7 @@ impl Attachment {
             let backup = open.has(options::OPEN_FOR_BACKUP_INTENT);
             let granted = granted::granted(caller, parent, record, open.access | extra, backup)?;
             let wanted = rights::map_generic(open.access | extra);
-            let (stored, directory) = (attributes_of(record), record.is_directory());
+            let (stored, directory) = (attributes_of(record), record.is_windows_directory());
             check_readonly(stored, directory, wanted, open.has(options::DELETE_ON_CLOSE))?;
             self.check_changes(record, open, wanted)?;
             check_mapped(open, wanted)?;
@@ -250,27 +277,29 @@ impl Attachment {
 
     /// What of all that could be had a read-only view and flags leave.
     fn limit(&self, record: &Record, granted: u32) -> u32 {
-        if self.is_read_only() || record.flags & flags::IMMUTABLE != 0 {
+        if self.is_read_only() || record.flags & flags::ANY_IMMUTABLE != 0 {
             return granted & !CHANGES;
         }
-        if record.flags & flags::APPEND != 0 { granted & !rights::WRITE_DATA } else { granted }
+        if record.flags & flags::ANY_APPEND != 0 { granted & !rights::WRITE_DATA } else { granted }
     }
 
     /// Adds the handle to the branch's table and looks whether the name still leads to the inode.
-    fn enter(
+    pub(super) fn enter(
         &self,
         there: There,
         target: Target<'_>,
         asked: &Asked<'_>,
         granted: u32,
         extra: u32,
+        stream: StreamId,
     ) -> Result<Option<Opening>> {
         let Some(head) = self.tree.head() else { return Ok(None) };
         let user = Use::new(granted, asked.share);
+        let stream = (stream != StreamId::DEFAULT).then_some(stream);
         let added = match (there.entry, target) {
-            (Some((parent, found)), _) => head.opens.open(there.id, Some((parent, found.key)), None, user, extra),
-            (None, Target::Inode(_, Some(of))) => head.opens.open_again(&of, None, user, extra),
-            (None, _) => head.opens.open(there.id, self.place_of(there.id)?, None, user, extra),
+            (Some((parent, found)), _) => head.opens.open(there.id, Some((parent, found.key)), stream, user, extra),
+            (None, Target::Inode(_, Some(of))) => head.opens.open_again(&of, stream, user, extra),
+            (None, _) => head.opens.open(there.id, self.place_of(there.id)?, stream, user, extra),
         };
         let Target::Name(parent, name) = target else { return added.map(Some) };
         let same = self.peek(parent, name)? == there.entry.map(|(_, found)| found);
@@ -296,7 +325,7 @@ impl Attachment {
     }
 
     /// Takes back an open that could not be finished.
-    fn abandon(&self, id: InodeId, opening: Option<Opening>) {
+    pub(super) fn abandon(&self, id: InodeId, opening: Option<Opening>) {
         if let (Some(head), Some(opening)) = (self.tree.head(), opening) {
             head.opens.close(&opening, false, false);
         }
@@ -304,7 +333,13 @@ impl Attachment {
     }
 
     /// Makes what was not there. Whoever else made it meanwhile makes the whole open begin anew.
-    fn open_new(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8], asked: &Asked<'_>) -> Result<WindowsOpened> {
+    pub(super) fn open_new(
+        &self,
+        caller: &Caller<'_>,
+        parent: InodeId,
+        name: &[u8],
+        asked: &Asked<'_>,
+    ) -> Result<WindowsOpened> {
         let open = asked.open;
         let directory_wanted = open.has(options::DIRECTORY_FILE);
         let stored = attributes::new(open.attributes, directory_wanted)?;
@@ -323,7 +358,8 @@ impl Attachment {
         let new = if directory_wanted { NewNode::Directory } else { NewNode::File };
         let mode = if directory_wanted { open.mode } else { open.mode & !0o111 };
         let mut made = self.new_record(&change, caller, &record, mode, new);
-        set_attributes(&mut made, stored);
+        security::give(caller, &record, &mut made, open.security)?;
+        self.add_extras(&mut made, &open.extras())?;
         let granted = granted_of_new(open.access);
         let key = record.directory_mut()?.insert(&self.context.names, name, id, made.kind)?;
         made.add_name(parent, key);
@@ -335,7 +371,14 @@ impl Attachment {
         let opening = change.head.opens.open(id, Some((parent, key)), None, user, 0);
         let opening = opening.expect("invariant: nobody else has a new inode open");
         change.tell_name(EventKind::Created, id, kind, parent, name);
-        Ok(WindowsOpened { inode: id, kind, granted, outcome: Outcome::Created, opening: Some(opening) })
+        Ok(WindowsOpened {
+            inode: id,
+            stream: StreamId::DEFAULT,
+            kind,
+            granted,
+            outcome: Outcome::Created,
+            opening: Some(opening),
+        })
     }
 
     /// Whether the caller may make a file or directory in the directory.
@@ -351,13 +394,17 @@ impl Attachment {
     /// Empties a file: size 0, attributes added or, when it is superseded, replaced (the reference, section 3, Overwrite).
     fn overwrite(&self, caller: &Caller<'_>, id: InodeId, open: &WindowsOpen<'_>, supersede: bool) -> Result<()> {
         // Outlives the locks and the gate: to free it may take long.
-        let _emptied;
+        let (_emptied, _streams);
         let change = self.change()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
         let stored = attributes_of(&record);
         attributes::check_overwrite(stored, open.attributes)?;
-        _emptied = self.empty(&change, caller, &mut record)?;
+        let eas = Attributes::parse(open.extended_attributes)?;
+        _emptied = self.empty(caller, &mut record, open.allocation)?;
+        extended_attributes::replace(&mut record, eas);
+        change.head.opens.end_streams(id);
+        _streams = self.remove_closed_streams(&change, id, &mut record);
         set_attributes(&mut record, attributes::overwritten(stored, open.attributes, supersede));
         record.touch_content(change.now);
         let changes = Changes::SIZE.with(Changes::LAST_WRITE).with(Changes::ATTRIBUTES);
@@ -365,9 +412,16 @@ impl Attachment {
         Ok(())
     }
 
-    fn empty(&self, _change: &Change<'_>, caller: &Caller<'_>, record: &mut Record) -> Result<Stream> {
-        let stream = record.stream_mut()?;
-        let emptied = std::mem::take(stream);
+    /// Answers what the file held. When there is no room for what is to be reserved, it keeps it.
+    fn empty(&self, caller: &Caller<'_>, record: &mut Record, reserve: u64) -> Result<Stream> {
+        let emptied = std::mem::take(record.stream_mut()?);
+        file_info::set_reserved(record, StreamId::DEFAULT, 0)?;
+        if reserve > 0
+            && let Err(error) = file_info::set_aside(self, record, reserve)
+        {
+            *record.stream_mut()? = emptied;
+            return Err(error);
+        }
         lose_privileges(caller, record);
         Ok(emptied)
     }
@@ -385,10 +439,10 @@ const CHANGES: u32 = rights::WRITE_DATA
 
 impl There {
     fn found(self) -> disposition::Found {
-        match self.kind {
+        match self.directory {
             _ if self.id == InodeId::ROOT => disposition::Found::Root,
-            FileKind::Directory => disposition::Found::Directory,
-            _ => disposition::Found::File,
+            true => disposition::Found::Directory,
+            false => disposition::Found::File,
         }
     }
 }

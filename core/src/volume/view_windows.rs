@@ -26,8 +26,8 @@ use crate::operations::windows_delete::Disposal;
 use crate::operations::windows_locks::HandleLocks;
 use crate::operations::windows_open::{Target, WindowsOpen};
 use crate::operations::windows_rename::Renaming;
-use crate::tree::name::NamePolicy;
-use crate::types::{Attr, Caller, FileKind, HandleId, InodeId, NodeId};
+use crate::tree::name::{NamePolicy, windows_path, wtf8};
+use crate::types::{Attr, Caller, FileKind, HandleId, InodeId, NodeId, Privileges, StreamId};
 
 /// Where a path begins.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +113,9 @@ impl View {
     ) -> Result<WindowsOpened> {
         let head = at.tree.head().cloned();
         let _names = head.as_ref().map(|head| head.opens.hold_names());
-        let path = separators(self.policy(), path);
+        let (path, stream) = split(self.policy(), path)?;
+        let in_path = WindowsOpen { stream: stream.as_deref().unwrap_or(open.stream), ..*open };
+        let open = &in_path;
         let opened = match &path[..] {
             b"" => {
                 let opening = within.and_then(|handle| handle.windows.as_ref()).map(|windows| windows.opening());
@@ -121,14 +123,15 @@ impl View {
             }
             path => open_path(at, caller, start, path, open),
         }?;
-        let options = granted::open_options(opened.granted, opened.kind);
+        let kind = if opened.stream == StreamId::DEFAULT { opened.kind } else { FileKind::File };
+        let options = granted::open_options(opened.granted, kind);
         let delete_on_close = open.options & options::DELETE_ON_CLOSE != 0;
         let owner = head.as_ref().map_or(0, |head| head.opens.new_owner());
-        let locks = HandleLocks::new(opened.inode, owner);
+        let locks = HandleLocks::new(opened.opening.map_or(opened.inode, |opening| opening.locks_on), owner);
         let windows = WindowsHandle::new(opened.granted, opened.opening, delete_on_close, locks);
-        let mut handle = Handle::of_held(at.clone(), opened.inode, options);
+        let mut handle = Handle::of_held(at.clone(), opened.inode, options).on(opened.stream);
         handle.windows = Some(Box::new(windows));
-        let attr = at.attr(opened.inode)?;
+        let attr = at.inode(opened.inode)?.read().attr_of(opened.inode, opened.stream);
         Ok(WindowsOpened {
             handle: self.handles.insert(handle)?,
             outcome: opened.outcome,
@@ -170,6 +173,9 @@ impl View {
         let handle = self.handles.get(handle)?;
         let opening = *handle.windows()?.changing()?;
         handle.require(rights::DELETE)?;
+        if opening.stream.is_some() || to.path.starts_with(b":") {
+            return rename_stream(caller, &handle, to, how.replace);
+        }
         self.at_new_name(caller, &handle, to, |at, place| at.windows_rename(caller, &opening, place, how))
     }
 
@@ -180,6 +186,9 @@ impl View {
         let _timed = self.timed(Operation::Link);
         let handle = self.handles.get(handle)?;
         let opening = *handle.windows()?.changing()?;
+        if opening.stream.is_some() {
+            return Err(Error::Invalid("a stream has one name"));
+        }
         self.at_new_name(caller, &handle, to, |at, place| at.windows_link(caller, &opening, place, how))
     }
 
@@ -284,7 +293,7 @@ impl View {
         let windows = handle.windows()?;
         windows.opening()?;
         let head = handle.at.tree.head().ok_or(Error::NotSupported)?;
-        if handle.at.inode(handle.id)?.read().is_directory() {
+        if handle.stream == StreamId::DEFAULT && handle.at.inode(handle.id)?.read().is_directory() {
             return Err(Error::Invalid("a directory has no bytes to lock"));
         }
         if windows.granted & (rights::READ_DATA | rights::WRITE_DATA) == 0 {
@@ -333,6 +342,35 @@ fn is_separator(policy: NamePolicy, byte: u8) -> bool {
 
 fn is_separated(policy: NamePolicy, path: &[u8]) -> bool {
     path.first().is_some_and(|&byte| is_separator(policy, byte))
+}
+
+/// A path, and the name of a stream of what it leads to.
+type Split<'a> = (Cow<'a, [u8]>, Option<Vec<u8>>);
+
+/// A path with `/` between its names, and the name of the stream in it, if it says one. On a volume with Windows names only; elsewhere a
+/// colon is a character of a name.
+fn split(policy: NamePolicy, path: &[u8]) -> Result<Split<'_>> {
+    if policy != NamePolicy::Windows || !path.iter().any(|byte| matches!(byte, b'\\' | b':')) {
+        return Ok((Cow::Borrowed(path), None));
+    }
+    let backslashes: Vec<u8> = path.iter().map(|&byte| if byte == b'/' { b'\\' } else { byte }).collect();
+    let parts = windows_path::from_utf16(&wtf8::to_utf16(&backslashes)?)?;
+    Ok((Cow::Owned(parts.path), path.contains(&b':').then_some(parts.stream)))
+}
+
+/// A stream gets another name in its file: `:name` or `:name:$DATA`. Its file's own content has none to change.
+fn rename_stream(caller: &Caller<'_>, handle: &Handle, to: RenameTo<'_>, replace: bool) -> Result<()> {
+    let (path, new) = split(NamePolicy::Windows, to.path)?;
+    let new = new.filter(|new| path.is_empty() && !new.is_empty() && to.from.is_none());
+    match new {
+        Some(new) if handle.stream != StreamId::DEFAULT => {
+            let name = handle.at.stream_name(handle.id, handle.stream)?;
+            // The handle was granted it.
+            let checked = Caller { privileges: caller.privileges.with(Privileges::CHECKED), ..*caller };
+            handle.at.rename_stream(&checked, handle.id, &name, &new, replace)
+        }
+        _ => Err(Error::Invalid("a stream is renamed within its file, to a name after a colon")),
+    }
 }
 
 /// The path with `/` between its names.

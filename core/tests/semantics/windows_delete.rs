@@ -263,3 +263,15 @@ fn deletion_by_handle_is_told_as_any_other() {
     let bough::Next::Event(event) = events.next(std::time::Duration::ZERO) else { panic!("no event") };
     assert_eq!((event.kind, &*event.name), (bough::EventKind::Removed, &b"file"[..]));
 }
+
+#[test]
+fn a_read_only_file_is_deleted_only_when_that_is_ignored() {
+    let fs = Fs::new();
+    fs.write_file("file", "");
+    let set = bough::SetFileInfo { attributes: 1, ..Default::default() };
+    fs.set_file_info(&ROOT, fs.node("file"), None, &set).unwrap();
+    assert_eq!(fs.delete_path("file", DELETE), Err(Error::CannotDelete));
+    assert_eq!(fs.delete_path("file", POSIX_DELETE), Err(Error::CannotDelete));
+    assert_eq!(fs.delete_path("file", Disposal { ignore_readonly: true, ..DELETE }), Ok(()));
+    assert!(!fs.exists("file"));
+}

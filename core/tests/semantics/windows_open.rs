@@ -393,3 +393,93 @@ fn a_handle_that_was_not_opened_so_has_no_part_in_it() {
     assert_eq!(fs.windows_clean_up(posix), Ok(()));
     assert_eq!(fs.windows_info(bough::HandleId(0)), Err(Error::BadHandle));
 }
+
+const READONLY: u32 = 1;
+const SYSTEM: u32 = 4;
+const ARCHIVE: u32 = 0x20;
+
+fn attributes(fs: &Fs, path: &str) -> u32 {
+    fs.file_info(fs.node(path), None).unwrap().attributes
+}
+
+fn set_attributes(fs: &Fs, path: &str, attributes: u32) {
+    let set = bough::SetFileInfo { attributes, ..Default::default() };
+    fs.set_file_info(&ROOT, fs.node(path), None, &set).unwrap();
+}
+
+/// A list of one extended attribute, `A` with this value.
+fn ea(value: u8) -> [u8; 11] {
+    [0, 0, 0, 0, 0, 1, 1, 0, b'A', 0, value]
+}
+
+#[test]
+fn a_read_only_file_is_neither_written_nor_deleted_on_close() {
+    let fs = Fs::new();
+    fs.write_file("file", "content");
+    set_attributes(&fs, "file", READONLY);
+    for access in [rights::WRITE_DATA, rights::APPEND_DATA, rights::GENERIC_WRITE] {
+        assert_eq!(fs.ask("file", WindowsOpen { access, ..READING }), Err(Error::AccessDenied));
+    }
+    assert_eq!(fs.ask("file", with(READING, Disposition::Overwrite, READONLY)), Err(Error::AccessDenied));
+    let on_close = WindowsOpen { options: options::DELETE_ON_CLOSE, ..DELETING };
+    assert_eq!(fs.ask("file", on_close), Err(Error::CannotDelete));
+    let most = fs.ask("file", WindowsOpen { access: rights::MAXIMUM_ALLOWED, ..READING }).unwrap();
+    assert_eq!(most.granted & (rights::WRITE_DATA | rights::APPEND_DATA), 0);
+    assert_ne!(most.granted & rights::WRITE_ATTRIBUTES, 0);
+    // Who makes one may write it by the handle that made it.
+    let made = fs.wopen("new", with(ALL, Disposition::Create, READONLY));
+    fs.put(made, 0, "content");
+    let doomed = WindowsOpen { options: options::DELETE_ON_CLOSE, attributes: READONLY, ..ALL };
+    assert_eq!(fs.ask("doomed", doomed), Err(Error::CannotDelete));
+}
+
+#[test]
+fn what_is_made_carries_its_attributes_descriptor_and_extended_attributes() {
+    let fs = Fs::new();
+    let list = ea(7);
+    let open = WindowsOpen { attributes: HIDDEN | SYSTEM, extended_attributes: &list, allocation: 5000, ..ALL };
+    let made = fs.ask("file", open).unwrap();
+    assert_eq!(attributes(&fs, "file"), HIDDEN | SYSTEM | ARCHIVE);
+    let info = fs.file_info(made.node, Some(made.handle)).unwrap();
+    assert_eq!((info.size, info.allocation), (0, 8192));
+    assert_eq!(fs.get_eas(&ROOT, made.node, Some(made.handle), b"").unwrap()[8..], list[8..]);
+    fs.close(made.handle);
+    assert_eq!(fs.file_info(fs.node("file"), None).unwrap().allocation, 0, "given back with the last handle");
+    let bad = WindowsOpen { extended_attributes: &list[..9], ..ALL };
+    assert!(matches!(fs.ask("bad", bad), Err(Error::BadEaList(_))));
+    let security = bough::NewSecurity::Inherit(b"malformed");
+    assert!(matches!(fs.ask("bad", WindowsOpen { security, ..ALL }), Err(Error::BadSecurity(_))));
+    assert!(!fs.exists("bad"));
+}
+
+#[test]
+fn overwriting_adds_attributes_superseding_replaces_them_and_both_replace_extended_attributes() {
+    let fs = Fs::new();
+    fs.close(fs.wopen("file", WindowsOpen { attributes: HIDDEN, extended_attributes: &ea(1), ..ALL }));
+    let replaced = ea(2);
+    let open = WindowsOpen { extended_attributes: &replaced, ..with(ALL, Disposition::Overwrite, HIDDEN | SYSTEM) };
+    fs.close(fs.wopen("file", open));
+    assert_eq!(attributes(&fs, "file"), HIDDEN | SYSTEM | ARCHIVE);
+    assert_eq!(fs.get_eas(&ROOT, fs.node("file"), None, b"").unwrap()[8..], replaced[8..]);
+    fs.write_file("file", "content");
+    let bad = WindowsOpen { extended_attributes: &replaced[..9], ..open };
+    assert!(matches!(fs.ask("file", bad), Err(Error::BadEaList(_))));
+    assert_eq!(fs.read_text("file"), "content", "what was refused changed nothing");
+    fs.close(fs.wopen("file", with(ALL, Disposition::Supersede, HIDDEN | SYSTEM)));
+    assert_eq!(attributes(&fs, "file"), HIDDEN | SYSTEM | ARCHIVE);
+    assert!(fs.get_eas(&ROOT, fs.node("file"), None, b"").unwrap().is_empty());
+}
+
+#[test]
+fn rights_of_a_handle_hold_for_what_files_carry_too() {
+    let fs = Fs::new();
+    fs.write_file("file", "");
+    let node = fs.node("file");
+    let reading = fs.wopen("file", WindowsOpen { access: rights::READ_DATA, ..READING });
+    assert_eq!(fs.get_eas(&ROOT, node, Some(reading), b""), Err(Error::AccessDenied));
+    assert_eq!(fs.set_eas(&ROOT, node, Some(reading), &ea(1)), Err(Error::AccessDenied));
+    let set = bough::SetFileInfo { attributes: HIDDEN, ..Default::default() };
+    assert_eq!(fs.set_file_info(&ROOT, node, Some(reading), &set), Err(Error::AccessDenied));
+    let writing = fs.wopen("file", WRITING);
+    assert!(fs.set_file_info(&user(9, 9), node, Some(writing), &set).is_ok());
+}

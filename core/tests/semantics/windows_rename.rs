@@ -223,3 +223,17 @@ fn a_renamed_file_is_in_the_snapshot_by_its_new_name() {
     assert_eq!((before.read_text("file"), before.read_text("dir/file")), ("source".into(), "target".into()));
     assert_eq!((after.exists("file"), after.read_text("dir/file")), (false, "source".into()));
 }
+
+#[test]
+fn a_read_only_target_is_replaced_only_when_that_is_ignored() {
+    let fs = fixture();
+    let set = bough::SetFileInfo { attributes: 1, ..Default::default() };
+    fs.set_file_info(&ROOT, fs.node("dir/file"), None, &set).unwrap();
+    let handle = fs.wopen("file", DELETING);
+    for how in [REPLACE, POSIX_REPLACE] {
+        assert_eq!(fs.rename_handle(handle, "dir/file", how), Err(Error::AccessDenied));
+        assert_eq!(fs.link_handle(handle, "dir/file", how), Err(Error::AccessDenied));
+    }
+    assert_eq!(fs.rename_handle(handle, "dir/file", Renaming { ignore_readonly: true, ..REPLACE }), Ok(()));
+    assert_eq!(fs.read_text("dir/file"), "source");
+}

@@ -323,9 +323,10 @@ pub mod windows {
         mode: 0o777,
         mapped_image: false,
         mapped_data: false,
-        security: None,
+        security: bough::NewSecurity::Mode,
         extended_attributes: &[],
         allocation: 0,
+        stream: &[],
     };
     pub const WRITING: WindowsOpen<'static> = WindowsOpen { access: rights::FILE_WRITE, ..READING };
     /// May delete and rename.

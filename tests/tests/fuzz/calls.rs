@@ -97,4 +97,5 @@ groups! {
     OfContent = content::ContentCall;
     ByPath = paths::PathCall;
     OfWindows = windows::WindowsCall;
+    OfOpens = opens::OpensCall;
 }

@@ -39,8 +39,12 @@ impl Attachment {
     pub(crate) fn set_reparse(&self, caller: &Caller<'_>, id: InodeId, new: &[u8]) -> Result<()> {
         let reparse = Reparse::parse(new)?;
         self.reshape(caller, id, |record| {
-            may_become(record, &reparse)?;
-            become_reparse(record, new);
+            let empty = match self.check_empty(record) {
+                Err(Error::NotEmpty) => false,
+                answer => answer.map(|()| true)?,
+            };
+            may_become(record, &reparse, empty)?;
+            become_reparse(record, new, empty);
             Ok(())
         })
     }
@@ -136,32 +140,32 @@ fn posix_link(target: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// \[MS-FSA\] 2.1.5.10.37: the same tag as the one that is there, a directory that is empty, a mount point that is a directory.
-fn may_become(record: &Record, new: &Reparse<'_>) -> Result<()> {
+fn may_become(record: &Record, new: &Reparse<'_>, empty: bool) -> Result<()> {
     match buffer(record) {
         Ok(current) => new.may_replace(&Reparse::parse(&current)?)?,
         Err(Error::NotAReparsePoint) => {}
         Err(error) => return Err(error),
     }
-    let empty = record.directory().is_ok_and(Directory::is_empty) || !record.is_directory();
     check_target(new.tag, record.is_windows_directory(), empty)
 }
 
 /// Makes a new inode, that nobody has seen yet, a reparse point.
 pub(crate) fn make(made: &mut Record, buffer: &[u8]) -> Result<()> {
-    may_become(made, &Reparse::parse(buffer)?)?;
-    become_reparse(made, buffer);
+    may_become(made, &Reparse::parse(buffer)?, true)?;
+    become_reparse(made, buffer, true);
     Ok(())
 }
 
-/// The buffer was parsed.
-fn become_reparse(record: &mut Record, buffer: &[u8]) {
+/// The buffer was parsed. `empty`: no directory, or one that shows no entry.
+fn become_reparse(record: &mut Record, buffer: &[u8], empty: bool) {
     become_plain(record);
     let shown = Reparse::parse(buffer).ok().and_then(|reparse| posix_shape(record.ledger(), &reparse));
-    let several = matches!(record.names, Names::Many(_));
+    // Of those that a base has not all names may be known.
+    let several = matches!(record.names, Names::Many(_)) || record.links > 1;
     let directory = record.is_directory();
     let is_empty = match &record.content {
         Content::File(stream) => stream.size() == 0,
-        Content::Directory(entries) => entries.is_empty(),
+        Content::Directory(_) => empty,
         _ => false,
     };
     let has_place = record.links > 0;

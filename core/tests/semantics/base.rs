@@ -9,6 +9,8 @@ mod changes;
 mod content;
 #[path = "base/differences.rs"]
 mod differences;
+#[path = "base/foreign.rs"]
+mod foreign;
 #[path = "base/moves.rs"]
 mod moves;
 #[path = "base/place.rs"]

@@ -132,12 +132,17 @@ void stat_of(const struct fs_attr *attr, struct stat *into)
     into->st_ctim = time_of(attr->changed);
 }
 
+double attr_seconds(const struct fs_attr *attr)
+{
+    return attr->base == FS_BASE_SHOWS ? MOUNT_UNWATCHED : MOUNT_FOR_EVER;
+}
+
 void entry_of(const struct mount *mount, const struct fs_entry *entry, struct fuse_entry_param *into)
 {
     *into = (struct fuse_entry_param){
         .ino = entry->node,
-        .attr_timeout = MOUNT_FOR_EVER,
-        .entry_timeout = mount->entry_seconds,
+        .attr_timeout = attr_seconds(&entry->attr),
+        .entry_timeout = entry->attr.base == FS_BASE_SHOWS ? MOUNT_UNWATCHED : mount->entry_seconds,
     };
     stat_of(&entry->attr, &into->attr);
 }

@@ -42,6 +42,9 @@ mode_t type_of_kind(uint32_t kind);
 /// stat(2)'s attributes.
 void stat_of(const struct fs_attr *attr, struct stat *into);
 
+/// For how many seconds the kernel may trust attributes.
+double attr_seconds(const struct fs_attr *attr);
+
 /// An entry as the kernel is to know it.
 void entry_of(const struct mount *mount, const struct fs_entry *entry, struct fuse_entry_param *into);
 

@@ -153,7 +153,7 @@ static enum exits run(struct options *options, struct fuse_args *arguments)
         break;
     }
     char *path = NULL;
-    enum exits verdict = mountpoint_check(options->mountpoint, &path);
+    enum exits verdict = mountpoint_check(options->mountpoint, options->base, &path);
     if (verdict == EXIT_DONE)
         verdict = fuse_check();
     if (verdict == EXIT_DONE)

@@ -17,6 +17,8 @@ struct volume;
 
 /// Seconds for which the kernel may trust what only we change.
 #define MOUNT_FOR_EVER 1e9
+// For which the kernel may trust what shows of the base and nobody watches.
+#define MOUNT_UNWATCHED 1.0
 
 /// How a mount behaves. Constant while it lives.
 struct mount_settings {

@@ -168,7 +168,13 @@ static enum exits check_empty(const char *absolute)
     return EXIT_NOT_EMPTY;
 }
 
-enum exits mountpoint_check(const char *path, char **absolute)
+static bool is_same_directory(const char *path, const char *other)
+{
+    struct stat a, b;
+    return other && stat(path, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+enum exits mountpoint_check(const char *path, const char *base, char **absolute)
 {
     *absolute = absolute_path(path);
     if (!*absolute) {
@@ -188,7 +194,9 @@ enum exits mountpoint_check(const char *path, char **absolute)
     }
     if (verdict == EXIT_DONE)
         verdict = check_directory(*absolute);
-    return verdict == EXIT_DONE ? check_empty(*absolute) : verdict;
+    if (verdict == EXIT_DONE && !is_same_directory(*absolute, base))
+        verdict = check_empty(*absolute);
+    return verdict;
 }
 
 static bool helper_is_installed(void)

@@ -7,9 +7,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/// Checks that a mount can be made at `path`, and says what is wrong if not. A mount left over from a daemon that died is
+/// Checks that a mount can be made at `path`, and says what is wrong if not: it must be an empty directory, or `base` (may be NULL),
+/// which shows what it hides. A mount left over from a daemon that died is
 /// detached first. On success `*absolute` is the absolute path, to be freed.
-enum exits mountpoint_check(const char *path, char **absolute);
+enum exits mountpoint_check(const char *path, const char *base, char **absolute);
 
 /// Checks that this process may mount with FUSE at all, and says what is missing if not.
 enum exits fuse_check(void);

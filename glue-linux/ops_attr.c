@@ -47,7 +47,7 @@ static void answer_attr(fuse_req_t request, fs_result result, const struct fs_at
     }
     struct stat stat_buffer;
     stat_of(attr, &stat_buffer);
-    fuse_reply_attr(request, &stat_buffer, MOUNT_FOR_EVER);
+    fuse_reply_attr(request, &stat_buffer, attr_seconds(attr));
 }
 
 void op_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)

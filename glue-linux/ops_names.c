@@ -2,6 +2,7 @@
 
 #include "convert.h"
 #include "ops.h"
+#include "volume.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -33,9 +34,13 @@ static const struct fs_caller *maker_of(fuse_req_t request, struct asker *asker,
 }
 
 // The kernel remembers that a name is not there, unless another spelling of it may come to be.
-static void answer_absent(fuse_req_t request)
+static void answer_absent(fuse_req_t request, fuse_ino_t parent)
 {
-    struct fuse_entry_param nothing = { .entry_timeout = mount_of(request)->entry_seconds };
+    struct mount *mount = mount_of(request);
+    bool holds = true;
+    if (mount->volume->over_base && fs_names_hold(mount->view, parent, &holds) != FS_OK)
+        holds = false;
+    struct fuse_entry_param nothing = { .entry_timeout = holds ? mount->entry_seconds : MOUNT_UNWATCHED };
     fuse_reply_entry(request, &nothing);
 }
 
@@ -45,7 +50,7 @@ void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
     struct fs_entry entry = { .size = sizeof entry };
     fs_result result = fs_lookup(view_of(request), asker_of(request, &asker), parent, name, strlen(name), &entry);
     if (result == FS_NOT_FOUND)
-        answer_absent(request);
+        answer_absent(request, parent);
     else
         answer_entry(request, parent, result, &entry);
 }

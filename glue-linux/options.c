@@ -30,6 +30,9 @@ static const struct fuse_opt table[] = {
     OPTION("snapshot=%s", snapshot),
     OPTION("memory=%s", memory),
     OPTION("spill_dir=%s", spill_dir),
+    OPTION("base=%s", base),
+    OPTION("cross_mounts", cross_mounts),
+    OPTION("freeze", freeze),
     OPTION("fsname=%s", fsname),
     OPTION("max_threads=%u", max_threads),
     OPTION("case_insensitive", case_insensitive),
@@ -58,7 +61,7 @@ static const struct fuse_opt table[] = {
 static const char help_text[] =
     "usage: bough-fuse [options] MOUNTPOINT\n"
     "\n"
-    "Mounts a new volume, empty, with one branch. `bough` takes snapshots of it and grows branches.\n"
+    "Mounts a new volume with one branch, empty or over a directory. `bough` takes snapshots of it and grows branches.\n"
     "\n"
     "    -h, --help             print this\n"
     "    -V, --version          print versions\n"
@@ -70,6 +73,9 @@ static const char help_text[] =
     "    -o snapshot=NAME       snapshot to show, read-only\n"
     "    -o memory=SIZE         limit of content in memory: bytes, or with K, M, G, T (default: half of the machine's)\n"
     "    -o spill_dir=DIR       where content goes that memory has no room for (default: nowhere)\n"
+    "    -o base=DIR            show what is in this directory; changes stay in the volume, nothing is ever written there\n"
+    "    -o cross_mounts        with base: show other file systems mounted below it too\n"
+    "    -o freeze              with base: copy what is read, so that a branch sees one state of it\n"
     "    -o case_insensitive    names that differ in case only are one and the same\n"
     "    -o keep                live on after the last unmount, until SIGTERM\n"
     "    -o noatime, relatime   leave access times alone, or set them as mount(8) says (default)\n"
@@ -146,6 +152,14 @@ static bool is_consistent(struct options *options)
         log_error("allow_other needs default_permissions: without it nobody checks what other users do");
         return false;
     }
+    if (!options->base && (options->cross_mounts || options->freeze)) {
+        log_error("cross_mounts and freeze say how a base is used: base=DIR is missing");
+        return false;
+    }
+    if (options->base && options->case_insensitive) {
+        log_error("case_insensitive or base, not both: the names in a directory differ by case");
+        return false;
+    }
     if (options->branch && options->snapshot) {
         log_error("branch or snapshot, not both: a mount shows one of them");
         return false;
@@ -186,6 +200,7 @@ void options_free(struct options *options)
     free(options->branch);
     free(options->snapshot);
     free(options->spill_dir);
+    free(options->base);
     free(options->fsname);
     free(options->memory);
 }

@@ -13,6 +13,7 @@ struct options {
     char *snapshot;
     char *spill_dir;     // NULL: nothing is spilled
     char *fsname;        // NULL: the volume's name
+    char *base;          // NULL: the volume begins empty
     char *memory;        // as given: a number with K, M, G or T
     uint64_t memory_bytes; // 0: core's default
     unsigned max_threads;  // 0: by the number of CPUs
@@ -23,6 +24,8 @@ struct options {
     int locks;
     int no_writeback;
     int case_insensitive;
+    int cross_mounts;    // of the base
+    int freeze;          // the base
     int keep;
     int foreground;
     int debug;

@@ -29,6 +29,10 @@ static enum exits open_core(struct volume *volume, const struct options *options
         .memory_bytes = options->memory_bytes,
         .spill_dir = options->spill_dir,
         .spill_dir_bytes = options->spill_dir ? strlen(options->spill_dir) : 0,
+        .base = options->base,
+        .base_bytes = options->base ? strlen(options->base) : 0,
+        .base_kind = options->base ? FS_CONFIG_BASE_DIRECTORY : 0,
+        .base_flags = (options->cross_mounts ? FS_CONFIG_BASE_CROSS_MOUNTS : 0) | (options->freeze ? FS_CONFIG_BASE_FREEZE : 0),
         .endpoint = volume->endpoint,
         .endpoint_bytes = strlen(volume->endpoint),
         .root_uid = geteuid(),
@@ -55,6 +59,7 @@ static bool name_it(struct volume *volume, const struct options *options)
 static void settle_settings(struct volume *volume, const struct options *options)
 {
     volume->case_insensitive = options->case_insensitive;
+    volume->over_base = options->base != NULL;
     volume->may_spill = options->spill_dir != NULL;
     volume->owner = geteuid();
     volume->settings = (struct mount_settings){

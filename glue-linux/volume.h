@@ -20,6 +20,7 @@ struct volume {
     char *endpoint;          // path of the socket
     uid_t owner;
     bool case_insensitive;
+    bool over_base;          // what nobody here changed may change all the same
     bool may_spill;
     struct mount_settings settings; // of the first mount; further ones take them over
     int changed;             // eventfd: readable when a mount has ended

@@ -125,6 +125,9 @@
 // Base: the base has it, and the branch or snapshot does not show it any more.
 #define FS_BASE_REMOVED 3
 
+// Base: as `FS_BASE_SHOWS`, and who follows the view's changes (`fs_events_open`) is told when it changes.
+#define FS_BASE_WATCHED 4
+
 // Privilege: read, write and search whatever the mode says (CAP_DAC_OVERRIDE).
 #define FS_PRIVILEGE_DAC_OVERRIDE 1
 
@@ -2667,6 +2670,16 @@ fs_result fs_utf16_split_path(const uint16_t *units,
 // Results: `FS_OK`, `FS_STALE`.
 fs_result fs_getattr(const fs_view *view, fs_node node, fs_attr *attr);
 
+// Whether what is known of the names in a directory, which of them there are not too, holds until an event says otherwise
+// (`fs_events_open`): always, but for a directory over one of the base that cannot be watched.
+//
+// `hold`: the answer.
+//
+// Results: `FS_OK`, `FS_STALE`, `FS_NOT_A_DIRECTORY`.
+fs_result fs_names_hold(const fs_view *view,
+                        fs_node node,
+                        bool *hold);
+
 // Sets attributes of a node: all that are asked for, or none.
 //
 // `handle`: `FS_HANDLE_NONE`, or a handle: its file is meant, and if it is open for writing a change of `length` needs no permission.
@@ -3644,13 +3657,15 @@ fs_result fs_diff_next(const fs_diff *diff,
 // Closes a diff. NULL is fine.
 void fs_diff_close(fs_diff *diff);
 
-// Subscribes to the changes of the branch that a view shows now. A switch of the view does not change what is subscribed to.
+// Subscribes to the changes of the branch that a view shows now, and to those of the volume's base, as far as it can be watched:
+// names that come and go (`FS_EVENT_CREATED`, `FS_EVENT_REMOVED`, with inode 0), content and attributes of what a branch may have
+// copied up meanwhile. A switch of the view does not change what is subscribed to.
 //
 // `capacity`: how many events may wait, 1 to 1,048,576.
 // `flags`: `FS_EVENTS_OTHERS_ONLY` or 0.
 // `events`: the subscription, to be closed with `fs_events_close`.
 //
-// Results: `FS_OK`, `FS_INVALID`, `FS_NOT_SUPPORTED` on a snapshot.
+// Results: `FS_OK`, `FS_INVALID`, `FS_NOT_SUPPORTED` on a snapshot of a volume without a base.
 fs_result fs_events_open(const fs_view *view,
                          size_t capacity,
                          uint32_t flags,

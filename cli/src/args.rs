@@ -83,8 +83,8 @@ pub(crate) struct Format {
 SIZE is a number of bytes, with K, M, G or T for powers of 1024 (also KiB or KB), or N% of the
 machine's memory.
 
-OPTIONS are those of this command (volume=, branch=, snapshot=, memory=, spill_dir=,
-case_insensitive), `keep` (the volume outlives its last mount point), `no_default_permissions`,
+OPTIONS are those of this command (volume=, branch=, snapshot=, memory=, spill_dir=, base=,
+cross_mounts, freeze, case_insensitive), `keep` (the volume outlives its last mount point), `no_default_permissions`,
 and those of bough-fuse and FUSE (ro, noatime, noexec, allow_other, …).")]
 pub(crate) struct MountArgs {
     /// Show this branch (a new volume has only `main`)
@@ -94,7 +94,7 @@ pub(crate) struct MountArgs {
     #[arg(long, value_name = "SNAPSHOT")]
     pub(crate) snapshot: Option<String>,
     /// Mount another view of the volume that PATH lies in; without --branch or --snapshot one of what PATH shows
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["volume", "memory", "spill_dir", "case_insensitive", "foreground"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["volume", "memory", "spill_dir", "case_insensitive", "base", "foreground"])]
     pub(crate) attach: Option<PathBuf>,
     /// The volume of this name: attach to it if it is alive, else begin it
     #[arg(long, value_name = "NAME")]
@@ -108,13 +108,22 @@ pub(crate) struct MountArgs {
     /// A new volume whose names differ by more than case
     #[arg(long)]
     pub(crate) case_insensitive: bool,
+    /// A new volume that shows what is in DIR; changes stay in the volume, nothing is ever written to DIR
+    #[arg(long, value_name = "DIR")]
+    pub(crate) base: Option<PathBuf>,
+    /// With --base: show other file systems mounted below it too (else a mount point is an empty directory)
+    #[arg(long)]
+    pub(crate) cross_mounts: bool,
+    /// With --base: copy what is read, so that a branch sees one state of it
+    #[arg(long)]
+    pub(crate) freeze: bool,
     /// Mount options, with commas between them
     #[arg(short = 'o', value_name = "OPTIONS")]
     pub(crate) options: Vec<String>,
     /// Serve a new volume in the foreground
     #[arg(short = 'f', long)]
     pub(crate) foreground: bool,
-    /// An empty directory
+    /// An empty directory; with --base it may be the base itself
     #[arg(value_name = "MOUNTPOINT")]
     pub(crate) mount_point: PathBuf,
 }

@@ -36,6 +36,9 @@ fn options_of(args: &MountArgs) -> Result<Options> {
     options.memory = args.memory.or(options.memory);
     options.spill_dir = args.spill_dir.clone().or(options.spill_dir);
     options.case_insensitive |= args.case_insensitive;
+    options.base = args.base.clone().or(options.base);
+    options.cross_mounts |= args.cross_mounts;
+    options.freeze |= args.freeze;
     let shows = args.branch.clone().map(|name| (Kind::Branch, name));
     options.shows = shows.or(args.snapshot.clone().map(|name| (Kind::Snapshot, name))).or(options.shows);
     options.check()?;
@@ -53,7 +56,11 @@ pub(crate) fn mount(point: &Path, mut options: Options, foreground: bool) -> Res
     }
     check_new(&options)?;
     fuse::check()?;
-    let point = mount_point::prepare(point)?;
+    if let Some(directory) = &options.base {
+        let found = std::fs::canonicalize(directory);
+        options.base = Some(found.context(format_args!("cannot use {} as a base", directory.display()))?);
+    }
+    let point = mount_point::prepare_over(point, options.base.as_deref())?;
     options.shows = None;
     if let Some(directory) = &options.spill_dir {
         let found = std::fs::canonicalize(directory);

@@ -11,6 +11,11 @@ use crate::{fuse, mounts, output};
 
 /// Checks a mount point and answers its path without symbolic links. One that a daemon left when it died is freed first.
 pub(crate) fn prepare(path: &Path) -> Result<PathBuf> {
+    prepare_over(path, None)
+}
+
+/// As [`prepare`]; it need not be empty if it is `base`, which shows what the mount hides.
+pub(crate) fn prepare_over(path: &Path, base: Option<&Path>) -> Result<PathBuf> {
     let resolved = mounts::resolve(path).map_err(|error| unusable(path, &error))?;
     let directory = match open_directory(&resolved) {
         Err(errno) if is_death(errno) => reopen(&resolved)?,
@@ -18,7 +23,7 @@ pub(crate) fn prepare(path: &Path) -> Result<PathBuf> {
         other => other.map_err(|errno| unusable(path, &errno.into()))?,
     };
     check_not_ours(path, directory)?;
-    if !is_empty(&resolved)? {
+    if base != Some(&*resolved) && !is_empty(&resolved)? {
         let path = path.display();
         return Err(Failure::refused(format!("{path} is not empty: mount on an empty directory")));
     }

@@ -19,6 +19,12 @@ pub(crate) struct Options {
     pub(crate) memory: Option<Size>,
     pub(crate) spill_dir: Option<PathBuf>,
     pub(crate) case_insensitive: bool,
+    /// The directory that the volume lies over.
+    pub(crate) base: Option<PathBuf>,
+    /// Show what is mounted below the base.
+    pub(crate) cross_mounts: bool,
+    /// Copy what is read of the base.
+    pub(crate) freeze: bool,
     /// The volume outlives its last mount point.
     pub(crate) keep: bool,
     pub(crate) no_default_permissions: bool,
@@ -77,6 +83,9 @@ impl Options {
             "memory" => self.memory = Some(size(&wanted()?)?),
             "spill_dir" => self.spill_dir = Some(wanted()?.into()),
             "case_insensitive" => self.case_insensitive = true,
+            "base" => self.base = Some(wanted()?.into()),
+            "cross_mounts" => self.cross_mounts = true,
+            "freeze" => self.freeze = true,
             "keep" => self.keep = true,
             "no_default_permissions" => self.no_default_permissions = true,
             _ if NOT_FOR_US.contains(&name) || name.starts_with("x-") || name == "comment" => {}
@@ -98,6 +107,12 @@ impl Options {
         if self.no_default_permissions && self.has("allow_other") {
             return Err(Failure::usage("allow_other needs default_permissions: leave out no_default_permissions"));
         }
+        if self.base.is_none() && (self.cross_mounts || self.freeze) {
+            return Err(Failure::usage("cross_mounts and freeze say how a base is used: give --base DIR too"));
+        }
+        if self.base.is_some() && self.case_insensitive {
+            return Err(Failure::usage("the names in a directory differ by case: leave out case_insensitive or base"));
+        }
         Ok(())
     }
 
@@ -107,6 +122,9 @@ impl Options {
             (self.memory.is_some(), "memory"),
             (self.spill_dir.is_some(), "spill_dir"),
             (self.case_insensitive, "case_insensitive"),
+            (self.base.is_some(), "base"),
+            (self.cross_mounts, "cross_mounts"),
+            (self.freeze, "freeze"),
             (self.keep, "keep"),
         ];
         given.iter().filter(|(given, _)| *given).map(|(_, name)| *name).collect()
@@ -127,6 +145,9 @@ impl Options {
         list.value("memory", self.memory.map(|memory| memory.bytes().to_string()).as_deref().map(str::as_bytes));
         list.value("spill_dir", self.spill_dir.as_ref().map(|dir| dir.as_os_str().as_bytes()));
         list.flag("case_insensitive", self.case_insensitive);
+        list.value("base", self.base.as_ref().map(|dir| dir.as_os_str().as_bytes()));
+        list.flag("cross_mounts", self.cross_mounts);
+        list.flag("freeze", self.freeze);
         list.flag("keep", self.keep);
         list.flag("default_permissions", !self.no_default_permissions);
         self.others.iter().for_each(|option| list.push(option.as_bytes()));

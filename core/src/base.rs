@@ -79,6 +79,8 @@ pub(crate) struct Status {
     pub(crate) accessed: Time,
     /// A mount point that is not crossed: nothing within it is shown.
     pub(crate) covered: bool,
+    /// Word comes when it changes.
+    pub(crate) watched: bool,
 }
 
 /// Where an inode of the base is: a directory of the base, and a name there.
@@ -99,6 +101,22 @@ pub(crate) struct Listed<'a> {
     pub(crate) kind: FileKind,
 }
 
+/// What has changed in the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BaseChange {
+    /// A name came or went, or means another inode.
+    Name { parent: InodeId, name: Box<[u8]>, is_there: bool },
+    /// Content, and what goes with it.
+    Content(InodeId),
+    /// Attributes.
+    Attributes(InodeId),
+    /// More than could be told.
+    Lost,
+}
+
+/// Is told what changes, by a thread of the base's own.
+pub(crate) type Tell = Arc<dyn Fn(BaseChange) + Send + Sync>;
+
 /// Whether data or a hole is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sought {
@@ -108,6 +126,12 @@ pub(crate) enum Sought {
 
 /// What lies beneath. Whatever is no more there is `None`, or nothing in a list; errors are those of the host.
 pub(crate) trait Base: Send + Sync {
+    /// From now on `tell` hears of what changes in directories that are looked at, as far as this base knows it.
+    fn watch(self: Arc<Self>, tell: Tell);
+
+    /// Whether it would hear of names that come and go in the directory.
+    fn is_watched(&self, directory: InodeId) -> bool;
+
     /// The entry `name` of a directory; from now on its id is known here.
     fn look(&self, directory: InodeId, name: &[u8]) -> Result<Option<(InodeId, Status)>>;
 

@@ -7,17 +7,19 @@
 mod calls;
 mod descriptors;
 mod nodes;
+mod watch;
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use calls::{Manner, of};
 use descriptors::Descriptors;
 pub(crate) use nodes::NewId;
 use nodes::{Nodes, Seen};
+use watch::Watcher;
 
-use super::{Base, BaseIdentity, Listed, Place, Sought, Status, Xattr};
+use super::{Base, BaseChange, BaseIdentity, Listed, Place, Sought, Status, Tell, Xattr};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::types::{FileKind, InodeId};
@@ -28,6 +30,16 @@ pub(crate) struct HostDirectory {
     nodes: Nodes,
     directories: Descriptors,
     files: Descriptors,
+    watcher: OnceLock<Option<Arc<Watcher>>>,
+    tell: OnceLock<Tell>,
+}
+
+impl Drop for HostDirectory {
+    fn drop(&mut self) {
+        if let Some(watcher) = self.watcher() {
+            watcher.stop();
+        }
+    }
 }
 
 impl HostDirectory {
@@ -48,6 +60,8 @@ impl HostDirectory {
             nodes: Nodes::new(device, new_id),
             directories: Descriptors::new(most),
             files: Descriptors::new(most),
+            watcher: OnceLock::new(),
+            tell: OnceLock::new(),
         })
     }
 
@@ -91,6 +105,19 @@ impl HostDirectory {
         Ok(Some(opened))
     }
 
+    fn watcher(&self) -> Option<&Arc<Watcher>> {
+        self.watcher.get()?.as_ref()
+    }
+
+    /// Tells of a change that shows in what was just looked at: so it comes to be known where no watch tells of it.
+    fn notice(&self, id: InodeId, status: &Status) {
+        if let Some(tell) = self.tell.get()
+            && self.nodes.has_changed(id, &status.identity)
+        {
+            tell(if status.kind == FileKind::File { BaseChange::Content(id) } else { BaseChange::Attributes(id) });
+        }
+    }
+
     fn is_shown(&self, device: u64) -> bool {
         self.manner.cross_mounts || device == self.manner.device
     }
@@ -108,9 +135,13 @@ impl HostDirectory {
         };
         for place in places {
             let Some(directory) = self.directory(place.parent)? else { continue };
-            if let Some(status) = self.manner.status(of(&directory), &place.name)?
+            // Asked first: what changes after that is told.
+            let watched = self.is_watched(place.parent);
+            if let Some(mut status) = self.manner.status(of(&directory), &place.name)?
                 && self.nodes.is(id, &status.identity, status.kind)
             {
+                status.watched = watched && is_told(&status);
+                self.notice(id, &status);
                 return Ok(Some((directory, place, status)));
             }
         }
@@ -137,9 +168,29 @@ impl HostDirectory {
     }
 }
 
+/// Whether a change of it comes to be known where it is looked at: one of a file with names elsewhere may not.
+fn is_told(status: &Status) -> bool {
+    status.kind == FileKind::Directory || status.links == 1
+}
+
 impl Base for HostDirectory {
+    fn watch(self: Arc<Self>, tell: Tell) {
+        self.tell.get_or_init(|| tell.clone());
+        // Others change what is remote, and nobody tells us.
+        if !self.manner.remote {
+            self.watcher.get_or_init(|| Watcher::start(Arc::downgrade(&self), tell));
+        }
+    }
+
+    fn is_watched(&self, directory: InodeId) -> bool {
+        self.watcher().is_some_and(|watcher| watcher.is_watched(directory))
+    }
+
     fn look(&self, directory: InodeId, name: &[u8]) -> Result<Option<(InodeId, Status)>> {
         let Some(above) = self.directory(directory)? else { return Ok(None) };
+        if let Some(watcher) = self.watcher() {
+            watcher.watch(directory, &above);
+        }
         let Some(status) = self.manner.status(of(&above), name)? else { return Ok(None) };
         let (identity, kind, links) = (&status.identity, status.kind, status.links);
         let id = self.nodes.note(&Seen { identity, kind, links, parent: directory, name })?;
@@ -167,6 +218,9 @@ impl Base for HostDirectory {
 
     fn list(&self, directory: InodeId, each: &mut dyn FnMut(Listed<'_>)) -> Result<()> {
         let Some(open) = self.directory(directory)? else { return Ok(()) };
+        if let Some(watcher) = self.watcher() {
+            watcher.watch(directory, &open);
+        }
         let device = match directory {
             InodeId::ROOT => self.manner.device,
             _ => self.nodes.host_number(directory).map_or(self.manner.device, |(device, _)| device),

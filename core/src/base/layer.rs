@@ -9,6 +9,7 @@ use super::listing::{Listing, Listings};
 use super::{Base, BaseConfig, BaseIdentity, Place, Source, Status, Xattr};
 use crate::data::Stream;
 use crate::error::Result;
+use crate::history::events::{EventHub, Events};
 use crate::ledger::{Blob, Entered, Kind, Ledger};
 use crate::operations::acl::Acl;
 use crate::operations::xattrs::{ACCESS_ACL, DEFAULT_ACL};
@@ -23,6 +24,8 @@ pub(crate) struct Layer {
     ledger: Ledger,
     listings: Listings,
     config: BaseConfig,
+    /// Who hears of changes in the base.
+    events: Arc<EventHub>,
 }
 
 impl Layer {
@@ -33,11 +36,23 @@ impl Layer {
         new_id: Box<dyn Fn() -> Result<InodeId> + Send + Sync>,
     ) -> Result<Layer> {
         let base = open_base(&config, new_id)?;
-        Ok(Layer { base, names, ledger, listings: Listings::default(), config })
+        Ok(Layer { base, names, ledger, listings: Listings::default(), config, events: Arc::default() })
     }
 
     pub(crate) fn config(&self) -> &BaseConfig {
         &self.config
+    }
+
+    /// Lets a subscriber hear of changes in the base too.
+    pub(crate) fn follow(&self, events: &Events) {
+        self.events.join(events);
+        let hub = self.events.clone();
+        self.base.clone().watch(Arc::new(move |change| hub.publish_all(&change)));
+    }
+
+    /// Whether who follows is told of names that come and go in a directory of the base.
+    pub(crate) fn is_watched(&self, directory: InodeId) -> bool {
+        self.base.is_watched(directory)
     }
 
     pub(crate) fn knows(&self, id: InodeId) -> bool {
@@ -75,7 +90,7 @@ impl Layer {
             return Ok(None);
         }
         let Some(status) = self.base.status(id)? else { return Ok(None) };
-        Ok(self.record(id, &status)?.map(|record| Inode::of_base(id, record)))
+        Ok(self.record(id, &status)?.map(|record| Inode::of_base(id, status.watched, record)))
     }
 
     /// The entries of a base directory. `goes_on`: the listing was begun before.

@@ -138,6 +138,23 @@ pub unsafe extern "C" fn fs_getattr(view: *const fs_view, node: fs_node, attr: *
     }
 }
 
+/// Whether what is known of the names in a directory, which of them there are not too, holds until an event says otherwise
+/// (`fs_events_open`): always, but for a directory over one of the base that cannot be watched.
+///
+/// `hold`: the answer.
+///
+/// Results: `FS_OK`, `FS_STALE`, `FS_NOT_A_DIRECTORY`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_names_hold(view: *const fs_view, node: fs_node, hold: *mut bool) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            output(hold)?.put(view.0.names_hold(NodeId(node))?);
+            Ok(())
+        })
+    }
+}
+
 /// Sets attributes of a node: all that are asked for, or none.
 ///
 /// `handle`: `FS_HANDLE_NONE`, or a handle: its file is meant, and if it is open for writing a change of `length` needs no permission.

@@ -257,13 +257,15 @@ impl fs_event {
     }
 }
 
-/// Subscribes to the changes of the branch that a view shows now. A switch of the view does not change what is subscribed to.
+/// Subscribes to the changes of the branch that a view shows now, and to those of the volume's base, as far as it can be watched:
+/// names that come and go (`FS_EVENT_CREATED`, `FS_EVENT_REMOVED`, with inode 0), content and attributes of what a branch may have
+/// copied up meanwhile. A switch of the view does not change what is subscribed to.
 ///
 /// `capacity`: how many events may wait, 1 to 1,048,576.
 /// `flags`: `FS_EVENTS_OTHERS_ONLY` or 0.
 /// `events`: the subscription, to be closed with `fs_events_close`.
 ///
-/// Results: `FS_OK`, `FS_INVALID`, `FS_NOT_SUPPORTED` on a snapshot.
+/// Results: `FS_OK`, `FS_INVALID`, `FS_NOT_SUPPORTED` on a snapshot of a volume without a base.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fs_events_open(
     view: *const fs_view,

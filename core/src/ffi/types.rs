@@ -55,6 +55,8 @@ pub const FS_BASE_SHOWS: u32 = 1;
 pub const FS_BASE_COPIED_UP: u32 = 2;
 /// Base: the base has it, and the branch or snapshot does not show it any more.
 pub const FS_BASE_REMOVED: u32 = 3;
+/// Base: as `FS_BASE_SHOWS`, and who follows the view's changes (`fs_events_open`) is told when it changes.
+pub const FS_BASE_WATCHED: u32 = 4;
 
 /// Privilege: read, write and search whatever the mode says (CAP_DAC_OVERRIDE).
 pub const FS_PRIVILEGE_DAC_OVERRIDE: u32 = 1;
@@ -189,6 +191,7 @@ const _: () = {
     assert!(FS_KIND_BLOCK_DEVICE == FileKind::BlockDevice as u32);
     use crate::types::BaseState;
     assert!(FS_BASE_NONE == BaseState::None as u32 && FS_BASE_SHOWS == BaseState::Shows as u32);
+    assert!(FS_BASE_WATCHED == BaseState::Watched as u32);
     assert!(FS_BASE_COPIED_UP == BaseState::CopiedUp as u32 && FS_BASE_REMOVED == BaseState::Removed as u32);
     assert!(FS_FLAG_IMMUTABLE == crate::flags::IMMUTABLE && FS_FLAG_APPEND == crate::flags::APPEND);
     assert!(FS_FLAG_NO_ACCESS_TIME == crate::flags::NO_ACCESS_TIME && FS_FLAG_NO_DUMP == crate::flags::NO_DUMP);

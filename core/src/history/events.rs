@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::head::Head;
+use crate::base::BaseChange;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::sync::RwLock;
@@ -56,7 +57,7 @@ pub struct Event {
     pub kind: EventKind,
     /// What it touched.
     pub changes: Changes,
-    /// To which inode (0 where none is concerned).
+    /// To which inode (0 where none is concerned, and for a name that came or went in the base).
     pub inode: InodeId,
     /// What the inode is, where that is known.
     pub file_kind: Option<FileKind>,
@@ -72,7 +73,7 @@ pub struct Event {
     pub new_name: Box<[u8]>,
     /// The named stream concerned, else empty.
     pub stream: Box<[u8]>,
-    /// Through which view it was done.
+    /// Through which view it was done; 0: in the base.
     pub origin: ViewId,
     /// The path of what changed, from the root, if the subscription asks for paths and it has one; for renames the path before.
     pub path: Box<[u8]>,
@@ -131,13 +132,36 @@ impl Default for Watch {
 }
 
 impl Watch {
+    fn check(&self) -> Result<()> {
+        if self.capacity == 0 || self.capacity > limits::EVENT_QUEUE {
+            return Err(Error::Invalid("event queue capacity: 1 to 1,048,576"));
+        }
+        if !self.filter.any(Changes::ALL) {
+            return Err(Error::Invalid("a watch for nothing"));
+        }
+        Ok(())
+    }
+
     /// Whether it must be known where things were when they changed.
     fn needs_places(&self) -> bool {
         self.paths || self.directory.is_some()
     }
 }
 
-/// The subscribers of one branch.
+/// `None`: more happened than is known.
+fn event_of(change: &BaseChange) -> Option<Event> {
+    Some(match change {
+        BaseChange::Name { parent, name, is_there } => {
+            let kind = if *is_there { EventKind::Created } else { EventKind::Removed };
+            Event { parent: *parent, name: name.clone(), ..Event::of(kind, InodeId(0)) }
+        }
+        BaseChange::Content(id) => Event::of(EventKind::Content, *id),
+        BaseChange::Attributes(id) => Event::of(EventKind::Attributes, *id),
+        BaseChange::Lost => return None,
+    })
+}
+
+/// The subscribers of one branch, or of what happens in the base.
 #[derive(Default)]
 pub(crate) struct EventHub {
     subscribers: RwLock<Vec<Weak<Subscriber>>>,
@@ -149,19 +173,41 @@ pub(crate) struct EventHub {
 impl EventHub {
     /// Subscribes to what happens on `head`, whose hub this is.
     pub(crate) fn subscribe(&self, head: &Arc<Head>, watch: Watch, by: ViewId) -> Result<Events> {
-        if watch.capacity == 0 || watch.capacity > limits::EVENT_QUEUE {
-            return Err(Error::Invalid("event queue capacity: 1 to 1,048,576"));
-        }
-        if !watch.filter.any(Changes::ALL) {
-            return Err(Error::Invalid("a watch for nothing"));
-        }
+        watch.check()?;
         let except = if watch.others_only { by } else { ViewId(0) };
         let subscriber = Arc::new(Subscriber::new(watch, except));
+        self.add(&subscriber);
+        Ok(Events::new(subscriber, Arc::downgrade(head)))
+    }
+
+    /// A subscription on what does not change, to hear of the base alone.
+    pub(crate) fn of_nothing(watch: Watch) -> Result<Events> {
+        watch.check()?;
+        Ok(Events::new(Arc::new(Subscriber::new(watch, ViewId(0))), Weak::new()))
+    }
+
+    /// What is published here goes to an older subscription too, unless it asks where things are: the base does not tell.
+    pub(crate) fn join(&self, events: &Events) {
+        if !events.needs_places() {
+            self.add(events.subscriber());
+        }
+    }
+
+    fn add(&self, subscriber: &Arc<Subscriber>) {
         let mut all = self.subscribers.write();
         all.retain(|weak| weak.strong_count() > 0);
-        all.push(Arc::downgrade(&subscriber));
+        all.push(Arc::downgrade(subscriber));
         self.recount(&all);
-        Ok(Events::new(subscriber, Arc::downgrade(head)))
+    }
+
+    /// Tells everybody of a change in the base.
+    pub(crate) fn publish_all(&self, change: &BaseChange) {
+        for subscriber in self.subscribers.read().iter().filter_map(Weak::upgrade) {
+            match event_of(change) {
+                Some(event) => subscriber.hear(&event),
+                None => subscriber.lose(),
+            }
+        }
     }
 
     fn recount(&self, all: &[Weak<Subscriber>]) {

@@ -30,8 +30,10 @@ pub(crate) type Writing<'a> = Ordered<RwLockWriteGuard<'a, Record>>;
 
 /// The epoch of what is not in any tree: made of what the base says.
 const FROM_BASE: u64 = u64::MAX;
+/// The same, of what the base tells when it changes.
+const FROM_WATCHED_BASE: u64 = u64::MAX - 1;
 /// The epoch of what says that a tree does not show an inode of the base any more.
-const GONE: u64 = u64::MAX - 1;
+const GONE: u64 = u64::MAX - 2;
 
 /// One version of an inode.
 #[derive(Debug)]
@@ -64,8 +66,8 @@ impl Inode {
     }
 
     /// What the base says of an inode now. It belongs to no tree, and is never changed.
-    pub(crate) fn of_base(id: InodeId, record: Record) -> Inode {
-        Inode::new(id, FROM_BASE, record)
+    pub(crate) fn of_base(id: InodeId, watched: bool, record: Record) -> Inode {
+        Inode::new(id, if watched { FROM_WATCHED_BASE } else { FROM_BASE }, record)
     }
 
     /// What a tree holds of this inode of the base when it does not show it any more.
@@ -78,7 +80,7 @@ impl Inode {
 
     /// Whether it is no more than what the base says.
     pub(crate) fn is_untouched(&self) -> bool {
-        self.epoch == FROM_BASE
+        self.epoch >= FROM_WATCHED_BASE
     }
 
     pub(crate) fn is_gone(&self) -> bool {
@@ -109,7 +111,11 @@ impl Inode {
 
     pub(crate) fn attr(&self) -> Attr {
         let attr = self.read().attr(self.id);
-        if self.is_untouched() { Attr { base: BaseState::Shows, ..attr } } else { attr }
+        match self.epoch {
+            FROM_BASE => Attr { base: BaseState::Shows, ..attr },
+            FROM_WATCHED_BASE => Attr { base: BaseState::Watched, ..attr },
+            _ => attr,
+        }
     }
 
     /// A version of the same inode for another epoch; shares content with this one.

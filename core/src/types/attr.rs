@@ -60,6 +60,8 @@ pub enum BaseState {
     CopiedUp = 2,
     /// The base has it, and the tree does not show it any more.
     Removed = 3,
+    /// As [`BaseState::Shows`], and subscribers are told when it changes ([`crate::View::events`]).
+    Watched = 4,
 }
 
 /// The attributes of an inode, all read at one moment.

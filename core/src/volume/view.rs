@@ -12,7 +12,7 @@ use super::handles::{Handle, Handles, Span};
 use super::{ViewInfo, Volume};
 use crate::data::Pin;
 use crate::error::{Error, Result};
-use crate::history::events::{Events, Watch};
+use crate::history::events::{EventHub, Events, Watch};
 use crate::meter::{Operation, Timed};
 use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
@@ -711,7 +711,7 @@ impl View {
         self.volume.fs_stats()
     }
 
-    /// Subscribes to the changes of the branch that the view shows now. With `others_only` changes made through this view are left out.
+    /// Subscribes to the changes of the branch that the view shows now, and to those of the volume's base. With `others_only` changes made through this view are left out.
     ///
     /// Errors: [`Error::Invalid`] for a capacity of 0 or beyond [`crate::limits::EVENT_QUEUE`]; [`Error::NotSupported`] on a snapshot.
     pub fn events(&self, capacity: usize, others_only: bool) -> Result<Events> {
@@ -726,14 +726,34 @@ impl View {
             if let Some(node) = watch.directory {
                 at.inode(node.inode())?.read().directory()?;
             }
-            let head = at.tree.head().ok_or(Error::NotSupported)?;
-            head.events.subscribe(head, watch, self.id)
+            let events = match (at.tree.head(), &at.context.base) {
+                (Some(head), _) => head.events.subscribe(head, watch, self.id)?,
+                (None, Some(_)) => EventHub::of_nothing(watch)?,
+                (None, None) => return Err(Error::NotSupported),
+            };
+            if let Some(base) = &at.context.base {
+                base.follow(&events);
+            }
+            Ok(events)
         })
     }
 
     /// What it shows, and what it showed before and is still held.
     pub(super) fn attachments(&self) -> Vec<Arc<Attachment>> {
         std::iter::once(self.current.load_full()).chain(self.earlier.read().values().cloned()).collect()
+    }
+
+    /// Whether what is known of the names in a directory holds until an event says otherwise: always, but for a directory over
+    /// one of the base that nobody can watch.
+    ///
+    /// Errors: [`Error::Stale`], [`Error::NotADirectory`].
+    pub fn names_hold(&self, node: NodeId) -> Result<bool> {
+        self.with(node, |at| {
+            let Some(base) = &at.context.base else { return Ok(true) };
+            let inode = at.inode(node.inode())?;
+            let record = inode.read();
+            Ok(record.directory()?.beneath().is_none_or(|beneath| base.is_watched(beneath.id)))
+        })
     }
 
     /// Nodes that the host knows and has not forgotten.

@@ -28,6 +28,8 @@ const MESSAGES: &[(u32, usize, &[usize])] = &[
     (10, size_of::<fs_control_diff_close>(), &[]),
     (11, size_of::<fs_control_stats>(), &[]),
     (64, size_of::<fs_control_check>(), &[]),
+    (80, size_of::<fs_control_base>(), &[]),
+    (81, size_of::<fs_control_origin>(), &[144]),
     (12, size_of::<fs_control_views>(), &[]),
     (13, size_of::<fs_control_attach>(), &[144]),
     (14, size_of::<fs_control_activity>(), &[]),

@@ -129,6 +129,7 @@ fn status_of(found: &rustix::fs::Statx) -> Status {
         allocated: found.stx_blocks.saturating_mul(BLOCK_BYTES),
         accessed: time(found.stx_atime),
         covered: false,
+        watched: false,
     }
 }
 

@@ -7,7 +7,7 @@
 //! An inode that was looked at costs about 120 bytes here. Locks are leaves: nothing is waited for under them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 
@@ -32,6 +32,8 @@ struct Node {
     inode: u64,
     born: Time,
     kind: FileKind,
+    /// Of size and times when it was last looked at; 0: it was not.
+    stamp: AtomicU64,
     /// It has been copied up: it is to be found where it is, or nowhere.
     keeps_place: bool,
     place: Place,
@@ -78,6 +80,12 @@ impl Seen<'_> {
     fn place(&self) -> Place {
         Place { parent: self.parent, name: Arc::from(self.name) }
     }
+}
+
+/// Never 0.
+fn stamp(identity: &BaseIdentity) -> u64 {
+    let BaseIdentity { size, modified, changed, .. } = *identity;
+    (size ^ (modified.0 as u64).rotate_left(20) ^ (changed.0 as u64).rotate_left(40)).max(1)
 }
 
 pub(super) struct Nodes {
@@ -148,7 +156,19 @@ impl Nodes {
         let Some(node) = shard.get_mut(&id) else {
             let BaseIdentity { device, inode, born, .. } = *seen.identity;
             let place = seen.place();
-            shard.insert(id, Node { device, inode, born, kind: seen.kind, keeps_place: false, place, others: None });
+            shard.insert(
+                id,
+                Node {
+                    device,
+                    inode,
+                    born,
+                    kind: seen.kind,
+                    stamp: AtomicU64::new(0),
+                    keeps_place: false,
+                    place,
+                    others: None,
+                },
+            );
             return true;
         };
         if !node.is(seen) {
@@ -165,6 +185,19 @@ impl Nodes {
             }
         }
         true
+    }
+
+    /// Whether size and times are others than when the inode was last looked at.
+    pub(super) fn has_changed(&self, id: InodeId, identity: &BaseIdentity) -> bool {
+        let new = stamp(identity);
+        let shard = self.shard(id).read();
+        shard.get(&id).is_some_and(|node| {
+            let old = node.stamp.load(Ordering::Relaxed);
+            if old != new {
+                node.stamp.store(new, Ordering::Relaxed);
+            }
+            old != new && old != 0
+        })
     }
 
     pub(super) fn knows(&self, id: InodeId) -> bool {
@@ -206,8 +239,6 @@ impl Nodes {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU64;
-
     use super::*;
 
     const DEVICE: u64 = 7;

@@ -57,6 +57,14 @@ impl Events {
         Events { subscriber, head }
     }
 
+    pub(super) fn subscriber(&self) -> &Arc<Subscriber> {
+        &self.subscriber
+    }
+
+    pub(super) fn needs_places(&self) -> bool {
+        self.subscriber.watch.needs_places()
+    }
+
     /// Waits at most `timeout` for the next change.
     #[must_use]
     pub fn next(&self, timeout: Duration) -> Next {
@@ -138,6 +146,29 @@ impl Subscriber {
             return;
         }
         drop(queue);
+        self.filled.notify_one();
+    }
+
+    /// A change in the base, for a subscriber that does not ask where things are.
+    pub(super) fn hear(&self, event: &Event) {
+        let mut queue = self.queue.lock();
+        if queue.closed || queue.overflowed || !self.watch.filter.any(event.changes) {
+            return;
+        }
+        queue.last_number += 1;
+        let number = queue.last_number;
+        if queue.events.len() >= self.watch.capacity {
+            queue.overflow(false);
+        } else {
+            queue.events.push_back((number, event.clone()));
+        }
+        drop(queue);
+        self.filled.notify_one();
+    }
+
+    /// What comes now is lost.
+    pub(super) fn lose(&self) {
+        self.queue.lock().overflowed = true;
         self.filled.notify_one();
     }
 

@@ -4,6 +4,8 @@
 
 #[path = "mounted/attributes.rs"]
 mod attributes;
+#[path = "mounted/base.rs"]
+mod base;
 #[path = "mounted/content.rs"]
 mod content;
 #[path = "mounted/fixture.rs"]

@@ -154,11 +154,27 @@ impl Mount {
         }
         let scratch = Scratch::new();
         let point = scratch.folder("mnt");
+        Some(Mount::begin(scratch, options, point))
+    }
+
+    /// Mounted over a directory that `make` fills: `base` in the scratch folder.
+    #[track_caller]
+    pub(crate) fn over(options: &str, make: impl FnOnce(&Path)) -> Option<Mount> {
+        if !fuse_is_here() {
+            return None;
+        }
+        let scratch = Scratch::new();
+        let (base, point) = (scratch.folder("base"), scratch.folder("mnt"));
+        make(&base);
+        Some(Mount::begin(scratch, &format!("{options},base={}", base.display()), point))
+    }
+
+    #[track_caller]
+    pub(crate) fn begin(scratch: Scratch, options: &str, point: PathBuf) -> Mount {
         let output = start(&scratch, options, &point);
-        assert!(output.status.success(), "{output:?}");
-        assert!(output.stderr.is_empty(), "{output:?}");
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
         let pid = info(&point).pid;
-        Some(Mount { scratch, point, pid })
+        Mount { scratch, point, pid }
     }
 
     pub(crate) fn point(&self) -> &Path {
@@ -204,6 +220,12 @@ impl Mount {
     /// The same with further mount points.
     #[track_caller]
     pub(crate) fn end_with(self, others: &[&Path]) {
+        self.unmount(others);
+    }
+
+    /// The same, but what the scratch folder holds can still be looked at.
+    #[track_caller]
+    pub(crate) fn unmount(&self, others: &[&Path]) {
         for point in others.iter().copied().chain([self.point.as_path()]) {
             // Whoever looks at every mount there is (udisks, say) keeps it busy for a moment.
             eventually("it can be unmounted", || sys::unmount(point).is_ok());

@@ -195,6 +195,90 @@
 // else of the volume.
 #define FS_VIEW_CONFINED 4
 
+// Capability: names that differ in case are two.
+#define FS_CAN_CASE_SENSITIVE 1
+
+// Capability: names keep their case.
+#define FS_CAN_CASE_PRESERVED 2
+
+// Capability: names are Unicode text; other bytes are refused.
+#define FS_CAN_UNICODE 4
+
+// Capability: names that differ in how characters are composed are one.
+#define FS_CAN_NORMALIZATION_INSENSITIVE 8
+
+// Capability: access control lists and security descriptors are kept.
+#define FS_CAN_PERSISTENT_ACLS 16
+
+// Capability: files and directories have named streams.
+#define FS_CAN_NAMED_STREAMS 32
+
+// Capability: extended attributes of Windows.
+#define FS_CAN_EAS 64
+
+// Capability: extended attributes as Linux and macOS have them.
+#define FS_CAN_XATTRS 128
+
+// Capability: reparse points.
+#define FS_CAN_REPARSE_POINTS 256
+
+// Capability: symbolic links.
+#define FS_CAN_SYMLINKS 512
+
+// Capability: several names of one file.
+#define FS_CAN_HARD_LINKS 1024
+
+// Capability: holes take no storage.
+#define FS_CAN_SPARSE_FILES 2048
+
+// Capability: content that was never written reads as zeros.
+#define FS_CAN_ZERO_RUNS 4096
+
+// Capability: copies of ranges share storage.
+#define FS_CAN_BLOCK_SHARING 8192
+
+// Capability: a file may be removed or replaced while it is open.
+#define FS_CAN_POSIX_UNLINK_RENAME 16384
+
+// Capability: opens may deny others to read, write or delete.
+#define FS_CAN_OPEN_DENY_MODES 32768
+
+// Capability: inode ids are the same as long as the volume lives, and never used again.
+#define FS_CAN_PERSISTENT_IDS 65536
+
+// Capability: inode ids need more than 32 bits.
+#define FS_CAN_IDS_OF_64_BITS 131072
+
+// Capability: files may be larger than 2 TB.
+#define FS_CAN_LARGE_FILES 262144
+
+// Capability: a flag hides files from people.
+#define FS_CAN_HIDDEN_FILES 524288
+
+// Capability: a flag makes files immutable.
+#define FS_CAN_IMMUTABLE_FILES 1048576
+
+// Capability: permission bits can be set.
+#define FS_CAN_SETTABLE_PERMISSIONS 2097152
+
+// Capability: the root directory's times can be relied on.
+#define FS_CAN_ROOT_TIMES 4194304
+
+// Capability: space is known, and asking for it is cheap.
+#define FS_CAN_FAST_SPACE 8388608
+
+// Capability, or rather none: the view refuses every change.
+#define FS_CAN_READ_ONLY 9223372036854775808ull
+
+// Room for a label: at most 255 bytes and a NUL.
+#define FS_LABEL_BYTES 256
+
+// Room for a label in UTF-16.
+#define FS_LABEL_UNITS 32
+
+// Label flag: it is UTF-16, its length in bytes as ever.
+#define FS_LABEL_UTF16 1
+
 // Rename: an entry that has the new name is replaced, as rename(2) does.
 #define FS_RENAME_REPLACE 0
 
@@ -894,8 +978,14 @@ typedef struct fs_config {
     uint32_t base_kind;
     // `FS_CONFIG_BASE_...` bits.
     uint32_t base_flags;
+    // Its label, UTF-8; NULL: its name, or as much of it as is a label everywhere.
+    const char *label;
+    // Length of `label`.
+    size_t label_bytes;
+    // Its id, a UUID; all zero: a random one.
+    uint8_t id[16];
     // 0.
-    uint64_t reserved[5];
+    uint64_t reserved[8];
 } fs_config;
 
 // Counters of a volume.
@@ -1006,6 +1096,74 @@ typedef struct fs_view_record {
 // Is given one view at a time; `record` and what it points to live until it returns. True: go on; false: that was enough.
 typedef bool (*fs_view_callback)(void *context, const fs_view_record *record);
 
+// What a volume says of itself through one view.
+typedef struct fs_volume_info {
+    // `sizeof(fs_volume_info)`.
+    uint32_t size;
+    // Its serial number, as Windows has one; never 0.
+    uint32_t serial;
+    // Its id: a UUID.
+    uint8_t id[16];
+    // When it was opened: nanoseconds since 1970-01-01 UTC.
+    int64_t created;
+    // Bytes that it can hold.
+    uint64_t total_bytes;
+    // Bytes that it can still take.
+    uint64_t free_bytes;
+    // `FS_CAN_...` bits.
+    uint64_t capabilities;
+    // The same as the `FILE_...` flags of Windows' GetVolumeInformation.
+    uint32_t windows_flags;
+    // `FS_NAMES_...`.
+    uint32_t names;
+    // Longest name, in bytes.
+    uint32_t name_bytes;
+    // Longest name in the units that the volume counts names in: UTF-16 units with `FS_NAMES_WINDOWS`, else bytes.
+    uint32_t name_units;
+    // Most names of one file.
+    uint32_t links;
+    // Longest value of an extended attribute, in bytes.
+    uint32_t xattr_bytes;
+    // Largest file, in bytes.
+    uint64_t file_bytes;
+    // Length of `label`.
+    uint32_t label_bytes;
+    // Length of `label_utf16`.
+    uint32_t label_units;
+    // Its label, ended by a NUL.
+    char label[FS_LABEL_BYTES];
+    // Its label in UTF-16, of a longer one the beginning, filled up with NULs.
+    uint16_t label_utf16[FS_LABEL_UNITS];
+    // 0.
+    uint64_t reserved[4];
+} fs_volume_info;
+
+// Who asks for an operation: the effective identity of one thread of one process.
+typedef struct fs_caller {
+    // `sizeof(fs_caller)`.
+    uint32_t size;
+    // File-system user id.
+    uint32_t uid;
+    // File-system group id.
+    uint32_t gid;
+    // Process id, for reports about locks; 0 where there is none.
+    uint32_t pid;
+    // File mode creation mask, applied to what is made unless a default ACL takes its place.
+    uint32_t umask;
+    // `FS_PRIVILEGE_...` bits.
+    uint32_t privileges;
+    // Number of supplementary groups.
+    uint32_t groups_count;
+    // 0.
+    uint32_t reserved0;
+    // The supplementary groups; may be NULL when there are none. Read during the call only.
+    const uint32_t *groups;
+    // Who the caller is to Windows; NULL: what guards files are permission bits and ACLs.
+    const fs_token *token;
+    // 0.
+    uint64_t reserved[2];
+} fs_caller;
+
 // A branch or snapshot as listings show it.
 typedef struct fs_ref_record {
     // `sizeof(fs_ref_record)`.
@@ -1058,32 +1216,6 @@ typedef struct fs_holdings {
 
 // Is given one branch or snapshot at a time; `record` lives until it returns. True: go on; false: that was enough.
 typedef bool (*fs_ref_callback)(void *context, const fs_ref_record *record);
-
-// Who asks for an operation: the effective identity of one thread of one process.
-typedef struct fs_caller {
-    // `sizeof(fs_caller)`.
-    uint32_t size;
-    // File-system user id.
-    uint32_t uid;
-    // File-system group id.
-    uint32_t gid;
-    // Process id, for reports about locks; 0 where there is none.
-    uint32_t pid;
-    // File mode creation mask, applied to what is made unless a default ACL takes its place.
-    uint32_t umask;
-    // `FS_PRIVILEGE_...` bits.
-    uint32_t privileges;
-    // Number of supplementary groups.
-    uint32_t groups_count;
-    // 0.
-    uint32_t reserved0;
-    // The supplementary groups; may be NULL when there are none. Read during the call only.
-    const uint32_t *groups;
-    // Who the caller is to Windows; NULL: what guards files are permission bits and ACLs.
-    const fs_token *token;
-    // 0.
-    uint64_t reserved[2];
-} fs_caller;
 
 // A node: an inode as one view shows it. `FS_NODE_ROOT` is the root of what the view shows now.
 typedef uint64_t fs_node;
@@ -2306,6 +2438,26 @@ fs_result fs_view_info(const fs_view *view, fs_view_record *record);
 //
 // Results: `FS_OK`.
 fs_result fs_view_nodes(const fs_view *view, uint64_t *count);
+
+// What the volume of a view says of itself, and what it can do as the view shows it.
+//
+// `info`: the answer; its `size` must be set.
+//
+// Results: `FS_OK`.
+fs_result fs_volume_info_get(const fs_view *view, fs_volume_info *info);
+
+// Gives the volume of a view another label, in every view. Who watches any branch of it is told (`FS_EVENT_LABEL`).
+//
+// `label`, `label_bytes`: the label, without control characters, at most 255 bytes; with `FS_NAMES_WINDOWS` at most 32 UTF-16 units.
+// `flags`: `FS_LABEL_UTF16` or 0.
+//
+// Results: `FS_OK`, `FS_READ_ONLY`, `FS_NOT_PERMITTED` for anybody but the volume's owner and administrators, `FS_NAME_TOO_LONG`,
+// `FS_BAD_NAME`, `FS_BAD_UTF8`, `FS_INVALID` for an unknown flag.
+fs_result fs_volume_label_set(const fs_view *view,
+                              const fs_caller *caller,
+                              const char *label,
+                              size_t label_bytes,
+                              uint32_t flags);
 
 // Finds a branch or snapshot by name. No two have the same.
 //
@@ -3812,7 +3964,7 @@ FS_ASSERT_LAYOUT(sizeof(fs_ref) == 16);
 FS_ASSERT_LAYOUT(offsetof(fs_ref, id) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_ref, kind) == 8);
 FS_ASSERT_LAYOUT(offsetof(fs_ref, reserved) == 12);
-FS_ASSERT_LAYOUT(sizeof(fs_config) == 144);
+FS_ASSERT_LAYOUT(sizeof(fs_config) == 200);
 FS_ASSERT_LAYOUT(offsetof(fs_config, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_config, flags) == 4);
 FS_ASSERT_LAYOUT(offsetof(fs_config, name) == 8);
@@ -3830,7 +3982,30 @@ FS_ASSERT_LAYOUT(offsetof(fs_config, base) == 80);
 FS_ASSERT_LAYOUT(offsetof(fs_config, base_bytes) == 88);
 FS_ASSERT_LAYOUT(offsetof(fs_config, base_kind) == 96);
 FS_ASSERT_LAYOUT(offsetof(fs_config, base_flags) == 100);
-FS_ASSERT_LAYOUT(offsetof(fs_config, reserved) == 104);
+FS_ASSERT_LAYOUT(offsetof(fs_config, label) == 104);
+FS_ASSERT_LAYOUT(offsetof(fs_config, label_bytes) == 112);
+FS_ASSERT_LAYOUT(offsetof(fs_config, id) == 120);
+FS_ASSERT_LAYOUT(offsetof(fs_config, reserved) == 136);
+FS_ASSERT_LAYOUT(sizeof(fs_volume_info) == 448);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, size) == 0);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, serial) == 4);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, id) == 8);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, created) == 24);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, total_bytes) == 32);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, free_bytes) == 40);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, capabilities) == 48);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, windows_flags) == 56);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, names) == 60);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, name_bytes) == 64);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, name_units) == 68);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, links) == 72);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, xattr_bytes) == 76);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, file_bytes) == 80);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, label_bytes) == 88);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, label_units) == 92);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, label) == 96);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, label_utf16) == 352);
+FS_ASSERT_LAYOUT(offsetof(fs_volume_info, reserved) == 416);
 FS_ASSERT_LAYOUT(sizeof(fs_counters) == 160);
 FS_ASSERT_LAYOUT(offsetof(fs_counters, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_counters, reserved0) == 4);

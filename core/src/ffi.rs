@@ -18,6 +18,7 @@ pub mod control;
 pub mod diff;
 pub mod events;
 pub mod foreign;
+pub mod identity;
 pub mod layout;
 pub mod locks;
 pub mod log;

@@ -44,6 +44,10 @@ pub const CHECK_PROBLEMS: usize = 64;
 pub const EVENT_QUEUE: usize = 1 << 20;
 /// Groups of one token (Windows itself allows fewer).
 pub const TOKEN_GROUPS: usize = 1024;
+/// Longest label of a volume with Windows names, in UTF-16 units.
+pub const LABEL_UNITS: usize = 32;
+/// Longest label of any other volume, in bytes.
+pub const LABEL_BYTES: usize = 255;
 /// Longest security descriptor of an inode, self-relative, in bytes.
 pub const SECURITY_BYTES: usize = 65_536;
 /// Longest list of extended attributes of Windows, in bytes, as [MS-FSCC] packs it (NTFS allows as much).

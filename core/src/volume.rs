@@ -3,6 +3,7 @@
 mod base;
 mod check;
 mod handles;
+mod identity;
 mod sessions;
 pub(crate) mod view;
 mod view_foreign;
@@ -34,6 +35,7 @@ use crate::tree::table::FrozenTable;
 use crate::types::{BranchId, FsStats, RefId, SnapshotId, ViewId};
 
 pub use base::Origin;
+pub use identity::{Capabilities, VolumeInfo};
 use view::View;
 
 /// Unit of the block counts in [`FsStats`].
@@ -49,6 +51,10 @@ pub struct Config {
     pub memory_bytes: Option<u64>,
     /// Where content goes that memory has no room for: an unlinked file in this directory. `None`: nowhere.
     pub spill_dir: Option<PathBuf>,
+    /// Its label: text as Windows has it (WTF-8). `None`: its name, or as much of it as is a label everywhere.
+    pub label: Option<Vec<u8>>,
+    /// Its id, a UUID; its serial number follows from it. `None`: a random one.
+    pub id: Option<[u8; 16]>,
     /// Which names are one and the same, and which are allowed.
     pub names: NamePolicy,
     /// Owner of the root directory, who may control the volume.
@@ -71,6 +77,8 @@ impl Default for Config {
             name: "bough".into(),
             memory_bytes: None,
             spill_dir: None,
+            label: None,
+            id: None,
             names: NamePolicy::Posix,
             root_uid: 0,
             root_gid: 0,
@@ -161,6 +169,7 @@ pub struct Volume {
     pub(crate) sessions: sessions::DiffSessions,
     owner_uid: u32,
     endpoint: String,
+    identity: identity::Identity,
 }
 
 impl Volume {
@@ -168,7 +177,7 @@ impl Volume {
     /// else, and from which the branch has grown.
     ///
     /// Errors: [`Error::BadBase`] for one that is missing, no directory or unreadable; [`Error::BadRefName`] for a bad name, [`Error::Invalid`] for a memory limit below one chunk,
-    /// [`Error::Io`] when the spill directory cannot be used.
+    /// [`Error::Io`] when the spill directory cannot be used, for a bad label as [`View::set_label`].
     pub fn open(config: Config) -> Result<Arc<Volume>> {
         crate::history::refs::check_name(&config.name)?;
         let memory_bytes = config.memory_bytes.unwrap_or_else(default_memory_bytes);
@@ -178,6 +187,8 @@ impl Volume {
         let store = ChunkStore::new(StoreConfig { memory_bytes, spill_dir: config.spill_dir })?;
         let names = NameRules::new(config.names, random_key());
         let now = config.clock.now();
+        let label = config.label.as_deref();
+        let identity = identity::Identity::new(label, &config.name, config.id, config.names, now)?;
         let ledger = store.ledger();
         let root = new_root(ledger, now, config.root_uid, config.root_gid, config.root_mode);
         let context = Context::new(store, names, config.clock, config.base)?;
@@ -197,6 +208,7 @@ impl Volume {
             sessions: sessions::DiffSessions::default(),
             owner_uid: config.root_uid,
             endpoint: config.endpoint,
+            identity,
         }))
     }
 

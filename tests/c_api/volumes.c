@@ -76,7 +76,40 @@ static void case_can_be_ignored(void) {
     fs_volume_close(volume);
 }
 
+static void a_volume_says_what_it_is_and_can(void) {
+    FS_STRUCT(fs_config, config);
+    config.names = FS_NAMES_WINDOWS;
+    config.root_uid = 7;
+    config.label = "Gr\xc3\xb6\xc3\x9f" "e";
+    config.label_bytes = strlen(config.label);
+    config.id[15] = 5;
+    fs_volume *volume = NULL;
+    OK(fs_volume_open(&config, &volume));
+    fs_view *view = open_view(volume);
+    FS_STRUCT(fs_volume_info, info);
+    OK(fs_volume_info_get(view, &info));
+    CHECK(strcmp(info.label, config.label) == 0 && info.label_bytes == 7 && info.label_units == 5);
+    CHECK(info.label_utf16[2] == 0xf6 && info.serial == 5 && info.id[15] == 5 && info.created > 0);
+    CHECK(info.free_bytes > 0 && info.free_bytes <= info.total_bytes);
+    CHECK(info.names == FS_NAMES_WINDOWS && info.name_units == 255 && info.name_bytes == 765);
+    CHECK((info.capabilities & (FS_CAN_CASE_SENSITIVE | FS_CAN_READ_ONLY)) == 0);
+    CHECK((info.windows_flags & 0x00040006u) == 0x00040006u);
+
+    fs_caller owner = user_caller(7), stranger = user_caller(8);
+    uint16_t wide[] = {'N', 0xD800, 'w'};
+    OK(fs_volume_label_set(view, &owner, (const char *)wide, sizeof wide, FS_LABEL_UTF16));
+    OK(fs_volume_info_get(view, &info));
+    CHECK(info.label_units == 3 && memcmp(info.label_utf16, wide, sizeof wide) == 0);
+    ANSWERS(FS_NOT_PERMITTED, fs_volume_label_set(view, &stranger, TEXT("x"), 0));
+    ANSWERS(FS_NAME_TOO_LONG, fs_volume_label_set(view, &owner, TEXT("123456789012345678901234567890123"), 0));
+    ANSWERS(FS_BAD_NAME, fs_volume_label_set(view, &owner, TEXT("\n"), 0));
+    ANSWERS(FS_INVALID, fs_volume_label_set(view, &owner, TEXT("x"), 2));
+    fs_view_close(view);
+    fs_volume_close(volume);
+}
+
 void test_volumes(void) {
+    a_volume_says_what_it_is_and_can();
     bad_configs_are_refused();
     case_can_be_ignored();
 

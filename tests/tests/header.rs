@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use bough::ffi::layout::{LAYOUTS, Layout};
 
 /// In the order in which a reader meets them.
-const SOURCES: [&str; 22] = [
+const SOURCES: [&str; 23] = [
     "ffi/results.rs",
     "ffi/tokens.rs",
     "ffi/types.rs",
     "ffi/volume.rs",
     "ffi/view.rs",
+    "ffi/identity.rs",
     "ffi/refs.rs",
     "ffi/names.rs",
     "ffi/utf16.rs",

@@ -9,6 +9,7 @@ use super::content::fs_open_options;
 use super::diff::fs_diff_entry;
 use super::events::{fs_change, fs_event, fs_watch};
 use super::foreign::{fs_file_info, fs_mac_info, fs_new, fs_set_file_info};
+use super::identity::fs_volume_info;
 use super::locks::{fs_lock, fs_wait};
 use super::names::fs_dirent;
 use super::opens::{fs_windows_handle_info, fs_windows_opened, fs_windows_request};
@@ -68,6 +69,7 @@ macro_rules! structures {
 
 structures! {
     fs_config { reserved }
+    fs_volume_info { reserved }
     fs_counters { reserved0, reserved }
     fs_activity { reserved0, reserved }
     fs_holdings { reserved0, reserved }
@@ -107,10 +109,16 @@ layouts! {
     }
     fs_entry 176 { size 0, reserved0 4, node 8, attr 16, reserved 160 }
     fs_ref 16 { id 0, kind 8, reserved 12 }
-    fs_config 144 {
+    fs_config 200 {
         size 0, flags 4, name 8, name_bytes 16, memory_bytes 24, spill_dir 32, spill_dir_bytes 40, endpoint 48,
         endpoint_bytes 56, root_uid 64, root_gid 68, root_mode 72, names 76, base 80, base_bytes 88, base_kind 96,
-        base_flags 100, reserved 104
+        base_flags 100, label 104, label_bytes 112, id 120,
+        reserved 136
+    }
+    fs_volume_info 448 {
+        size 0, serial 4, id 8, created 24, total_bytes 32, free_bytes 40, capabilities 48, windows_flags 56, names 60,
+        name_bytes 64, name_units 68, links 72, xattr_bytes 76, file_bytes 80, label_bytes 88, label_units 92, label 96,
+        label_utf16 352, reserved 416
     }
     fs_counters 160 {
         size 0, reserved0 4, branches 8, snapshots 16, views 24, memory_bytes 32, used_bytes 40, capacity_bytes 48,

@@ -79,8 +79,14 @@ pub struct fs_config {
     pub base_kind: u32,
     /// `FS_CONFIG_BASE_...` bits.
     pub base_flags: u32,
+    /// Its label, UTF-8; NULL: its name, or as much of it as is a label everywhere.
+    pub label: *const c_char,
+    /// Length of `label`.
+    pub label_bytes: usize,
+    /// Its id, a UUID; all zero: a random one.
+    pub id: [u8; 16],
     /// 0.
-    pub reserved: [u64; 5],
+    pub reserved: [u64; 8],
 }
 
 /// Counters of a volume.
@@ -125,9 +131,10 @@ impl fs_config {
         }
         let names = names_policy(self.names)?;
         // SAFETY: the texts of a config are as the header asks.
-        let (name, endpoint, spill_dir, base) = unsafe {
+        let (name, label, endpoint, spill_dir, base) = unsafe {
             (
                 optional_text(self.name, self.name_bytes)?,
+                optional_text(self.label, self.label_bytes)?,
                 optional_text(self.endpoint, self.endpoint_bytes)?,
                 optional_path(self.spill_dir, self.spill_dir_bytes)?,
                 optional_path(self.base, self.base_bytes)?,
@@ -137,6 +144,8 @@ impl fs_config {
             name: name.map_or(defaults.name, str::to_owned),
             memory_bytes: (self.memory_bytes > 0).then_some(self.memory_bytes),
             spill_dir,
+            label: label.map(|label| label.as_bytes().to_vec()),
+            id: (self.id != [0; 16]).then_some(self.id),
             names,
             root_uid: self.root_uid,
             root_gid: self.root_gid,
@@ -166,6 +175,16 @@ fn names_policy(names: u32) -> Outcome<NamePolicy> {
         FS_NAMES_WINDOWS => Ok(NamePolicy::Windows),
         FS_NAMES_MACOS => Ok(NamePolicy::MacOs),
         _ => Err(Error::Invalid("rules of names that this version does not know").into()),
+    }
+}
+
+/// The number of rules of names.
+pub(super) fn names_number(names: NamePolicy) -> u32 {
+    match names {
+        NamePolicy::Posix => FS_NAMES_POSIX,
+        NamePolicy::PosixCaseInsensitive => FS_NAMES_POSIX_IGNORE_CASE,
+        NamePolicy::Windows => FS_NAMES_WINDOWS,
+        NamePolicy::MacOs => FS_NAMES_MACOS,
     }
 }
 

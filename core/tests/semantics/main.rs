@@ -17,6 +17,7 @@ mod document;
 mod events;
 mod handles;
 mod holdings;
+mod labels;
 mod limits;
 mod listing;
 mod locks;

@@ -6,7 +6,7 @@
 pub(crate) mod chunk;
 pub(crate) mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use self::chunk::{CHUNK_BYTES, ChunkStore, StoreConfig};
 pub use self::stream::Pin;

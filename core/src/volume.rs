@@ -5,6 +5,8 @@ mod check;
 mod handles;
 mod identity;
 mod sessions;
+#[cfg(test)]
+mod tests;
 pub(crate) mod view;
 mod view_foreign;
 pub(crate) mod view_paths;
@@ -184,7 +186,13 @@ impl Volume {
         if memory_bytes < CHUNK_BYTES as u64 {
             return Err(Error::Invalid("a memory limit below one chunk (64 KiB)"));
         }
-        let store = ChunkStore::new(StoreConfig { memory_bytes, spill_dir: config.spill_dir })?;
+        let store = ChunkStore::new(StoreConfig { memory_bytes, spill_dir: config.spill_dir.clone() })?;
+        Volume::over(store, config)
+    }
+
+    /// An empty volume whose bytes lie in `store`.
+    fn over(store: Arc<ChunkStore>, config: Config) -> Result<Arc<Volume>> {
+        let memory_bytes = store.usage().memory_limit_bytes;
         let names = NameRules::new(config.names, random_key());
         let now = config.clock.now();
         let label = config.label.as_deref();

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod device;
+pub(crate) mod device;
 mod faults;
 mod limits;
 mod model;
@@ -22,12 +22,12 @@ fn eager() -> SpillConfig {
     SpillConfig { limit_bytes: u64::MAX, disk_reserve_bytes: 0, spare_bytes: 0 }
 }
 
-fn store_on(disk: &Disk, frames: u64) -> Arc<ChunkStore> {
+pub(crate) fn store_on(disk: &Disk, frames: u64) -> Arc<ChunkStore> {
     ChunkStore::with_device(frames * CHUNK, Box::new(disk.clone()), eager())
 }
 
 /// Bytes that differ from place to place and from seed to seed.
-fn bytes(len: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn bytes(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut made = Vec::with_capacity(len + 8);
     while made.len() < len {

@@ -146,6 +146,10 @@ pub(super) struct Depot {
     /// Cells whose bytes are only in the device.
     away: CachePadded<AtomicU64>,
     pub(super) me: Weak<Depot>,
+    #[cfg(test)]
+    frames_asked: AtomicU64,
+    #[cfg(test)]
+    failing_frame: AtomicU64,
 }
 
 impl Depot {
@@ -166,6 +170,10 @@ impl Depot {
             charged: CachePadded::default(),
             away: CachePadded::default(),
             me: Weak::clone(me),
+            #[cfg(test)]
+            frames_asked: AtomicU64::new(0),
+            #[cfg(test)]
+            failing_frame: AtomicU64::new(u64::MAX),
         });
         let me: Weak<Self> = Arc::downgrade(&depot);
         depot.ledger.tell(me);
@@ -374,11 +382,40 @@ impl Depot {
             pool = self.pools[own].lock();
         }
         let huge = self.marks.limit >= HUGE_FROM_BYTES;
-        let taken = pool.take_cold(owner, || Region::map(huge, Weak::clone(&self.me)));
+        let taken = match self.fails_frame() {
+            false => pool.take_cold(owner, || Region::map(huge, Weak::clone(&self.me))),
+            true => Err(Error::NoSpace),
+        };
         if taken.is_err() {
             self.charged.fetch_sub(CHUNK, Relaxed);
         }
         Ok((taken?, Region::discarded_is_zero()))
+    }
+}
+
+/// For tests: the system has no memory for the n-th frame that is asked of it.
+#[cfg(test)]
+impl Depot {
+    /// Has the `nth` frame from now on fail, counted from 0.
+    pub(super) fn fail_frame(&self, nth: u64) {
+        self.failing_frame.store(self.frames_asked.load(Relaxed) + nth, Relaxed);
+    }
+
+    /// How many frames the system was asked for.
+    pub(super) fn frames_asked(&self) -> u64 {
+        self.frames_asked.load(Relaxed)
+    }
+
+    fn fails_frame(&self) -> bool {
+        self.frames_asked.fetch_add(1, Relaxed) == self.failing_frame.load(Relaxed)
+    }
+}
+
+#[cfg(not(test))]
+impl Depot {
+    #[inline]
+    fn fails_frame(&self) -> bool {
+        false
     }
 }
 

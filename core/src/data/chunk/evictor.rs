@@ -110,6 +110,18 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// The end of the thread, whatever the reason: those who wait see to themselves from then on.
+struct End<'a>(&'a Evictor);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.status.lock().stopped = true;
+            self.0.tell_waiting();
+        }
+    }
+}
+
 impl Depot {
     /// Calls the evictor's thread.
     #[inline]
@@ -183,6 +195,7 @@ impl Depot {
     }
 
     fn run(self: &Arc<Self>) {
+        let _end = End(&self.evictor);
         let evictor = &self.evictor;
         let mut status = evictor.status.lock();
         while !status.stopped {

@@ -183,6 +183,20 @@ impl ChunkStore {
     }
 }
 
+/// For tests that have the system short of memory.
+#[cfg(test)]
+impl ChunkStore {
+    /// Has the `nth` frame from now on fail, counted from 0.
+    pub(crate) fn fail_frame(&self, nth: u64) {
+        self.depot.fail_frame(nth);
+    }
+
+    /// How many frames the system was asked for.
+    pub(crate) fn frames_asked(&self) -> u64 {
+        self.depot.frames_asked()
+    }
+}
+
 impl Drop for ChunkStore {
     fn drop(&mut self) {
         self.depot.read_ahead.stop();

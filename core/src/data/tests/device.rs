@@ -11,14 +11,14 @@ use crate::sync::Mutex;
 
 /// What a device is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
+pub(crate) enum Call {
     Read,
     Write,
     Punch,
     Allocate,
 }
 
-pub(super) const CALLS: [Call; 4] = [Call::Read, Call::Write, Call::Punch, Call::Allocate];
+pub(crate) const CALLS: [Call; 4] = [Call::Read, Call::Write, Call::Punch, Call::Allocate];
 
 #[derive(Debug, Default)]
 struct State {
@@ -34,38 +34,38 @@ struct State {
 
 /// Clones are the same disk.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Disk(Arc<Mutex<State>>);
+pub(crate) struct Disk(Arc<Mutex<State>>);
 
 impl Disk {
     /// Has the `nth` call from now on fail, counted from 0.
-    pub(super) fn fail(&self, call: Call, nth: u64, with: io::ErrorKind) {
+    pub(crate) fn fail(&self, call: Call, nth: u64, with: io::ErrorKind) {
         let mut state = self.0.lock();
         let at = state.calls[call as usize] + nth;
         state.plan = Some((call, at, with));
     }
 
     /// How often it was asked.
-    pub(super) fn calls(&self, call: Call) -> u64 {
+    pub(crate) fn calls(&self, call: Call) -> u64 {
         self.0.lock().calls[call as usize]
     }
 
     /// Lets nothing in beyond so many chunks.
-    pub(super) fn set_capacity(&self, chunks: Option<u64>) {
+    pub(crate) fn set_capacity(&self, chunks: Option<u64>) {
         self.0.lock().capacity = chunks;
     }
 
     /// Fails every write from now on, or no more.
-    pub(super) fn set_dead(&self, dead: bool) {
+    pub(crate) fn set_dead(&self, dead: bool) {
         self.0.lock().dead = dead;
     }
 
     /// Whether no store has it any more.
-    pub(super) fn is_the_last(&self) -> bool {
+    pub(crate) fn is_the_last(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
 
     /// How many chunks it holds.
-    pub(super) fn chunks(&self) -> u64 {
+    pub(crate) fn chunks(&self) -> u64 {
         self.0.lock().chunks.len() as u64
     }
 }

@@ -4,7 +4,8 @@ use std::io::ErrorKind;
 
 use super::device::{CALLS, Call, Disk};
 use super::model::{Op, Pairs, STREAMS};
-use super::{CHUNK, CHUNK_BYTES, assert_empties, bytes, content, store_on};
+use super::{CHUNK, CHUNK_BYTES, assert_empties, bytes, content, eager, store_on};
+use crate::data::chunk::{ChunkStore, SpillDevice};
 use crate::data::stream::Stream;
 use crate::error::Error;
 
@@ -152,4 +153,42 @@ fn nothing_freed_stays_on_the_disk() {
         assert!(begun.elapsed().as_secs() < 10, "{} left", disk.chunks());
         std::thread::yield_now();
     }
+}
+
+/// A disk whose first write is a fault of our own.
+#[derive(Debug)]
+struct PanicsOnce(Disk, std::sync::atomic::AtomicBool);
+
+impl SpillDevice for PanicsOnce {
+    fn read_at(&self, offset: u64, into: &mut [&mut [u8]]) -> std::io::Result<()> {
+        self.0.read_at(offset, into)
+    }
+
+    fn write_at(&self, offset: u64, from: &[&[u8]]) -> std::io::Result<()> {
+        let again = self.1.swap(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(again, "a panic on purpose");
+        self.0.write_at(offset, from)
+    }
+
+    fn punch(&self, range: std::ops::Range<u64>) -> std::io::Result<()> {
+        self.0.punch(range)
+    }
+
+    fn allocate(&self, range: std::ops::Range<u64>) -> std::io::Result<()> {
+        self.0.allocate(range)
+    }
+
+    fn room(&self) -> std::io::Result<u64> {
+        self.0.room()
+    }
+}
+
+#[test]
+fn nobody_waits_for_ever_for_an_evictor_that_has_panicked() {
+    let device = Box::new(PanicsOnce(Disk::default(), false.into()));
+    let mut pairs = Pairs::new(ChunkStore::with_device(6 * CHUNK, device, eager()));
+    for at in 0..20 {
+        assert_eq!(pairs.apply(&Op::Write { to: 0, at: at * CHUNK, len: CHUNK_BYTES }), Ok(()));
+    }
+    pairs.check();
 }

@@ -154,19 +154,26 @@ impl Chunk {
         }
     }
 
-    /// Counts the chunk, if it would go with this handle.
+    /// Counts the chunk and its content, if it would go with this handle.
     pub(crate) fn count_sole(&self, reckoning: &mut Reckoning) {
-        if !reckoning.lets_go(Arc::as_ptr(&self.cell), self.cell.handles()) {
-            return;
+        if self.count_sole_place(reckoning) {
+            reckoning.counted.content_bytes += CHUNK_BYTES as u64;
         }
+    }
+
+    /// Counts what the chunk takes, if it would go with this handle; says whether.
+    fn count_sole_place(&self, reckoning: &mut Reckoning) -> bool {
+        let goes = reckoning.lets_go(Arc::as_ptr(&self.cell), self.cell.handles());
         let counted = &mut reckoning.counted;
-        counted.content_bytes += CHUNK_BYTES as u64;
-        if self.cell.is_resident() {
-            counted.memory_bytes += CHUNK_BYTES as u64;
-        } else {
-            counted.memory_bytes += CELL_BYTES;
-            counted.spilled_bytes += CHUNK_BYTES as u64;
+        match (goes, self.cell.is_resident()) {
+            (false, _) => {}
+            (true, true) => counted.memory_bytes += CHUNK_BYTES as u64,
+            (true, false) => {
+                counted.memory_bytes += CELL_BYTES;
+                counted.spilled_bytes += CHUNK_BYTES as u64;
+            }
         }
+        goes
     }
 
     fn filled(depot: &Arc<Depot>, fill: impl FnOnce(&mut Frame, bool) -> Result<()>) -> Result<Self> {

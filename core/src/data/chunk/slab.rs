@@ -16,6 +16,7 @@ use super::depot::Depot;
 use super::{CHUNK_BYTES, Chunk, ChunkStore};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
+use crate::reckoning::Reckoning;
 use crate::sync::Mutex;
 
 /// The largest slot.
@@ -259,9 +260,11 @@ impl Slot {
         self.len = len as u16;
     }
 
-    /// Whether the bytes are in memory now.
-    pub(crate) fn is_resident(&self) -> bool {
-        self.slab.chunk.is_resident()
+    /// Counts the slab, if it would go with this slot: if all that lies in it goes.
+    pub(crate) fn count_sole(&self, reckoning: &mut Reckoning) {
+        if reckoning.lets_go(Arc::as_ptr(&self.slab), Arc::strong_count(&self.slab)) {
+            self.slab.chunk.count_sole_place(reckoning);
+        }
     }
 
     /// Shows the bytes in use.

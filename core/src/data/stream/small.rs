@@ -3,6 +3,7 @@
 use crate::data::chunk::{ChunkStore, Slot};
 use crate::error::Result;
 use crate::ledger::{Kind, Ledger, heap_bytes};
+use crate::reckoning::Reckoning;
 
 /// What its handle takes of the heap, with the count of its holders.
 const HANDLE_BYTES: usize = heap_bytes(size_of::<Small>() + size_of::<usize>());
@@ -29,6 +30,13 @@ impl Small {
     /// How many bytes there are.
     pub(super) fn len(&self) -> usize {
         self.slot.len()
+    }
+
+    /// Counts it, as it goes.
+    pub(super) fn count_sole(&self, reckoning: &mut Reckoning) {
+        reckoning.counted.content_bytes += self.len() as u64;
+        reckoning.counted.metadata_bytes += HANDLE_BYTES as u64;
+        self.slot.count_sole(reckoning);
     }
 
     pub(super) fn slot(&self) -> &Slot {

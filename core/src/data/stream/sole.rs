@@ -16,12 +16,7 @@ impl Stream {
             Body::Hole => None,
             Body::Small(small) => {
                 if reckoning.lets_go(Arc::as_ptr(small), Arc::strong_count(small)) {
-                    let bytes = small.len() as u64;
-                    reckoning.counted.content_bytes += bytes;
-                    match small.slot().is_resident() {
-                        true => reckoning.counted.memory_bytes += bytes,
-                        false => reckoning.counted.spilled_bytes += bytes,
-                    }
+                    small.count_sole(reckoning);
                 }
                 None
             }

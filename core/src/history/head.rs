@@ -76,6 +76,11 @@ impl Head {
         self.epoch.load(Ordering::Relaxed)
     }
 
+    /// The version that may be changed now, if there is one already.
+    pub(crate) fn owned(&self, id: InodeId) -> Option<Arc<Inode>> {
+        self.table.get(id).filter(|inode| inode.epoch == self.epoch())
+    }
+
     /// The version that may be changed now. The caller has passed the gate.
     pub(crate) fn own(&self, id: InodeId) -> Result<Arc<Inode>> {
         let epoch = self.epoch();

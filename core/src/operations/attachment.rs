@@ -103,13 +103,30 @@ impl Attachment {
 
     /// Begins a change: passes the gate, or says why nothing can change here.
     pub(crate) fn change(&self) -> Result<Change<'_>> {
+        self.begin(false)
+    }
+
+    /// Begins a change that adds something. [`Error::NoSpace`] when memory for it is short.
+    pub(crate) fn change_to_add(&self) -> Result<Change<'_>> {
+        if !self.is_read_only() {
+            self.context.store.admit()?;
+        }
+        self.begin(false)
+    }
+
+    /// Begins a change that frees something in the end: it may take memory on the way though that is short.
+    pub(crate) fn change_to_free(&self) -> Result<Change<'_>> {
+        self.begin(true)
+    }
+
+    fn begin(&self, frees: bool) -> Result<Change<'_>> {
         if self.is_read_only() {
             return Err(Error::ReadOnly);
         }
         let head = self.tree.head().ok_or(Error::ReadOnly)?;
         let passage = head.enter();
         let now = self.context.clock.now();
-        Ok(Change { at: self, head, now, _passage: passage })
+        Ok(Change { at: self, head, now, frees, _passage: passage })
     }
 
     /// Whether the caller may: by mode and ACL.
@@ -226,12 +243,20 @@ pub(crate) struct Change<'a> {
     pub(crate) at: &'a Attachment,
     pub(crate) head: &'a Head,
     pub(crate) now: Time,
+    /// Copies are made whether memory is short or not.
+    frees: bool,
     _passage: Passage<'a>,
 }
 
 impl Change<'_> {
     /// The version of an inode that may be changed; one of the base is copied up.
     pub(crate) fn own(&self, id: InodeId) -> Result<Arc<Inode>> {
+        if let Some(own) = self.head.owned(id) {
+            return Ok(own);
+        }
+        if !self.frees {
+            self.at.context.store.admit()?;
+        }
         match self.head.own(id) {
             Err(Error::Stale) => self.copy_up(id),
             owned => owned,

@@ -26,7 +26,7 @@ impl Attachment {
     pub(crate) fn set_attr(&self, caller: &Caller<'_>, target: Target, set: &SetAttr, by_handle: bool) -> Result<Attr> {
         // Outlives the locks and the gate: to free it may take long.
         let _emptied;
-        let change = self.change()?;
+        let change = if set.size.is_some() { self.change_to_free()? } else { self.change()? };
         let inode = change.own(target.id)?;
         let mut record = inode.write();
         check_domain(&record, target.stream, set)?;

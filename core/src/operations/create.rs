@@ -113,7 +113,7 @@ impl Attachment {
         hold: impl FnOnce(InodeId) -> Result<()>,
     ) -> Result<Attr> {
         self.context.names.check(name)?;
-        let change = self.change()?;
+        let change = self.change_to_add()?;
         let directory = change.own(parent)?;
         let mut record = directory.write();
         record.directory()?;
@@ -160,7 +160,7 @@ impl Attachment {
     /// Makes a file without a name in the file system of `parent` (O_TMPFILE), which may get one if it is `linkable`; it is
     /// held once by a handle.
     pub(crate) fn make_unnamed(&self, caller: &Caller<'_>, parent: InodeId, mode: u32, linkable: bool) -> Result<Attr> {
-        let change = self.change()?;
+        let change = self.change_to_add()?;
         let directory = self.inode(parent)?;
         let record = directory.read();
         record.directory()?;

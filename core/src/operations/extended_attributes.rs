@@ -25,7 +25,7 @@ impl Attachment {
 
     /// Sets those that a list names, and deletes those without a value. Answers EaSize afterwards.
     pub(crate) fn set_eas(&self, caller: &Caller<'_>, id: InodeId, list: &[u8]) -> Result<u32> {
-        let change = self.change()?;
+        let change = self.change_to_add()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
         self.permit_use(caller, &record, Use::WriteEas)?;

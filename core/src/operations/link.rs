@@ -15,7 +15,7 @@ impl Attachment {
     /// Gives an inode a further name (link(2)). A file without a name (O_TMPFILE) gets its first.
     pub(crate) fn link(&self, caller: &Caller<'_>, id: InodeId, parent: InodeId, name: &[u8]) -> Result<Attr> {
         self.context.names.check(name)?;
-        let change = self.change()?;
+        let change = self.change_to_add()?;
         self.check_search(caller, parent)?;
         let owned = Owned::of(&change, &[parent, id])?;
         let mut locked = owned.lock();

@@ -23,7 +23,7 @@ impl Attachment {
     /// Removes the entry `name`. The inode ends with its last name, or with its last holder after that.
     pub(crate) fn remove(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8], what: Removal) -> Result<()> {
         self.context.names.check(name)?;
-        let change = self.change()?;
+        let change = self.change_to_free()?;
         loop {
             self.check_search(caller, parent)?;
             let found = self.peek(parent, name)?.ok_or(Error::NotFound)?;

@@ -44,7 +44,7 @@ impl Attachment {
     pub(crate) fn rename(&self, caller: &Caller<'_>, from: Place<'_>, to: Place<'_>, mode: RenameMode) -> Result<()> {
         self.context.names.check(from.name)?;
         self.context.names.check(to.name)?;
-        let change = self.change()?;
+        let change = self.change_to_add()?;
         let replaced = loop {
             if let Some(replaced) = self.try_rename(caller, &change, from, to, mode)? {
                 break replaced;

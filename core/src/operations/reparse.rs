@@ -65,7 +65,7 @@ impl Attachment {
         if id == InodeId::ROOT {
             return Err(Error::AccessDenied);
         }
-        let change = self.change()?;
+        let change = self.change_to_add()?;
         loop {
             let name = only_name(&self.inode(id)?.read());
             let owned = match Owned::of(&change, &[name.map_or(id, |(parent, _)| parent), id]) {

@@ -64,7 +64,7 @@ impl Attachment {
     pub(crate) fn set_security(&self, caller: &Caller<'_>, id: InodeId, parts: u32, bytes: &[u8]) -> Result<()> {
         let parts = Parts::from_bits(parts)?;
         let new = Descriptor::parse(bytes)?;
-        let change = self.change()?;
+        let change = self.change_to_add()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
         let merged = descriptor(&record).merged(&new, parts)?;

@@ -49,7 +49,7 @@ impl Attachment {
         if offset.checked_add(length).is_none_or(|end| end > limits::FILE_BYTES) {
             return Err(Error::FileTooLarge);
         }
-        let change = self.change()?;
+        let change = if how == Allocation::Punch { self.change_to_free()? } else { self.change()? };
         let inode = change.own(target.id)?;
         let mut record = inode.write();
         let end = record.stream_of(target.stream)?.size();

@@ -108,7 +108,7 @@ impl Attachment {
 
     /// The stream that nobody has made yet, or somebody has just now.
     fn open_made(&self, caller: &Caller<'_>, id: InodeId, name: &[u8], exclusive: bool) -> Result<Target> {
-        let change = self.change()?;
+        let change = self.change_to_add()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
         match self.find_stream(&record, name) {
@@ -175,7 +175,7 @@ impl Attachment {
     }
 
     fn remove_nameless(&self, target: Target) -> Result<Option<Stream>> {
-        let change = self.change()?;
+        let change = self.change_to_free()?;
         let inode = change.own(target.id)?;
         let mut record = inode.write();
         if change.head.open_streams.is_open(target.id, target.stream) {
@@ -205,7 +205,7 @@ impl Attachment {
         check_stream_name(new_name)?;
         // Outlives the locks and the gate: to free it may take long.
         let mut _replaced = None;
-        let change = self.change()?;
+        let change = self.change_to_add()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
         let stream = self.find_stream(&record, name).ok_or(Error::NotFound)?;
@@ -233,7 +233,7 @@ impl Attachment {
     pub(crate) fn remove_stream(&self, caller: &Caller<'_>, id: InodeId, name: &[u8]) -> Result<()> {
         check_stream_name(name)?;
         let _gone;
-        let change = self.change()?;
+        let change = self.change_to_free()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
         let stream = self.find_stream(&record, name).ok_or(Error::NotFound)?;

@@ -39,7 +39,7 @@ impl Attachment {
         if opening.inode == InodeId::ROOT {
             return Err(Error::CannotDelete);
         }
-        let change = self.change()?;
+        let change = self.change_to_free()?;
         let opens = &change.head.opens;
         if !how.delete {
             return if how.on_close { Ok(()) } else { opens.set_pending(opening, false) };
@@ -78,7 +78,7 @@ impl Attachment {
 
     /// Takes one name of an inode away, whatever it is called now.
     fn remove_name(&self, id: InodeId, place: Place) -> Result<()> {
-        let change = self.change()?;
+        let change = self.change_to_free()?;
         let (owned, ended) = loop {
             let (parent, key) = self.present_place(id, place)?;
             let owned = match Owned::of(&change, &[parent, id]) {

@@ -344,7 +344,7 @@ impl Attachment {
         let directory_wanted = open.has(options::DIRECTORY_FILE);
         let stored = attributes::new(open.attributes, directory_wanted)?;
         check_readonly(stored, directory_wanted, 0, open.has(options::DELETE_ON_CLOSE))?;
-        let change = self.change()?;
+        let change = self.change_to_add()?;
         let directory = change.own(parent)?;
         let mut record = directory.write();
         if self.entry(&record, name)?.is_some() {
@@ -395,7 +395,7 @@ impl Attachment {
     fn overwrite(&self, caller: &Caller<'_>, id: InodeId, open: &WindowsOpen<'_>, supersede: bool) -> Result<()> {
         // Outlives the locks and the gate: to free it may take long.
         let (_emptied, _streams);
-        let change = self.change()?;
+        let change = self.change_to_free()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
         let stored = attributes_of(&record);

@@ -84,7 +84,7 @@ impl Attachment {
         }
         // Outlives the locks and the gate: to free it may take long.
         let mut _replaced = None;
-        let change = self.change()?;
+        let change = self.change_to_add()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
         self.may_use(caller, &record, name, Mask::WRITE)?;
@@ -106,7 +106,7 @@ impl Attachment {
         check_name(name)?;
         // Outlives the locks and the gate: to free it may take long.
         let mut _removed = None;
-        let change = self.change()?;
+        let change = self.change_to_free()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
         self.may_use(caller, &record, name, Mask::WRITE)?;

@@ -311,3 +311,51 @@ fn statfs_counts_blocks_and_inodes() {
     assert!(close(used.blocks_free, 12), "{}", used.blocks_free);
     assert!(used.inodes_free < used.inodes && used.inodes_free <= empty.inodes_free);
 }
+
+/// Makes empty files until there is no space for one more. Answers how many there are.
+fn fill_with_names(fs: &Fs) -> u64 {
+    let directory = fs.make_at("many", NewNode::Directory).inode;
+    assert!(directory.0 > 0);
+    let node = fs.node("many");
+    let make = |number: u64| fs.make(&ROOT, node, format!("file-{number:07}").as_bytes(), 0o644, NewNode::File);
+    let mut files = 0;
+    let error = loop {
+        match make(files) {
+            Ok(made) => fs.forget(made.node, 1),
+            Err(error) => break error,
+        }
+        files += 1;
+    };
+    fs.forget(node, 1);
+    assert_eq!(error, Error::NoSpace);
+    files
+}
+
+#[test]
+fn metadata_too_large_for_the_limit_is_no_space_and_can_always_be_removed() {
+    for spills in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let spill_dir = spills.then(|| folder.path().to_path_buf());
+        let fs = Fs::of(Config { memory_bytes: Some(8 << 20), spill_dir, root_mode: 0o777, ..Config::default() });
+        fs.write_file("content", vec![7; 1 << 20]);
+        let files = fill_with_names(&fs);
+        assert!((10_000..40_000).contains(&files), "{files}");
+        let resident = || fs.volume.activity().resident_bytes;
+        assert!(resident() <= (8 << 20) * 21 / 20, "{}", resident());
+        assert_eq!(fs.path_make(&ROOT, at("dir"), 0o755, NewNode::Directory), Err(Error::NoSpace));
+        assert_eq!(fs.path_link(&ROOT, at("content"), at("link")), Err(Error::NoSpace));
+        // A snapshot takes next to nothing, and what it shares is copied to be removed.
+        let snapshot = fs.snapshot("s");
+        for number in 0..files {
+            fs.remove_file(&format!("many/file-{number:07}"));
+        }
+        assert!(resident() <= (8 << 20) * 21 / 20, "{}", resident());
+        assert_eq!(fs.read_file("content"), vec![7; 1 << 20]);
+        fs.remove_dir("many");
+        fs.volume.delete_ref(bough::RefId::Snapshot(snapshot)).unwrap();
+        let begun = std::time::Instant::now();
+        while fs.path_make(&ROOT, at("dir"), 0o755, NewNode::Directory).is_err() {
+            assert!(begun.elapsed().as_secs() < 20, "space comes back");
+        }
+    }
+}

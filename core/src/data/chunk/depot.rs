@@ -34,6 +34,10 @@ pub(super) const CHUNK: u64 = CHUNK_BYTES as u64;
 pub(super) const STRIPES: usize = 8;
 /// The most free frames that a pool keeps warm.
 const WARM_FRAMES: u64 = 64;
+/// Metadata leaves one part in so many of the limit free.
+const METADATA_RESERVE: u64 = 32;
+/// What is waited for before metadata grows.
+const ADMIT_BYTES: u64 = 4096;
 /// The most frames that only reading back may take.
 const FAULT_FRAMES: u64 = 16;
 /// The most frames between the marks: as many as writers may run ahead of the evictor.
@@ -69,6 +73,8 @@ pub(super) struct Marks {
     pub(super) soft: u64,
     /// Nothing fresh beyond.
     pub(super) hard: u64,
+    /// No more metadata beyond, of which the rest is for removing: what a snapshot holds too is copied for that.
+    pub(super) metadata: u64,
     /// Nothing beyond.
     pub(super) limit: u64,
 }
@@ -77,12 +83,13 @@ impl Marks {
     fn new(limit: u64, spills: bool) -> Self {
         let frames = limit / CHUNK;
         if !spills || frames < 2 {
-            return Self { low: limit, soft: limit, hard: limit, limit };
+            return Self { low: limit, soft: limit, hard: limit, metadata: limit - limit / METADATA_RESERVE, limit };
         }
         let hard = limit - (frames / 64).clamp(1, FAULT_FRAMES) * CHUNK;
         let ahead = (frames / 8).clamp(1, AHEAD_FRAMES);
         let soft = hard.saturating_sub(ahead * CHUNK);
-        Self { low: soft.saturating_sub(ahead / 4 * CHUNK), soft, hard, limit }
+        let metadata = hard - hard / METADATA_RESERVE - (frames / 16).clamp(1, FAULT_FRAMES) * CHUNK;
+        Self { low: soft.saturating_sub(ahead / 4 * CHUNK), soft, hard, metadata, limit }
     }
 
     pub(super) fn of(&self, need: Need) -> u64 {
@@ -218,6 +225,28 @@ impl Depot {
     pub(super) fn reserve(&self, bytes: u64) -> Result<()> {
         self.claim(bytes, Need::Fresh)?;
         self.charge(bytes);
+        Ok(())
+    }
+
+    /// Whether metadata may grow: by a little, as each operation asks.
+    #[inline]
+    pub(super) fn admit(&self) -> Result<()> {
+        let (metadata, mark) = (self.ledger.coarse(), self.marks.hard);
+        if metadata <= self.marks.metadata && self.used_by_chunks() + metadata <= mark {
+            Ok(())
+        } else {
+            self.admit_late()
+        }
+    }
+
+    #[cold]
+    fn admit_late(&self) -> Result<()> {
+        if self.ledger.coarse() > self.marks.metadata || self.spill.is_none() {
+            return Err(Error::NoSpace);
+        }
+        self.counters.stalls.add(1);
+        self.wait_for_room(ADMIT_BYTES, self.marks.hard, PATIENCE)?;
+        self.unclaim(ADMIT_BYTES);
         Ok(())
     }
 

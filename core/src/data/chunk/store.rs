@@ -144,6 +144,12 @@ impl ChunkStore {
         chunks <= free / CHUNK || chunks <= (free.saturating_add(self.spill_room_bytes())) / CHUNK
     }
 
+    /// Whether metadata may grow. May wait for chunks to be spilled for it. [`Error::NoSpace`] if it takes all that it may.
+    #[inline]
+    pub(crate) fn admit(&self) -> Result<()> {
+        self.depot.admit()
+    }
+
     /// Counts memory that the caller is about to take for something else against the limit. May wait for chunks to be
     /// spilled. [`Error::NoSpace`] if that does not help.
     #[cfg_attr(not(test), expect(dead_code, reason = "for metadata, which is not counted yet"))]

@@ -17,6 +17,8 @@ mod calls;
 mod content;
 #[path = "fuzz/control.rs"]
 mod control;
+#[path = "fuzz/foreign.rs"]
+mod foreign;
 #[path = "fuzz/harness.rs"]
 mod harness;
 #[path = "fuzz/messages.rs"]

@@ -98,4 +98,5 @@ groups! {
     ByPath = paths::PathCall;
     OfWindows = windows::WindowsCall;
     OfOpens = opens::OpensCall;
+    OfForeign = foreign::ForeignCall;
 }

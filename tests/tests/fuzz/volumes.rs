@@ -236,7 +236,7 @@ calls! {
         };
         2 events::fs_events_watch(view: View, node: Node, watch: (Big, Few, Flags), out: Twist) |world, call| {
             let (mut asked, (capacity, flags, filter)) = (blank::<fs_watch>(Twist::Right), watch);
-            (asked.flags, asked.capacity, asked.filter) = ((flags.0 * 2) | (filter.0 & 9), capacity.0, filter.0);
+            (asked.flags, asked.capacity, asked.filter) = (flags.0.wrapping_mul(2) | (filter.0 & 9), capacity.0, filter.0);
             asked.node = if filter.0 % 2 == 0 { 0 } else { world.node(node) };
             twist_it(&mut asked, out);
             let mut events = ptr::null_mut();

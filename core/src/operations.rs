@@ -28,7 +28,6 @@ pub(crate) mod security;
 mod space;
 pub(crate) mod streams;
 pub(crate) mod uses;
-#[allow(dead_code, unused_imports, reason = "the operations of Windows opens will use it")]
 pub(crate) mod windows;
 pub(crate) mod windows_delete;
 pub(crate) mod windows_locks;

@@ -15,6 +15,7 @@ pub(crate) const DIRECTORY: u32 = 0x10;
 pub(crate) const ARCHIVE: u32 = 0x20;
 pub(crate) const NORMAL: u32 = 0x80;
 pub(crate) const TEMPORARY: u32 = 0x100;
+#[cfg(test)]
 pub(crate) const SPARSE: u32 = 0x200;
 pub(crate) const REPARSE_POINT: u32 = 0x400;
 pub(crate) const OFFLINE: u32 = 0x1000;

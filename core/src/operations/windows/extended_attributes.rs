@@ -95,6 +95,7 @@ impl Attributes {
         self.position(name).map(|index| &self.all[index])
     }
 
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Attribute> {
         self.all.iter()
     }

@@ -179,6 +179,7 @@ impl MountPoint {
     }
 
     /// The whole buffer of the mount point.
+    #[cfg(test)]
     pub(crate) fn to_buffer(&self) -> Result<Vec<u8>> {
         link_buffer(TAG_MOUNT_POINT, &self.substitute, &self.print, &[])
     }

@@ -11,8 +11,12 @@ mod merge;
 pub(crate) mod posix;
 mod sid;
 
-pub(crate) use acl::{Ace, Acl, Body, Entry, ObjectTypes, flag, kind};
-pub(crate) use descriptor::{Descriptor, List, control};
+pub(crate) use acl::{Ace, Entry, flag, kind};
+#[cfg(test)]
+pub(crate) use acl::{Acl, Body, ObjectTypes};
+pub(crate) use descriptor::Descriptor;
+#[cfg(test)]
+pub(crate) use descriptor::{List, control};
 pub(crate) use inherit::{Creator, for_new};
 pub(crate) use merge::Parts;
 pub use sid::Sid;

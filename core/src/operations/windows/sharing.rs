@@ -193,6 +193,7 @@ impl<K: PartialEq> SharingTable<K> {
     }
 
     /// Whether no open takes part.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.main.opens == 0 && self.streams.is_empty()
     }

@@ -8,8 +8,6 @@ use crate::limits;
 
 /// Bits that say more about a descriptor's parts.
 pub(crate) mod control {
-    pub(crate) const OWNER_DEFAULTED: u16 = 0x0001;
-    pub(crate) const GROUP_DEFAULTED: u16 = 0x0002;
     /// There is a DACL. Without one, or with an empty place for one, everyone may do everything.
     pub(crate) const DACL_PRESENT: u16 = 0x0004;
     pub(crate) const DACL_DEFAULTED: u16 = 0x0008;

@@ -25,6 +25,7 @@ pub struct Sid {
 pub(crate) mod well_known {
     use super::Sid;
 
+    #[cfg(test)]
     pub(crate) const NULL: Sid = Sid::new(0, &[0]);
     pub(crate) const WORLD: Sid = Sid::new(1, &[0]);
     pub(crate) const CREATOR_OWNER: Sid = Sid::new(3, &[0]);
@@ -32,7 +33,9 @@ pub(crate) mod well_known {
     pub(crate) const OWNER_RIGHTS: Sid = Sid::new(3, &[4]);
     pub(crate) const AUTHENTICATED_USERS: Sid = Sid::new(5, &[11]);
     pub(crate) const SYSTEM: Sid = Sid::new(5, &[18]);
+    #[cfg(test)]
     pub(crate) const ADMINISTRATORS: Sid = Sid::new(5, &[32, 544]);
+    #[cfg(test)]
     pub(crate) const USERS: Sid = Sid::new(5, &[32, 545]);
 }
 

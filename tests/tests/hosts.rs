@@ -133,6 +133,13 @@ fn every_callback_and_method_has_a_row() {
 }
 
 #[test]
+fn no_row_is_empty() {
+    for row in rows() {
+        assert!(!row.calls.is_empty() && !row.tests.is_empty(), "{} has no call or no test", row.name);
+    }
+}
+
+#[test]
 fn every_call_named_is_exported() {
     let exports = fs::read_to_string(root().join("core/exports.txt")).unwrap();
     let exports: Vec<&str> = exports.lines().collect();

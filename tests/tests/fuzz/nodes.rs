@@ -122,6 +122,12 @@ calls! {
             let result = call(units.0.as_ptr(), units.0.len(), into, room.0 as usize, &mut path, &mut stream);
             world.know_size(result, room, path + stream)
         };
+        1 attributes::fs_names_hold(view: View, node: Node) |world, call| {
+            let (view, node, mut hold) = (world.view(view), world.node(node), false);
+            let result = call(view, node, &mut hold);
+            world.demand(hold == (result == FS_OK), "names without a base always hold");
+            result
+        };
         5 attributes::fs_getattr(view: View, node: Node, out: Twist) |world, call| {
             let mut attr: fs_attr = blank(out);
             let result = call(world.view(view), world.node(node), &mut attr);

@@ -4,9 +4,10 @@ use std::ffi::CStr;
 use std::ptr;
 use std::sync::Once;
 
-use bough::control::messages::fs_activity;
+use bough::control::messages::{fs_activity, fs_holdings};
 use bough::ffi::diff::{fs_diff_close, fs_diff_entry};
 use bough::ffi::events::{fs_event, fs_events_close, fs_watch};
+use bough::ffi::identity::{FS_LABEL_BYTES, fs_volume_info};
 use bough::ffi::names::fs_mkdir;
 use bough::ffi::refs::fs_ref_record;
 use bough::ffi::results::{FS_OK, FS_READ_ONLY};
@@ -102,6 +103,16 @@ calls! {
             let mut activity: fs_activity = blank(out);
             call(world.volume, &mut activity)
         };
+        1 identity::fs_volume_info_get(view: View, out: Twist) |world, call| {
+            let mut info: fs_volume_info = blank(out);
+            let result = call(world.view(view), &mut info);
+            let sane = info.free_bytes <= info.total_bytes && (info.label_bytes as usize) < FS_LABEL_BYTES;
+            world.demand(result != FS_OK || sane, "a volume says of itself what cannot be");
+            result
+        };
+        1 identity::fs_volume_label_set(view: View, who: Who, label: Name, flags: Few) |world, call| {
+            call(world.view(view), &world.caller(who), text(&label.0), label.0.0.len(), flags.0)
+        };
         1 volume::fs_volume_latch(name: Name) |world, call| {
             let volume = another_volume();
             let view = open_view(volume, NO_REF).unwrap();
@@ -144,6 +155,10 @@ calls! {
         2 refs::fs_ref_info(id: Ref, out: Twist) |world, call| {
             let mut record: fs_ref_record = blank(out);
             call(world.volume, world.shown(id), &mut record)
+        };
+        1 refs::fs_ref_holdings(id: Ref, out: Twist) |world, call| {
+            let mut holdings: fs_holdings = blank(out);
+            call(world.volume, world.shown(id), &mut holdings)
         };
         1 refs::fs_ref_list(most: Flags) |world, call| {
             let mut most = most.0;

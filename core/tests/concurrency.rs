@@ -15,3 +15,5 @@ mod history;
 mod leftovers;
 #[path = "concurrency/trees.rs"]
 mod trees;
+#[path = "concurrency/windows.rs"]
+mod windows;

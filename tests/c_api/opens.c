@@ -76,6 +76,20 @@ static void opens_share_and_say_what_they_did(const fs_view *view) {
     ANSWERS(FS_ACCESS_DENIED, try_open(view, "/", request(1, 7, FS_DISPOSITION_CREATE, 0), &opened));
 }
 
+static void files_are_overwritten_by_handle(const fs_view *view) {
+    fs_caller root = root_caller(), host = root_caller();
+    host.privileges = FS_PRIVILEGE_CHECKED;
+    OK(fs_path_write(view, &root, FS_NODE_ROOT, TEXT("/over"), 0, "content", 7));
+    fs_windows_request read = request(FS_RIGHT_READ_DATA, SHARE_ALL, FS_DISPOSITION_OPEN, 0);
+    fs_handle handle = open_it(view, "/over", read);
+    ANSWERS(FS_ACCESS_DENIED, fs_windows_overwrite(view, &root, handle, &read));
+    expect_content(view, "/over", "content");
+    OK(fs_windows_overwrite(view, &host, handle, &read));
+    expect_content(view, "/over", "");
+    OK(fs_release(view, handle));
+    ANSWERS(FS_BAD_HANDLE, fs_windows_overwrite(view, &host, handle, &read));
+}
+
 static void paths_begin_at_handles(const fs_view *view) {
     fs_caller root = root_caller();
     fs_windows_request make = request(FS_RIGHT_GENERIC_ALL, SHARE_ALL, FS_DISPOSITION_OPEN_IF, FS_CREATE_DIRECTORY);
@@ -292,6 +306,7 @@ void test_opens(void) {
     fs_volume *volume = open_volume();
     fs_view *view = open_view(volume);
     opens_share_and_say_what_they_did(view);
+    files_are_overwritten_by_handle(view);
     paths_begin_at_handles(view);
     streams_are_opened_beside_their_file(view);
     paths_are_taken_in_utf16(view);

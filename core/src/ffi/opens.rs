@@ -399,6 +399,30 @@ pub unsafe extern "C" fn fs_windows_info(
     }
 }
 
+/// Empties what a handle has open, as an open that overwrites or supersedes does by itself: for hosts whose framework opens first and asks for that then.
+///
+/// `request`: `disposition` (`FS_DISPOSITION_SUPERSEDE` supersedes, others overwrite), `attributes`, `extended_attributes` and `allocation` count. A named stream is
+/// only emptied.
+///
+/// Results: `FS_OK`; `FS_ACCESS_DENIED` for a hidden or system file without these attributes, and for a handle without `FS_RIGHT_WRITE_DATA` (to supersede,
+/// `FS_RIGHT_DELETE`) unless the caller has `FS_PRIVILEGE_CHECKED`; `FS_IS_A_DIRECTORY`; `FS_BAD_EA_LIST`, `FS_BAD_EA_NAME`; `FS_NO_SPACE`; `FS_READ_ONLY`;
+/// `FS_NOT_PERMITTED` by flags of the file; `FS_BAD_HANDLE`; `FS_INVALID` as `fs_windows_open`, and for a handle of another kind.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_windows_overwrite(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    handle: fs_handle,
+    request: *const fs_windows_request,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let (who, request) = (caller_in(caller)?, input(request)?.to_core()?);
+            Ok(view.0.windows_overwrite(&who, HandleId(handle), &request)?)
+        })
+    }
+}
+
 /// Marks what a handle has open for deletion, or clears the mark (FileDispositionInformationEx). The last handle takes the marked name away, or this one
 /// with `FS_DISPOSE_POSIX`. The handle needs `FS_RIGHT_DELETE`.
 ///

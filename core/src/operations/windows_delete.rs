@@ -41,11 +41,14 @@ impl Attachment {
         }
         let change = self.change_to_free()?;
         let opens = &change.head.opens;
-        if !how.delete {
-            return if how.on_close { Ok(()) } else { opens.set_pending(opening, false) };
+        if how.on_close && !how.delete {
+            return Ok(());
         }
-        if opens.is_gone(opening) {
+        if opens.is_gone(opening) || self.inode(opening.inode)?.read().links == 0 {
             return Err(Error::Deleted);
+        }
+        if !how.delete {
+            return opens.set_pending(opening, false);
         }
         if how.mapped_image {
             return Err(Error::CannotDelete);
@@ -111,6 +114,12 @@ impl Attachment {
             _ if names.len() == 1 => Ok(names[0]),
             _ => Err(Error::Deleted),
         }
+    }
+
+    /// Whether what a handle has open is to be deleted, or is: by another handle, or by a POSIX program.
+    pub(crate) fn is_deleted(&self, opening: &Opening) -> Result<bool> {
+        let nameless = self.inode(opening.inode)?.read().links == 0;
+        Ok(nameless || self.tree.head().is_some_and(|head| head.opens.is_pending(opening)))
     }
 
     /// A directory that the inode is in.

@@ -392,7 +392,13 @@ impl Attachment {
     }
 
     /// Empties a file: size 0, attributes added or, when it is superseded, replaced (the reference, section 3, Overwrite).
-    fn overwrite(&self, caller: &Caller<'_>, id: InodeId, open: &WindowsOpen<'_>, supersede: bool) -> Result<()> {
+    pub(crate) fn overwrite(
+        &self,
+        caller: &Caller<'_>,
+        id: InodeId,
+        open: &WindowsOpen<'_>,
+        supersede: bool,
+    ) -> Result<()> {
         // Outlives the locks and the gate: to free it may take long.
         let (_emptied, _streams);
         let change = self.change_to_free()?;

@@ -78,7 +78,7 @@ impl Attachment {
         to: Place<'_>,
         how: Renaming,
     ) -> Result<Option<Option<Done>>> {
-        if change.head.opens.is_pending(opening) {
+        if self.is_deleted(opening)? {
             return Err(Error::AccessDenied);
         }
         self.check_search(caller, to.parent)?;
@@ -255,7 +255,7 @@ impl Attachment {
         to: Place<'_>,
         how: Renaming,
     ) -> Result<Option<Done>> {
-        if change.head.opens.is_pending(opening) {
+        if self.is_deleted(opening)? {
             return Err(Error::AccessDenied);
         }
         self.check_search(caller, to.parent)?;

@@ -131,7 +131,7 @@ impl Attachment {
         Ok(target(id, stream))
     }
 
-    fn empty_stream(&self, caller: &Caller<'_>, on: StreamTarget) -> Result<()> {
+    pub(crate) fn empty_stream(&self, caller: &Caller<'_>, on: StreamTarget) -> Result<()> {
         // Outlives the locks and the gate: to free it may take long.
         let _emptied: Stream;
         let change = self.change()?;

@@ -19,7 +19,7 @@ use crate::operations::lock_table::{LockSpace, WaitId};
 use crate::operations::path::Parent;
 use crate::operations::rename::Place;
 use crate::operations::windows::create_options as options;
-use crate::operations::windows::disposition::Outcome;
+use crate::operations::windows::disposition::{Disposition, Outcome};
 use crate::operations::windows::ranges::Range;
 use crate::operations::windows::rights;
 use crate::operations::windows_delete::Disposal;
@@ -143,6 +143,26 @@ impl View {
 
     fn policy(&self) -> NamePolicy {
         self.volume.context.names.policy()
+    }
+
+    /// Empties what a handle has open, as an open that overwrites or supersedes does: for hosts whose framework asks for that by itself after opening.
+    /// Of the request attributes, extended attributes, allocation and whether its disposition supersedes count. The handle needs WRITE_DATA, to
+    /// supersede DELETE, unless the caller has [`Privileges::CHECKED`].
+    ///
+    /// Errors: [`Error::AccessDenied`], also for a hidden or system file without these attributes, [`Error::IsADirectory`], [`Error::BadEaList`], [`Error::BadEaName`],
+    /// [`Error::NoSpace`], [`Error::ReadOnly`], [`Error::NotPermitted`] by flags, [`Error::BadHandle`], [`Error::Invalid`] for a handle of another kind.
+    pub fn windows_overwrite(&self, caller: &Caller<'_>, handle: HandleId, how: &WindowsOpen<'_>) -> Result<()> {
+        let _timed = self.timed(Operation::SetAttributes);
+        let handle = self.handles.get(handle)?;
+        let opening = *handle.windows()?.changing()?;
+        let supersede = how.disposition == Disposition::Supersede;
+        if !caller.may(Privileges::CHECKED) {
+            handle.require(if supersede { rights::DELETE } else { rights::WRITE_DATA })?;
+        }
+        match opening.stream {
+            None => handle.at.overwrite(caller, handle.id, how, supersede),
+            Some(_) => handle.at.empty_stream(caller, handle.target()),
+        }
     }
 
     /// Marks what the handle has open for deletion, or clears the mark; or sets whether the handle deletes it when it ends. The handle needs
@@ -309,10 +329,7 @@ impl View {
         let handle = self.handles.get(handle)?;
         let windows = handle.windows()?;
         let opening = windows.opening().unwrap_or_default();
-        let pending = match (handle.at.tree.head(), opening) {
-            (Some(head), Some(opening)) => head.opens.is_pending(opening),
-            _ => false,
-        };
+        let pending = opening.map_or(Ok(false), |opening| handle.at.is_deleted(opening))?;
         Ok(WindowsInfo {
             granted: windows.granted,
             delete_pending: pending,

@@ -38,6 +38,7 @@ mod windows_access;
 mod windows_delete;
 mod windows_files;
 mod windows_locks;
+mod windows_model;
 mod windows_names;
 mod windows_open;
 mod windows_rename;

@@ -185,3 +185,13 @@ fn copying_and_appending_are_kept_out_of_locked_ranges_too() {
     let reserve = bough::Allocation::Reserve { keep_size: false };
     assert_eq!(fs.allocate(&ROOT, root, Some(two), 105, 1, reserve), Err(Error::LockConflict));
 }
+
+#[test]
+fn a_handle_locks_65_536_ranges_and_no_more() {
+    let (fs, one, two) = fixture();
+    for _ in 0..65_536 {
+        fs.windows_lock(one, 0, 0, false, 0).unwrap();
+    }
+    assert!(matches!(fs.windows_lock(one, 0, 0, false, 0), Err(Error::Limit(_))));
+    assert_eq!(fs.windows_lock(two, 0, 0, false, 0), Ok(()));
+}

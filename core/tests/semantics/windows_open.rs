@@ -483,3 +483,30 @@ fn rights_of_a_handle_hold_for_what_files_carry_too() {
     let writing = fs.wopen("file", WRITING);
     assert!(fs.set_file_info(&user(9, 9), node, Some(writing), &set).is_ok());
 }
+
+#[test]
+fn an_overwrite_after_the_open_does_what_an_open_that_overwrites_does() {
+    let fs = Fs::new();
+    fs.write_file("file", "content");
+    set_attributes(&fs, "file", HIDDEN);
+    fs.close(fs.wopen("file", WindowsOpen { stream: b"side", ..ALL }));
+    let reading = fs.wopen("file", READING);
+    let list = ea(3);
+    let how = WindowsOpen { extended_attributes: &list, ..with(READING, Disposition::Overwrite, SYSTEM | HIDDEN) };
+    assert_eq!(fs.windows_overwrite(&ROOT, reading, &how), Err(Error::AccessDenied), "not granted");
+    let host = bough::Caller { privileges: bough::Privileges::CHECKED, ..ROOT };
+    let plain = WindowsOpen { attributes: 0, ..how };
+    assert_eq!(fs.windows_overwrite(&host, reading, &plain), Err(Error::AccessDenied), "hidden");
+    assert_eq!(fs.read_text("file"), "content");
+    assert_eq!(fs.windows_overwrite(&host, reading, &how), Ok(()));
+    assert_eq!((fs.read_text("file"), attributes(&fs, "file")), (String::new(), HIDDEN | SYSTEM | ARCHIVE));
+    assert!(fs.list_streams(fs.node("file")).unwrap().is_empty());
+    assert_eq!(fs.get_eas(&ROOT, fs.node("file"), None, b"").unwrap()[8..], list[8..]);
+    let side = fs.wopen("file", WindowsOpen { stream: b"side", ..ALL });
+    fs.put(side, 0, "beside");
+    assert_eq!(fs.windows_overwrite(&ROOT, side, &how), Ok(()));
+    assert_eq!(fs.get(side, 0, 9), b"");
+    fs.mkdir_p("dir");
+    let dir = fs.wopen("dir", ALL);
+    assert_eq!(fs.windows_overwrite(&ROOT, dir, &how), Err(Error::IsADirectory));
+}

@@ -112,6 +112,9 @@ calls! {
             let flags = if flags.0 < 1 << 20 { flags.0 & 0x1F } else { flags.0 };
             call(world.view(view), world.handle(handle), flags)
         };
+        4 opens::fs_windows_overwrite(view: View, who: Who, handle: Handle, request: Request, stream: Name, odd: XattrValue) |world, call| {
+            call(world.view(view), &world.caller(who), world.handle(handle), &request.structure(&stream.0, &odd.0))
+        };
         3 opens::fs_windows_cleanup(view: View, handle: Handle) |world, call| {
             call(world.view(view), world.handle(handle))
         };

@@ -7,6 +7,7 @@
 //! Base inodes have ids that hold in every branch and snapshot. Which of them a tree has copied up is for the tree to
 //! know; nothing here knows trees.
 
+mod frozen;
 #[cfg(target_os = "linux")]
 mod host;
 mod layer;
@@ -20,6 +21,7 @@ pub(crate) use layer::Layer;
 pub(crate) use listing::Listing;
 pub(crate) use source::Source;
 
+use crate::data::Stream;
 use crate::error::Result;
 use crate::types::{FileKind, InodeId, Time};
 
@@ -163,6 +165,9 @@ pub(crate) trait Base: Send + Sync {
         into: &mut [u8],
         identify: bool,
     ) -> Result<Option<(usize, Option<BaseIdentity>)>>;
+
+    /// Content that is kept here, for who counts what the volume stores.
+    fn kept(&self, _each: &mut dyn FnMut(InodeId, &Stream)) {}
 
     /// The first byte of data or of a hole at or after `offset`; `None` when there is none before the end.
     fn seek(&self, id: InodeId, offset: u64, what: Sought) -> Result<Option<u64>>;

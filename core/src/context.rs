@@ -98,7 +98,7 @@ impl Context {
             Some(_) if names.policy() != NamePolicy::Posix => {
                 return Err(Error::Invalid("a base needs names as POSIX has them"));
             }
-            Some(config) => Some(Layer::open(config, names.clone(), store.ledger(), ids_of_base(&ids))?),
+            Some(config) => Some(Layer::open(config, names.clone(), &store, ids_of_base(&ids))?),
         };
         Ok(Context {
             base,

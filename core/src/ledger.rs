@@ -40,7 +40,7 @@ pub(crate) enum Kind {
     Streams,
     /// Extended attributes, access lists, targets of symbolic links, further names.
     Extras,
-    /// Nodes that hosts hold.
+    /// Nodes that hosts hold, and inodes of the base that were looked at.
     References,
     /// Branches and snapshots.
     History,

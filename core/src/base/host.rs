@@ -21,6 +21,7 @@ use watch::Watcher;
 
 use super::{Base, BaseChange, BaseIdentity, Listed, Place, Sought, Status, Tell, Xattr};
 use crate::error::{Error, Result};
+use crate::ledger::Ledger;
 use crate::limits;
 use crate::types::{FileKind, InodeId};
 
@@ -44,7 +45,7 @@ impl Drop for HostDirectory {
 
 impl HostDirectory {
     /// Opens a directory; its root is [`InodeId::ROOT`]. Nothing below it is looked at yet.
-    pub(crate) fn open(path: &Path, cross_mounts: bool, new_id: NewId) -> Result<HostDirectory> {
+    pub(crate) fn open(path: &Path, cross_mounts: bool, ledger: Ledger, new_id: NewId) -> Result<HostDirectory> {
         let root = Arc::new(calls::open_root(path)?);
         let device = calls::status_of_open(of(&root))?.identity.device;
         let manner = Manner {
@@ -57,7 +58,7 @@ impl HostDirectory {
         Ok(HostDirectory {
             root,
             manner,
-            nodes: Nodes::new(device, new_id),
+            nodes: Nodes::new(device, ledger, new_id),
             directories: Descriptors::new(most),
             files: Descriptors::new(most),
             watcher: OnceLock::new(),

@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use super::frozen::Frozen;
 use super::listing::{Listing, Listings};
 use super::{Base, BaseConfig, BaseIdentity, Place, Source, Status, Xattr};
-use crate::data::Stream;
+use crate::check::CheckReport;
+use crate::data::{ChunkStore, Holdings, Stream};
 use crate::error::Result;
 use crate::history::events::{EventHub, Events};
 use crate::ledger::{Blob, Entered, Kind, Ledger};
@@ -19,7 +21,10 @@ use crate::tree::name::NameRules;
 use crate::types::{FileKind, InodeId, Time};
 
 pub(crate) struct Layer {
+    /// As it shows.
     base: Arc<dyn Base>,
+    /// As it is.
+    present: Arc<dyn Base>,
     names: NameRules,
     ledger: Ledger,
     listings: Listings,
@@ -32,11 +37,17 @@ impl Layer {
     pub(crate) fn open(
         config: BaseConfig,
         names: NameRules,
-        ledger: Ledger,
+        store: &Arc<ChunkStore>,
         new_id: Box<dyn Fn() -> Result<InodeId> + Send + Sync>,
     ) -> Result<Layer> {
-        let base = open_base(&config, new_id)?;
-        Ok(Layer { base, names, ledger, listings: Listings::default(), config, events: Arc::default() })
+        let present = open_base(&config, store.ledger(), new_id)?;
+        let BaseConfig::HostDirectory { freeze, .. } = &config;
+        let base = match freeze {
+            true => Arc::new(Frozen::new(present.clone(), store.clone())),
+            false => present.clone(),
+        };
+        let ledger = store.ledger();
+        Ok(Layer { present, base, names, ledger, listings: Listings::default(), config, events: Arc::default() })
     }
 
     pub(crate) fn config(&self) -> &BaseConfig {
@@ -48,6 +59,11 @@ impl Layer {
         self.events.join(events);
         let hub = self.events.clone();
         self.base.clone().watch(Arc::new(move |change| hub.publish_all(&change)));
+    }
+
+    /// Counts what the base keeps.
+    pub(crate) fn check(&self, still: bool, holdings: &mut Holdings, report: &mut CheckReport) {
+        self.base.kept(&mut |id, stream| stream.check(&format!("the frozen base: {id:?}"), still, holdings, report));
     }
 
     /// Whether who follows is told of names that come and go in a directory of the base.
@@ -81,7 +97,7 @@ impl Layer {
 
     /// What the base says of the inode now.
     pub(crate) fn identity(&self, id: InodeId) -> Result<Option<BaseIdentity>> {
-        Ok(self.base.status(id)?.map(|status| status.identity))
+        Ok(self.present.status(id)?.map(|status| status.identity))
     }
 
     /// The inode as it is now; `None` when it is not of the base, or not there any more.
@@ -159,12 +175,12 @@ impl Layer {
 }
 
 #[cfg(target_os = "linux")]
-fn open_base(config: &BaseConfig, new_id: super::host::NewId) -> Result<Arc<dyn Base>> {
+fn open_base(config: &BaseConfig, ledger: Ledger, new_id: super::host::NewId) -> Result<Arc<dyn Base>> {
     let BaseConfig::HostDirectory { path, cross_mounts, .. } = config;
-    Ok(Arc::new(super::host::HostDirectory::open(path, *cross_mounts, new_id)?))
+    Ok(Arc::new(super::host::HostDirectory::open(path, *cross_mounts, ledger, new_id)?))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_base(_: &BaseConfig, _: Box<dyn Fn() -> Result<InodeId> + Send + Sync>) -> Result<Arc<dyn Base>> {
+fn open_base(_: &BaseConfig, _: Ledger, _: Box<dyn Fn() -> Result<InodeId> + Send + Sync>) -> Result<Arc<dyn Base>> {
     Err(crate::error::Error::BadBase("this system's directories cannot be a base yet".into()))
 }

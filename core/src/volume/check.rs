@@ -50,8 +50,11 @@ impl Volume {
             report: std::mem::take(report),
         };
         check_trees(seen, &mut walk);
-        let Walk { holdings, report: walked, .. } = walk;
+        let Walk { mut holdings, report: walked, .. } = walk;
         *report = walked;
+        if let Some(base) = &self.context.base {
+            base.check(still, &mut holdings, report);
+        }
         holdings.check(&self.context.store, still, report);
         if still {
             check_views(seen, views, report);

@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 
 use crate::base::{BaseIdentity, Place};
 use crate::error::Result;
+use crate::ledger::{Kind, Ledger, heap_bytes};
 use crate::limits::BASE_INODE_ID;
 use crate::sync::{Mutex, RwLock};
 use crate::types::{FileKind, InodeId, Time};
@@ -88,8 +89,12 @@ fn stamp(identity: &BaseIdentity) -> u64 {
     (size ^ (modified.0 as u64).rotate_left(20) ^ (changed.0 as u64).rotate_left(40)).max(1)
 }
 
+/// What an inode is counted as: a name of ordinary length beside its record.
+const NODE_BYTES: usize = size_of::<(InodeId, Node)>() * 8 / 7 + heap_bytes(2 * size_of::<usize>() + 16);
+
 pub(super) struct Nodes {
     device: u64,
+    ledger: Ledger,
     new_id: NewId,
     shards: [RwLock<HashMap<InodeId, Node>>; SHARDS],
     /// Numbers that are not the host's, by device and the host's number.
@@ -97,11 +102,18 @@ pub(super) struct Nodes {
     has_others: AtomicBool,
 }
 
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        let count: usize = self.shards.iter().map(|shard| shard.read().len()).sum();
+        self.ledger.sub(Kind::References, count * NODE_BYTES);
+    }
+}
+
 impl Nodes {
     /// For a base on the file system `device`.
-    pub(super) fn new(device: u64, new_id: NewId) -> Nodes {
+    pub(super) fn new(device: u64, ledger: Ledger, new_id: NewId) -> Nodes {
         let shards = Default::default();
-        Nodes { device, new_id, shards, others: Mutex::default(), has_others: AtomicBool::new(false) }
+        Nodes { device, ledger, new_id, shards, others: Mutex::default(), has_others: AtomicBool::new(false) }
     }
 
     fn shard(&self, id: InodeId) -> &RwLock<HashMap<InodeId, Node>> {
@@ -154,6 +166,7 @@ impl Nodes {
     fn note_as(&self, id: InodeId, seen: &Seen<'_>) -> bool {
         let mut shard = self.shard(id).write();
         let Some(node) = shard.get_mut(&id) else {
+            self.ledger.add(Kind::References, NODE_BYTES);
             let BaseIdentity { device, inode, born, .. } = *seen.identity;
             let place = seen.place();
             shard.insert(
@@ -246,7 +259,7 @@ mod tests {
 
     fn nodes() -> Nodes {
         let next = AtomicU64::new(BASE_INODE_ID);
-        Nodes::new(DEVICE, Box::new(move || Ok(InodeId(next.fetch_add(1, Ordering::Relaxed)))))
+        Nodes::new(DEVICE, Ledger::of_tests(), Box::new(move || Ok(InodeId(next.fetch_add(1, Ordering::Relaxed)))))
     }
 
     fn identity(device: u64, inode: u64, born: i64) -> BaseIdentity {

@@ -9,7 +9,7 @@ use super::*;
 fn open(path: &Path) -> HostDirectory {
     let next = AtomicU64::new(limits::BASE_INODE_ID);
     let new_id = Box::new(move || Ok(InodeId(next.fetch_add(1, Ordering::Relaxed))));
-    HostDirectory::open(path, false, new_id).unwrap()
+    HostDirectory::open(path, false, Ledger::of_tests(), new_id).unwrap()
 }
 
 fn look(base: &HostDirectory, directory: InodeId, name: &str) -> Option<InodeId> {

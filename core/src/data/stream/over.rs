@@ -59,6 +59,14 @@ impl Stream {
         }
     }
 
+    /// Stores what the base has of `len` bytes from `offset` on, or as many as there are: whatever becomes of the base.
+    pub(crate) fn keep(&mut self, store: &ChunkStore, offset: u64, len: u64) -> Result<()> {
+        let len = len.min(self.size.saturating_sub(offset));
+        let Body::Over(over) = &mut self.body else { return Ok(()) };
+        let over = Shared::make_mut(over);
+        (offset / CHUNK..(offset + len).div_ceil(CHUNK)).try_for_each(|index| over.raise(store, index))
+    }
+
     /// Whether anything of the base still shows.
     pub(crate) fn is_over_base(&self) -> bool {
         matches!(self.body, Body::Over(_))

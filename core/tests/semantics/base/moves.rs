@@ -64,3 +64,61 @@ fn a_directory_that_the_base_moves_takes_its_children_along() {
     assert_eq!(place.read_text("moved/sub/deep"), "deep");
     assert_eq!(place.stat("moved/sub/deep").inode, number);
 }
+
+#[test]
+fn a_frozen_base_shows_what_was_looked_at_as_it_was_then() {
+    let place = Place::frozen();
+    assert_eq!(place.names("dir"), ["inner", "sub", "twin"]);
+    assert_eq!(place.read_text("file"), "content");
+    let (size, changed) = (place.stat("file").size, place.stat("file").changed);
+    fs::write(place.host("file"), "something longer").unwrap();
+    fs::write(place.host("dir/new"), "new").unwrap();
+    fs::remove_file(place.host("dir/twin")).unwrap();
+    assert_eq!(place.names("dir"), ["inner", "sub", "twin"]);
+    assert_eq!((place.read_text("file"), place.stat("file").size), ("content".into(), size));
+    assert_eq!(place.stat("file").changed, changed);
+    let other = place.view_of(bough::RefId::Branch(place.branch("other", place.base())));
+    assert_eq!(other.read_text("file"), "content", "for all branches alike");
+    place.write_file("dir/sub/deep", "ours");
+    assert_eq!(place.read_text("dir/sub/deep"), "ours");
+}
+
+#[test]
+fn what_of_a_frozen_base_changed_before_it_was_read_is_not_passed_off_as_what_it_was() {
+    let place = Place::frozen();
+    let handle = place.open("large", READ);
+    assert_eq!(place.get(handle, 0, 4), b"aaaa");
+    fs::write(place.host("large"), "short").unwrap();
+    assert_eq!(place.get(handle, 100, 4), b"aaaa");
+    let mut buffer = [0; 8];
+    let read = place.read(&ROOT, bough::NodeId::ROOT, Some(handle), CHUNK, &mut buffer);
+    assert_eq!(read, Err(Error::BaseChanged));
+    place.release(handle).unwrap();
+}
+
+#[test]
+fn what_a_frozen_base_was_and_what_it_is_can_be_told_apart() {
+    let place = Place::frozen();
+    place.write_file("file", "ours");
+    let inode = place.stat("file").inode;
+    assert!(!place.volume.origin(place.main(), inode).unwrap().has_moved());
+    fs::write(place.host("file"), "theirs, and longer").unwrap();
+    let origin = place.volume.origin(place.main(), inode).unwrap();
+    assert_eq!((origin.state, origin.has_moved()), (bough::BaseState::CopiedUp, true));
+}
+
+#[test]
+fn where_a_thing_is_from_is_known_as_long_as_the_branch_lives() {
+    let place = Place::new();
+    let (file, deep) = (place.stat("file"), place.stat("dir/sub/deep"));
+    assert_eq!((file.base, place.stat("/").base), (bough::BaseState::Shows, bough::BaseState::Shows));
+    place.write_file("file", "ours");
+    place.remove_file("dir/sub/deep");
+    place.write_file("new", "");
+    assert_eq!((place.stat("file").base, place.stat("new").base), (bough::BaseState::CopiedUp, bough::BaseState::None));
+    let origin = |inode| place.volume.origin(place.main(), inode).unwrap();
+    assert_eq!((origin(deep.inode).state, origin(deep.inode).has_moved()), (bough::BaseState::Removed, false));
+    fs::write(place.host("dir/sub/deep"), "changed meanwhile").unwrap();
+    assert!(origin(deep.inode).has_moved(), "what was removed may have changed since");
+    assert_eq!(place.volume.origin(place.main(), bough::InodeId(7)), Err(Error::NotFound));
+}

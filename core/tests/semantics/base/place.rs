@@ -34,11 +34,21 @@ impl Place {
     }
 
     pub(super) fn with(make: impl FnOnce(&Path)) -> Place {
+        Place::of(make, false)
+    }
+
+    /// As [`Place::new`], with a base that stands still.
+    pub(super) fn frozen() -> Place {
+        Place::of(populate, true)
+    }
+
+    fn of(make: impl FnOnce(&Path), freeze: bool) -> Place {
         let directory = tempfile::tempdir().unwrap();
         make(directory.path());
         let before = describe(directory.path());
-        let fs =
-            Fs::of(Config { memory_bytes: Some(1 << 30), base: Some(over(directory.path())), ..Config::default() });
+        let path = directory.path().into();
+        let base = Some(BaseConfig::HostDirectory { path, cross_mounts: false, freeze });
+        let fs = Fs::of(Config { memory_bytes: Some(1 << 30), base, ..Config::default() });
         Place { directory, fs, before }
     }
 

@@ -81,15 +81,14 @@ impl Frozen {
 
     fn content(&self, id: InodeId) -> Result<Option<Arc<Mutex<Stream>>>> {
         let Some(status) = self.status(id)? else { return Ok(None) };
-        let content = self.recall(
+        self.recall(
             id,
             |memory| &mut memory.content,
             || {
                 let source = Source::live(&self.base, id, status.identity, status.allocated).recorded();
                 Ok(Some(Arc::new(Mutex::new(Stream::over(source, status.identity.size)))))
             },
-        );
-        content
+        )
     }
 }
 

@@ -60,6 +60,11 @@ static bool logs_to_stderr(const struct options *options)
 static void let_go_of_terminal(bool keep_stderr)
 {
     int nothing = open("/dev/null", O_RDWR);
+    if (nothing == -1 && errno == EMFILE) {
+        // Whoever started us waits for the end of our output: its place will do.
+        close(STDIN_FILENO);
+        nothing = open("/dev/null", O_RDWR);
+    }
     for (int file = 0; file <= (keep_stderr ? 1 : 2) && nothing != -1; file++)
         dup2(nothing, file);
     if (nothing > 2)

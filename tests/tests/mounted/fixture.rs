@@ -226,6 +226,7 @@ impl Mount {
     /// The same, but what the scratch folder holds can still be looked at.
     #[track_caller]
     pub(crate) fn unmount(&self, others: &[&Path]) {
+        sound(&self.point, true);
         for point in others.iter().copied().chain([self.point.as_path()]) {
             // Whoever looks at every mount there is (udisks, say) keeps it busy for a moment.
             eventually("it can be unmounted", || sys::unmount(point).is_ok());
@@ -265,6 +266,27 @@ pub(crate) fn name(text: &str) -> fs_control_name {
 
 pub(crate) fn info(path: &Path) -> fs_control_info {
     sys::control(path, message::<fs_control_info>()).unwrap()
+}
+
+/// The volume holds what it must. `still`: nobody uses it; but a kernel closes and forgets when it comes to it, so what does not
+/// fit at first may fit soon.
+#[track_caller]
+pub(crate) fn sound(path: &Path, still: bool) {
+    let ask = || {
+        let flags = if still { FS_CONTROL_STILL } else { 0 };
+        let check = sys::control(path, fs_control_check { flags, ..message() }).unwrap();
+        assert_eq!(check.header.result, 0, "{}", text_of(&check.header.text));
+        text_of(&check.problems)
+    };
+    let mut problems = ask();
+    for _ in 0..if still { 100 } else { 0 } {
+        if problems.is_empty() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
+        problems = ask();
+    }
+    assert!(problems.is_empty(), "the volume is not sound:\n{problems}");
 }
 
 /// Takes a snapshot as `bough snapshot create` does; answers the result.

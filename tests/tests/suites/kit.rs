@@ -1,0 +1,45 @@
+//! Programs that cargo installs, and what the suites share.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use crate::fixture::{root, sound};
+
+/// A program of a crate, in `target/tools`; built the first time. `None`: it cannot be had here.
+pub(crate) fn cargo_program(name: &'static str, version: &str) -> Option<PathBuf> {
+    static TRIED: Mutex<BTreeMap<&'static str, bool>> = Mutex::new(BTreeMap::new());
+    let folder = root().join("target/tools");
+    let program = folder.join("bin").join(name);
+    let mut tried = TRIED.lock().unwrap();
+    let here = *tried.entry(name).or_insert_with(|| {
+        program.is_file() || {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["install", name, "--version", version, "--locked", "--quiet", "--root"]).arg(&folder);
+            cargo.env_remove("CARGO_TARGET_DIR").status().is_ok_and(|status| status.success())
+        }
+    });
+    if !here {
+        eprintln!("SKIPPED: {name} {version} is not here, and cargo cannot install it");
+    }
+    here.then_some(program)
+}
+
+/// A check of the volume while it is used: what it holds must fit at any moment.
+#[track_caller]
+pub(crate) fn sound_in_use(point: &Path) {
+    sound(point, false);
+}
+
+/// Bytes that differ from place to place and from seed to seed.
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}

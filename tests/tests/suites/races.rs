@@ -1,0 +1,374 @@
+//! What only a kernel and many threads can race: renames against lookups and listings, mappings against snapshots, locks
+//! against each other, branches against everything. A watchdog sees to it that nobody is stuck.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::fixture::{Mount, USUAL, name, names, snapshot, try_snapshot};
+use crate::kit::{noise, sound_in_use};
+use crate::sys;
+use bough::control::message;
+use bough::control::messages::*;
+
+/// Nothing on a file system of ours takes longer.
+const STALL: Duration = Duration::from_secs(5);
+
+/// Lets threads work for some time; a thread that does not tell of progress for [`STALL`] fails the test.
+struct Watch {
+    stop: AtomicBool,
+    begun: Instant,
+    told: Vec<AtomicU64>,
+}
+
+impl Watch {
+    fn over(threads: usize) -> Watch {
+        let told = (0..threads).map(|_| AtomicU64::new(0)).collect();
+        Watch { stop: AtomicBool::new(false), begun: Instant::now(), told }
+    }
+
+    /// Whether the thread is to go on. Asked between any two operations.
+    fn goes_on(&self, thread: usize) -> bool {
+        self.told[thread].store(self.begun.elapsed().as_millis() as u64, Ordering::Relaxed);
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The thread is done: nobody waits for it.
+    fn ends(&self, thread: usize) {
+        self.told[thread].store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// In a thread of its own. A process that is stuck in the kernel cannot be told to stop: it ends here.
+    fn guard(&self, duration: Duration) {
+        while !self.told.iter().all(|told| told.load(Ordering::Relaxed) == u64::MAX) {
+            std::thread::sleep(Duration::from_millis(50));
+            let now = self.begun.elapsed();
+            if now > duration {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+            for (thread, told) in self.told.iter().enumerate() {
+                let silent = now.as_millis() as u64 - told.load(Ordering::Relaxed).min(now.as_millis() as u64);
+                let done = told.load(Ordering::Relaxed) == u64::MAX;
+                if !done && silent > STALL.as_millis() as u64 {
+                    eprintln!("STUCK: thread {thread} has not finished an operation for {silent} ms");
+                    std::process::abort();
+                }
+            }
+        }
+    }
+}
+
+/// Each of `works` in a thread, again and again, until the time is up.
+fn race(duration: Duration, works: Vec<Box<dyn FnMut() + Send + '_>>) {
+    let watch = Watch::over(works.len());
+    std::thread::scope(|scope| {
+        for (thread, mut work) in works.into_iter().enumerate() {
+            let watch = &watch;
+            scope.spawn(move || {
+                let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    while watch.goes_on(thread) {
+                        work();
+                    }
+                }));
+                watch.ends(thread);
+                watch.stop.fetch_or(done.is_err(), Ordering::Relaxed);
+                done.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            });
+        }
+        scope.spawn(|| watch.guard(duration));
+    });
+}
+
+/// Seconds that a race takes: few, or `BOUGH_RACE_SECONDS`.
+fn seconds(usual: u64) -> Duration {
+    let asked = std::env::var("BOUGH_RACE_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(asked.unwrap_or(usual))
+}
+
+fn work<'a>(work: impl FnMut() + Send + 'a) -> Box<dyn FnMut() + Send + 'a> {
+    Box::new(work)
+}
+
+#[test]
+fn a_name_that_is_replaced_is_always_there_and_whole() {
+    let Some(mount) = Mount::new() else { return };
+    let file = mount.at("file");
+    let content = |version: u8| vec![version; 50_000 + usize::from(version) * 400];
+    fs::write(&file, content(0)).unwrap();
+    let replace = |new: &'static str| {
+        let (new, file, mut version) = (mount.at(new), file.clone(), 0_u8);
+        work(move || {
+            version = version.wrapping_add(1);
+            fs::write(&new, content(version)).unwrap();
+            fs::rename(&new, &file).unwrap();
+        })
+    };
+    let look = || {
+        work(|| {
+            let read = fs::read(&file).unwrap();
+            assert_eq!(read, content(read[0]), "a file that was never there");
+        })
+    };
+    race(seconds(3), vec![replace("new-1"), replace("new-2"), look(), look(), look()]);
+    mount.end();
+}
+
+#[test]
+fn two_names_that_are_exchanged_are_always_both_there() {
+    let Some(mount) = Mount::new() else { return };
+    fs::create_dir(mount.at("below")).unwrap();
+    let (one, two) = (mount.at("one"), mount.at("below/two"));
+    fs::write(&one, "1").unwrap();
+    fs::write(&two, "2").unwrap();
+    let exchange = work(|| assert_eq!(sys::rename(&one, &two, libc::RENAME_EXCHANGE).unwrap(), 0));
+    let look = |path: &Path| {
+        let path = path.to_owned();
+        work(move || assert!(["1", "2"].contains(&fs::read_to_string(&path).unwrap().as_str())))
+    };
+    let mut taken = 0;
+    let snap = work(|| {
+        taken += 1;
+        snapshot(mount.point(), &format!("s{taken}"));
+        std::thread::sleep(Duration::from_millis(20));
+    });
+    race(seconds(3), vec![exchange, look(&one), look(&two), look(&one), snap]);
+    for number in 1..=taken.min(20) {
+        let shown = mount.attach(&format!("s{number}"), &format!("shown-{number}"));
+        let both = [shown.join("one"), shown.join("below/two")].map(|path| fs::read_to_string(path).unwrap());
+        assert_ne!(both[0], both[1], "a snapshot in the middle of an exchange");
+        sys::unmount(&shown).unwrap();
+    }
+    mount.end();
+}
+
+#[test]
+fn a_listing_shows_what_stays_once_while_others_come_and_go() {
+    let Some(mount) = Mount::new() else { return };
+    let folder = mount.at("folder");
+    fs::create_dir(&folder).unwrap();
+    let stays: Vec<String> = (0..700).map(|n| format!("stays-{n:04}")).collect();
+    stays.iter().for_each(|name| drop(File::create(folder.join(name)).unwrap()));
+    let come_and_go = |prefix: &'static str| {
+        let (folder, mut round) = (folder.clone(), 0_u64);
+        work(move || {
+            round += 1;
+            let (here, there) =
+                (folder.join(format!("{prefix}{}", round % 300)), folder.join(format!("{prefix}-{}", round % 7)));
+            fs::write(&here, "").unwrap();
+            fs::rename(&here, &there).unwrap();
+            if round.is_multiple_of(3) {
+                fs::remove_file(&there).unwrap();
+            }
+        })
+    };
+    let list = || {
+        work(|| {
+            let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+            names(&folder).into_iter().for_each(|name| *seen.entry(name).or_default() += 1);
+            assert!(stays.iter().all(|name| seen.get(name) == Some(&1)), "a listing skipped or repeated a name");
+        })
+    };
+    race(seconds(3), vec![come_and_go("a"), come_and_go("b"), come_and_go("c"), list(), list()]);
+    mount.end();
+}
+
+#[test]
+fn lines_that_many_append_at_once_are_all_there() {
+    let Some(mount) = Mount::new() else { return };
+    let file = mount.at("log");
+    File::create(&file).unwrap();
+    let append = |who: usize| {
+        let (mut log, mut count) = (OpenOptions::new().append(true).open(&file).unwrap(), 0);
+        work(move || {
+            count += 1;
+            let line = format!("{who:02} {count:08} {}\n", "x".repeat(who * 31));
+            assert_eq!(log.write(line.as_bytes()).unwrap(), line.len());
+        })
+    };
+    race(seconds(2), (0..6).map(append).collect());
+    let mut next = [1_u32; 6];
+    for line in fs::read_to_string(&file).unwrap().lines() {
+        let (who, count): (usize, u32) = (line[..2].parse().unwrap(), line[3..11].parse().unwrap());
+        assert_eq!(count, next[who], "a line of writer {who} is lost or torn: {line}");
+        next[who] += 1;
+    }
+    mount.end();
+}
+
+#[test]
+fn a_counter_under_a_lock_counts_everybody() {
+    let Some(mount) = Mount::with(&format!("{USUAL},locks")) else { return };
+    let other = mount.attach("main", "other");
+    fs::write(mount.at("counter"), 0_u64.to_le_bytes()).unwrap();
+    let total = AtomicU64::new(0);
+    // On one mount, since pages that the kernel caches are its own on each; the lock is held on the other.
+    let count = |lock_at: &Path| {
+        let mut file = OpenOptions::new().read(true).write(true).open(mount.at("counter")).unwrap();
+        let lock = OpenOptions::new().read(true).write(true).open(lock_at.join("counter")).unwrap();
+        let total = &total;
+        work(move || {
+            sys::lock_range(&lock, libc::F_WRLCK, 0, 0, true).unwrap();
+            let mut bytes = [0; 8];
+            file.seek(SeekFrom::Start(0)).and_then(|_| file.read_exact(&mut bytes)).unwrap();
+            file.seek(SeekFrom::Start(0)).unwrap();
+            file.write_all(&(u64::from_le_bytes(bytes) + 1).to_le_bytes()).unwrap();
+            total.fetch_add(1, Ordering::Relaxed);
+            sys::lock_range(&lock, libc::F_UNLCK, 0, 0, false).unwrap();
+        })
+    };
+    let works = vec![count(mount.point()), count(&other), count(mount.point()), count(&other)];
+    race(seconds(2), works);
+    let counted = u64::from_le_bytes(fs::read(mount.at("counter")).unwrap().try_into().unwrap());
+    assert_eq!(counted, total.load(Ordering::Relaxed));
+    mount.end_with(&[&other]);
+}
+
+#[test]
+fn a_mapping_shows_what_is_written_and_a_snapshot_what_was_mapped() {
+    let Some(mount) = Mount::new() else { return };
+    const LENGTH: usize = 256 * 1024;
+    fs::write(mount.at("file"), vec![0; LENGTH]).unwrap();
+    let open = || OpenOptions::new().read(true).write(true).open(mount.at("file")).unwrap();
+    for round in 1..=20_u8 {
+        let file = open();
+        let mut mapping = sys::Mapping::of(&file, LENGTH);
+        mapping.bytes()[usize::from(round) * 4096..][..4096].fill(round);
+        assert_eq!(fs::read(mount.at("file")).unwrap()[usize::from(round) * 4096], round);
+        sys::syncfs(mount.point());
+        snapshot(mount.point(), &format!("s{round}"));
+        mapping.bytes()[..4096].fill(round);
+        drop(mapping);
+    }
+    for round in [1_u8, 7, 20] {
+        let shown = mount.attach(&format!("s{round}"), &format!("shown-{round}"));
+        let read = fs::read(shown.join("file")).unwrap();
+        let pages: Vec<u8> = read.chunks(4096).map(|page| page[17]).collect();
+        let wanted: Vec<u8> = (0..=round).collect();
+        assert_eq!(pages[1..=usize::from(round)], wanted[1..]);
+        assert!(pages[usize::from(round) + 1..].iter().all(|&byte| byte == 0));
+        sys::unmount(&shown).unwrap();
+    }
+    mount.end();
+}
+
+// ---- everything at once ------------------------------------------------------------------------------------------------
+
+/// What a worker does on the tree that stays: files of its own, in versions that tell which they are.
+fn own_files<'a>(folder: &'a Path, who: usize) -> Box<dyn FnMut() + Send + 'a> {
+    let mut version = 0_u64;
+    work(move || {
+        version += 1;
+        let (path, new) = (folder.join(format!("w{who}")), folder.join(format!("w{who}.new")));
+        let mut content = version.to_le_bytes().to_vec();
+        content.extend(noise(version, (version as usize * 977) % 90_000));
+        fs::write(&new, &content).unwrap();
+        fs::rename(&new, &path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), content, "worker {who}, version {version}");
+    })
+}
+
+/// The version that is stored, if the file is what the worker wrote then.
+fn version_of(path: &Path) -> Option<u64> {
+    let content = fs::read(path).ok()?;
+    let (head, body) = content.split_first_chunk().expect("whole files only");
+    let version = u64::from_le_bytes(*head);
+    assert_eq!(body, noise(version, (version as usize * 977) % 90_000), "{}", path.display());
+    Some(version)
+}
+
+/// What a worker does where the ground shifts under it: anything may be gone, nothing may be torn.
+fn shifting_ground(folder: &Path, who: u64) -> Box<dyn FnMut() + Send + '_> {
+    let mut round = 0_u64;
+    work(move || {
+        round += 1;
+        let path = folder.join(format!("f{}", (round + who) % 5));
+        let fine = |error: std::io::Error| match error.kind() {
+            ErrorKind::NotFound
+            | ErrorKind::StaleNetworkFileHandle
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::AlreadyExists => {}
+            // Two paths of one call, looked up before and after the switch.
+            ErrorKind::CrossesDevices => {}
+            _ => panic!("{}: {error}", path.display()),
+        };
+        match round % 6 {
+            0 => fs::remove_file(&path).unwrap_or_else(fine),
+            1 => fs::rename(&path, folder.join(format!("f{}", round % 3))).unwrap_or_else(fine),
+            2 => fs::read_dir(folder).map(|list| assert!(list.flatten().count() <= 30)).unwrap_or_else(fine),
+            3 => fs::hard_link(&path, folder.join(format!("f{}", round % 4))).unwrap_or_else(fine),
+            4 => fs::read(&path).map(drop).unwrap_or_else(fine),
+            _ => fs::write(&path, noise(round, 20_000)).unwrap_or_else(fine),
+        }
+    })
+}
+
+/// Makes, switches to and deletes branches; a view that is still in use may refuse a deletion.
+fn shift(point: &Path) -> Box<dyn FnMut() + Send + '_> {
+    let mut round = 0_u64;
+    work(move || {
+        round += 1;
+        let called = format!("branch-{round}");
+        let mut grow: fs_control_branch = message();
+        (grow.name, grow.from) = (name(&called), name("main"));
+        assert_eq!(sys::control(point, grow).unwrap().header.result, 0);
+        let mut to: fs_control_switch = message();
+        to.to = name(&called);
+        assert_eq!(sys::control(point, to).unwrap().header.result, 0);
+        if let Some(old) = round.checked_sub(3) {
+            let mut gone: fs_control_delete = message();
+            gone.name = name(&format!("branch-{old}"));
+            let _ = sys::control(point, gone);
+        }
+        std::thread::sleep(Duration::from_millis(15));
+    })
+}
+
+fn everything_at_once(options: &str, duration: Duration) {
+    let Some(mount) = Mount::with(options) else { return };
+    let side = mount.attach("main", "side");
+    let folder = mount.at("own");
+    fs::create_dir(&folder).unwrap();
+    let mut taken = 0_u32;
+    let mut works: Vec<Box<dyn FnMut() + Send + '_>> = (0..44).map(|who| own_files(&folder, who)).collect();
+    works.extend((0..17).map(|who| shifting_ground(&side, who)));
+    works.push(shift(&side));
+    works.push(work(|| {
+        taken += 1;
+        assert_eq!(try_snapshot(mount.point(), &format!("s{taken}")), 0);
+        std::thread::sleep(Duration::from_millis(200));
+    }));
+    works.push(work(|| {
+        sound_in_use(mount.point());
+        std::thread::sleep(Duration::from_millis(400));
+    }));
+    assert_eq!(works.len(), 64);
+    race(duration, works);
+    let mut before = vec![0; 44];
+    let step = (taken / 10).max(1) as usize;
+    for number in (1..=taken).step_by(step) {
+        let shown = mount.attach(&format!("s{number}"), &format!("shown-{number}"));
+        for (who, before) in before.iter_mut().enumerate() {
+            let version = version_of(&shown.join(format!("own/w{who}"))).unwrap_or(0);
+            assert!(version >= *before, "snapshot {number} shows an older file of worker {who} than the one before");
+            *before = version;
+        }
+        sys::unmount(&shown).unwrap();
+    }
+    mount.end_with(&[&side]);
+}
+
+#[test]
+fn sixty_four_threads_at_once_lose_nothing_and_are_never_stuck() {
+    everything_at_once(USUAL, seconds(8));
+}
+
+#[test]
+#[ignore = "minutes: make test-long"]
+fn sixty_four_threads_for_minutes_lose_nothing_and_are_never_stuck() {
+    everything_at_once(USUAL, seconds(120));
+    let spilling = format!("{USUAL},memory=4M,spill_dir={}", std::env::temp_dir().display());
+    everything_at_once(&spilling, seconds(120));
+}

@@ -45,7 +45,8 @@ test: setup build
 	$(CARGO) test --locked --release -p bough --test promises
 
 test-long: test
-	BOUGH_MODEL_CASES=2000 $(CARGO) test --locked --release -p bough -- --include-ignored
+	BOUGH_MODEL_CASES=4000 $(CARGO) test --locked --release -p bough -- --include-ignored
+	$(CARGO) test --locked -p bough-tests --test suites -- --ignored --test-threads=1
 
 lint:
 	$(CARGO) fmt --all --check

@@ -24,6 +24,7 @@ have setfacl || need acl
 have setfattr || need attr
 have sqlite3 || need sqlite3
 have valgrind || need valgrind
+have stress-ng || need stress-ng
 have curl || need curl
 # What rustup and cargo know servers by; curl only recommends it.
 [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ] || need ca-certificates
@@ -31,8 +32,8 @@ have curl || need curl
 install_packages() {
     if ! have apt-get; then
         say "this is no Debian or Ubuntu: please install what they call:$packages"
-        say "  Fedora: dnf install gcc gcc-c++ make pkgconf git fuse3 fuse3-devel rsync acl attr sqlite valgrind curl"
-        say "  Arch:   pacman -S base-devel git fuse3 rsync acl attr sqlite valgrind curl"
+        say "  Fedora: dnf install gcc gcc-c++ make pkgconf git fuse3 fuse3-devel rsync acl attr sqlite valgrind stress-ng curl"
+        say "  Arch:   pacman -S base-devel git fuse3 rsync acl attr sqlite valgrind stress-ng curl"
         exit 1
     fi
     as_root=

@@ -35,15 +35,23 @@ fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
+/// Memory for everything, and for so little that most of it spills.
+const PLENTY: u64 = 1 << 30;
+const LITTLE: u64 = 1 << 20;
+
 fn run(steps: &[(usize, Op)], names: NamePolicy) {
-    let mut runner = Runner::new(names);
+    run_within(steps, names, PLENTY);
+}
+
+fn run_within(steps: &[(usize, Op)], names: NamePolicy, memory_bytes: u64) {
+    let mut runner = Runner::new(names, memory_bytes);
     for (by, op) in steps {
         runner.step(*by, op);
     }
     runner.finish();
 }
 
-fn try_sequences(test: &str, cases: u32, names: NamePolicy) -> Result<(), String> {
+fn try_sequences(test: &str, cases: u32, names: NamePolicy, memory_bytes: u64) -> Result<(), String> {
     let seed = number_from("BOUGH_MODEL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -51,7 +59,7 @@ fn try_sequences(test: &str, cases: u32, names: NamePolicy) -> Result<(), String
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let answer = runner.run(&sequence(names), |steps| {
-        run(&steps, names);
+        run_within(&steps, names, memory_bytes);
         Ok(())
     });
     let Err(TestError::Fail(why, steps)) = answer else { return Ok(()) };
@@ -63,6 +71,10 @@ fn try_sequences(test: &str, cases: u32, names: NamePolicy) -> Result<(), String
 /// In a thread of its own: drawing a sequence takes more stack than a test's thread has, and what fails while it is
 /// shrunk need not be told each time.
 fn check(test: &'static str, cases: u32, names: NamePolicy) {
+    check_within(test, cases, names, PLENTY);
+}
+
+fn check_within(test: &'static str, cases: u32, names: NamePolicy, memory_bytes: u64) {
     const THREAD: &str = "model";
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
@@ -74,7 +86,7 @@ fn check(test: &'static str, cases: u32, names: NamePolicy) {
         }));
     });
     let thread = std::thread::Builder::new().name(THREAD.into()).stack_size(STACK_BYTES);
-    let done = thread.spawn(move || try_sequences(test, cases, names)).unwrap().join();
+    let done = thread.spawn(move || try_sequences(test, cases, names, memory_bytes)).unwrap().join();
     if let Err(failure) = done.expect("the runner itself does not panic") {
         panic!("{failure}");
     }
@@ -83,6 +95,12 @@ fn check(test: &'static str, cases: u32, names: NamePolicy) {
 #[test]
 fn a_volume_does_what_the_model_does() {
     check("a_volume_does_what_the_model_does", DEFAULT_CASES, NamePolicy::Posix);
+}
+
+#[test]
+fn a_volume_short_of_memory_does_what_the_model_does() {
+    const TEST: &str = "a_volume_short_of_memory_does_what_the_model_does";
+    check_within(TEST, DEFAULT_CASES / 3, NamePolicy::Posix, LITTLE);
 }
 
 #[test]

@@ -56,11 +56,12 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    pub(crate) fn new(names: NamePolicy) -> Runner {
+    /// `memory_bytes`: what the volume may hold in memory; the rest spills.
+    pub(crate) fn new(names: NamePolicy, memory_bytes: u64) -> Runner {
         let clock = Arc::new(AtomicI64::new(1_000));
-        let memory_bytes = Some(1 << 30);
+        let (memory_bytes, spill_dir) = (Some(memory_bytes), Some(std::env::temp_dir()));
         let ticks = Box::new(Ticks(clock.clone()));
-        let config = Config { names, root_mode: 0o777, clock: ticks, memory_bytes, ..Config::default() };
+        let config = Config { names, root_mode: 0o777, clock: ticks, memory_bytes, spill_dir, ..Config::default() };
         let volume = Volume::open(config).unwrap();
         let main = RefId::Branch(volume.first_branch());
         let view = volume.view(main, "model", QUIET).unwrap();

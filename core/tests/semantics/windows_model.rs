@@ -164,7 +164,7 @@ impl Model {
             return Err(Error::BadHandle);
         }
         // Whether it is to go when the handle ends can be unsaid of what has gone; nothing else can.
-        if self.gone.contains(&file) && !(how.on_close && !how.delete) {
+        if self.gone.contains(&file) && (how.delete || !how.on_close) {
             return Err(Error::Deleted);
         }
         if how.on_close {

@@ -43,6 +43,10 @@ pub(crate) enum Verb {
     Branch(BranchVerb),
     /// Run a command in a branch of its own, shown at the base's own path to it alone
     Run(RunArgs),
+    /// Write what was changed in a branch to the base, or to a branch
+    Accept(AcceptArgs),
+    /// Forget what was changed in a branch
+    Reject(RejectArgs),
     /// Show what differs between two branches or snapshots
     Diff(DiffArgs),
     /// Show the lineage of branches and snapshots as a tree
@@ -168,6 +172,56 @@ pub(crate) struct RunArgs {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every conflict is found before anything is written: the base has changed since the branch took
+what it changed, or has something new in the way. Then nothing is written and they are listed.
+
+What is new is made beside its place under a hidden name (.bough-accept.N) and put on the disk;
+then names are switched; then what was before goes. A crash in between leaves a journal
+(.bough-accept): the next accept finishes what it finds, and --undo takes it back.
+
+What is accepted is no difference of the branch any more.")]
+pub(crate) struct AcceptArgs {
+    /// The directory that was branched
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) base: PathBuf,
+    /// The branch (default: the only one)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) branch: Option<String>,
+    /// Write to this branch instead of to the base
+    #[arg(long, value_name = "BRANCH")]
+    pub(crate) into: Option<String>,
+    /// Find conflicts, show what would be written, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// In every conflict take the branch's side
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Below PATH take the base's side: what the branch changed there is not written
+    #[arg(long, value_name = "PATH", conflicts_with = "force")]
+    pub(crate) theirs: Vec<PathBuf>,
+    /// Take back an accept that was interrupted
+    #[arg(long, conflicts_with_all = ["dry_run", "force", "theirs", "into", "paths"])]
+    pub(crate) undo: bool,
+    /// Only these files, and what is below these directories
+    #[arg(last = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RejectArgs {
+    /// The directory that was branched
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) base: PathBuf,
+    /// The branch (default: the only one)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) branch: Option<String>,
+    /// Only what was changed in these files, and below these directories; without any, the whole branch goes
+    #[arg(last = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -16,10 +16,9 @@ use crate::volume::Volume;
 use crate::wire::Channel;
 
 pub(crate) use record::{Change, Difference};
+pub(crate) use scope::Scope;
 
 use record::Decoder;
-use scope::Scope;
-
 /// How many differences there are of each kind.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Counts {

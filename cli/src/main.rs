@@ -5,7 +5,9 @@
 
 #![deny(unsafe_code)]
 
+mod accept;
 mod args;
+mod attach;
 mod branch;
 mod check;
 mod daemon;
@@ -84,6 +86,8 @@ fn run(cli: Cli) -> Result<Exit> {
         Verb::Unmount(args) => unmount::run(&args),
         Verb::Snapshot(verb) => snapshot::run(verb),
         Verb::Branch(verb) => branch::run(verb),
+        Verb::Accept(args) => accept::run(&args),
+        Verb::Reject(args) => accept::reject(&args),
         Verb::Run(_) => unreachable!("invariant: `main` has taken it"),
         Verb::Diff(args) => diff::run(&args),
         Verb::Log(format) => log::run(&format),

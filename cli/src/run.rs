@@ -17,9 +17,8 @@ mod tree;
 mod watch;
 
 use std::ffi::OsString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::time::{Duration, Instant};
 
 use bough::control::messages::{FS_CONTROL_CHECKED, FS_CONTROL_CONFINED, fs_control_attach, fs_control_label};
 use bough::control::{filled, message};
@@ -28,12 +27,12 @@ use crate::args::RunArgs;
 use crate::daemon::StateDirectory;
 use crate::errors::{Context, Failure, Result};
 use crate::home::Home;
-use crate::{refs, views};
+use crate::{attach, refs};
 
 use channel::Channel;
 use init::Task;
 use outside::Outside;
-use plan::Plan;
+use plan::{Identity, Plan};
 use system::{Namespaces, Side, Signals};
 use watch::Terminal;
 
@@ -43,8 +42,6 @@ pub(crate) const OURS: u8 = 125;
 const CANNOT_RUN: u8 = 126;
 /// There is no such command.
 const NOT_FOUND: u8 = 127;
-/// How long a daemon is waited for that has yet to learn that a room has ended.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs a command; answers how to exit.
 pub(crate) fn run(args: &RunArgs) -> u8 {
@@ -86,7 +83,7 @@ fn in_room(args: &RunArgs, home: &Home, branch: &str, plan: &Plan) -> Result<u8>
     let mut signals = Signals::take().context("cannot take signals")?;
     let namespaces = Namespaces::ROOM.with_users(plan.identity.needs_users).with_network(!plan.network);
     let room = match system::fork_into(namespaces) {
-        Err(error) => return Err(no_namespaces(&error, plan)),
+        Err(error) => return Err(no_namespaces(&error, plan.identity.needs_users)),
         Ok(Side::Child) => {
             drop(ours);
             std::process::exit(init::run(plan, &task, theirs, signals).into())
@@ -99,7 +96,7 @@ fn in_room(args: &RunArgs, home: &Home, branch: &str, plan: &Plan) -> Result<u8>
     let channel = if attached.is_ok() { Some(ours) } else { None };
     let ended = watch::watch(room, channel, &mut signals);
     signals.before().restore().context("cannot give signals back")?;
-    wait_for_view(home, attached?)?;
+    attach::wait_for_end(home, attached?)?;
     ended
 }
 
@@ -115,27 +112,41 @@ fn attach(home: &Home, branch: &str, channel: &Channel) -> Result<u64> {
     Ok(request.view)
 }
 
-/// What the kernel held back reaches the branch when its mount ends, which is a moment after the last process.
-fn wait_for_view(home: &Home, view: u64) -> Result<()> {
-    let begun = Instant::now();
-    let mut socket = home.connect()?;
-    while views::all(&mut socket)?.iter().any(|found| found.view == view) {
-        if begun.elapsed() > PATIENCE {
-            return Err(Failure::system("the branch's mount does not end: its changes may be incomplete"));
-        }
-        std::thread::sleep(Duration::from_millis(1));
+/// A mount that stands nowhere: its root, and the descriptor that it is served through.
+pub(crate) fn private_mount() -> Result<(OwnedFd, OwnedFd)> {
+    let identity = Identity::here();
+    if !identity.needs_users {
+        let (tree, device) = room::mount_fuse(&identity)?;
+        return Ok((tree.into_root(), device));
     }
-    Ok(())
+    let (ours, theirs) = Channel::pair()?;
+    let namespaces = Namespaces::MOUNTS.with_users(true);
+    let child = match system::fork_into(namespaces).map_err(|error| no_namespaces(&error, true))? {
+        Side::Child => {
+            let told = mount_privately(&identity, &theirs).or_else(|failure| theirs.say_failed(failure.text()));
+            std::process::exit(i32::from(told.is_err()))
+        }
+        Side::Parent(child) => child,
+    };
+    drop(theirs);
+    let mounted = ours.hear_descriptor().and_then(|root| Ok((root, ours.hear_descriptor()?)));
+    let _ = rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty());
+    mounted
 }
 
-fn no_namespaces(error: &std::io::Error, plan: &Plan) -> Failure {
+fn mount_privately(identity: &Identity, channel: &Channel) -> Result<()> {
+    room::become_somebody(identity)?;
+    let (tree, device) = room::mount_fuse(identity)?;
+    channel.say_descriptor(tree.into_root().as_fd())?;
+    channel.say_descriptor(device.as_fd())
+}
+
+fn no_namespaces(error: &std::io::Error, needs_users: bool) -> Failure {
     match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
         Some(rustix::io::Errno::NOSPC | rustix::io::Errno::USERS) => Failure::system(
             "no more namespaces: raise user.max_user_namespaces and its like (sysctl), or end some runs",
         ),
-        Some(rustix::io::Errno::PERM | rustix::io::Errno::INVAL) if plan.identity.needs_users => {
-            forbidden("cannot make namespaces")
-        }
+        Some(rustix::io::Errno::PERM | rustix::io::Errno::INVAL) if needs_users => forbidden("cannot make namespaces"),
         _ => Failure::system(format!("cannot make namespaces: {}", crate::errors::describe(error))),
     }
 }

@@ -78,7 +78,7 @@ pub(super) struct DifferenceJson {
 }
 
 impl Difference {
-    pub(super) fn change(&self) -> Change {
+    pub(crate) fn change(&self) -> Change {
         match self.kind {
             1 => Change::Added,
             2 => Change::Deleted,
@@ -86,6 +86,26 @@ impl Difference {
             _ if self.aspects & (CONTENT | KIND | STREAMS) != 0 => Change::Modified,
             _ => Change::Metadata,
         }
+    }
+
+    /// From the root, without a leading slash.
+    pub(crate) fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    /// Where it was, when it moved.
+    pub(crate) fn old_path(&self) -> Option<&[u8]> {
+        self.old_path.as_deref()
+    }
+
+    /// Its number in the volume.
+    pub(crate) fn inode(&self) -> u64 {
+        self.inode
+    }
+
+    /// Whether it holds something else, or is another kind of file.
+    pub(crate) fn has_other_content(&self) -> bool {
+        self.aspects & (CONTENT | KIND) != 0
     }
 
     /// The path, `.` for the root.

@@ -8,10 +8,10 @@ use crate::errors::{Context, Failure, Result};
 
 /// Paths from the root of the volume; none: everything.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Scope(Vec<Vec<u8>>);
+pub(crate) struct Scope(Vec<Vec<u8>>);
 
 impl Scope {
-    pub(super) fn of(paths: &[PathBuf], mount_point: &Path) -> Result<Scope> {
+    pub(crate) fn of(paths: &[PathBuf], mount_point: &Path) -> Result<Scope> {
         if paths.is_empty() {
             return Ok(Scope(Vec::new()));
         }
@@ -22,8 +22,12 @@ impl Scope {
     }
 
     pub(super) fn holds(&self, difference: &Difference) -> bool {
-        let within = |path: &[u8]| self.0.iter().any(|prefix| is_within(path, prefix));
-        self.0.is_empty() || within(&difference.path) || difference.old_path.as_deref().is_some_and(within)
+        self.covers(&difference.path) || difference.old_path.as_deref().is_some_and(|old| self.covers(old))
+    }
+
+    /// Whether a path from the root is asked for.
+    pub(crate) fn covers(&self, path: &[u8]) -> bool {
+        self.0.is_empty() || self.0.iter().any(|prefix| is_within(path, prefix))
     }
 }
 

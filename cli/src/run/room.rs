@@ -58,7 +58,7 @@ pub(super) fn build(plan: &Plan, channel: &Channel) -> Result<()> {
 }
 
 /// In a namespace of users, the same user and group as outside, and nobody else.
-fn become_somebody(identity: &Identity) -> Result<()> {
+pub(super) fn become_somebody(identity: &Identity) -> Result<()> {
     if !identity.needs_users {
         return Ok(());
     }

@@ -24,6 +24,9 @@ pub(super) struct Namespaces(libc::c_int);
 impl Namespaces {
     /// Mounts, processes, and what programs share by System V's means.
     pub(super) const ROOM: Namespaces = Namespaces(libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC);
+    /// Mounts alone.
+    pub(super) const MOUNTS: Namespaces = Namespaces(libc::CLONE_NEWNS);
+
     /// With users of its own, in which an ordinary user may mount.
     pub(super) fn with_users(self, wanted: bool) -> Namespaces {
         Namespaces(if wanted { self.0 | libc::CLONE_NEWUSER } else { self.0 })

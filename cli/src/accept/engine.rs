@@ -1,0 +1,225 @@
+//! Carries an accept out: makes what is new beside its place, switches names, removes what was. Whatever interrupts it, the journal
+//! tells how to go on, or back.
+
+use std::cell::Cell;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rustix::fs::AtFlags;
+
+use super::journal::{Journal, Mark, Move, Setting, Steps};
+use super::object;
+use super::place::Place;
+use super::plan::{Planned, Stage};
+use crate::errors::{Context, Failure, Result};
+
+/// What an interrupted accept came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recovered {
+    /// Nothing was interrupted.
+    Nothing,
+    Finished,
+    Undone,
+}
+
+/// How many steps may be done before this pretends to crash. For tests.
+#[derive(Debug, Default)]
+pub(super) struct Breaker(Cell<Option<usize>>);
+
+impl Breaker {
+    #[cfg(test)]
+    pub(super) fn after(steps: usize) -> Breaker {
+        Breaker(Cell::new(Some(steps)))
+    }
+
+    fn step(&self) -> Result<()> {
+        match self.0.get() {
+            None => Ok(()),
+            Some(0) => Err(Failure::system("")),
+            Some(left) => {
+                self.0.set(Some(left - 1));
+                Ok(())
+            }
+        }
+    }
+
+    fn has_crashed(&self) -> bool {
+        self.0.get() == Some(0)
+    }
+}
+
+/// Carries out a plan. What fails before names are switched is undone; the target is as it was.
+pub(super) fn apply(source: &Place, target: &Place, planned: &Planned, breaker: &Breaker) -> Result<()> {
+    let mut steps = planned.steps.clone();
+    breaker.step()?;
+    let mut journal = Journal::begin(target, &steps)?;
+    let done = stage(source, target, planned, breaker).and_then(|inodes| {
+        steps.know(&inodes);
+        target.settle()?;
+        breaker.step()?;
+        journal.mark(&Mark::Staged { inodes })?;
+        switch(target, &steps, breaker)
+    });
+    match done {
+        Ok(()) => finish(target, &steps, journal, breaker),
+        Err(failure) if breaker.has_crashed() => Err(failure),
+        Err(failure) => {
+            undo(target, &steps, journal, &Breaker::default())?;
+            Err(failure)
+        }
+    }
+}
+
+/// Finishes or undoes what an earlier accept has left.
+pub(super) fn recover(target: &Place, undoing: bool, breaker: &Breaker) -> Result<Recovered> {
+    let Some((journal, steps, mark)) = Journal::left(target)? else { return Ok(Recovered::Nothing) };
+    match mark {
+        Mark::Switched if undoing => {
+            Err(Failure::refused("what was before is gone already: this accept can only be finished"))
+        }
+        Mark::Switched => finish_marked(target, &steps, journal, breaker).map(|()| Recovered::Finished),
+        Mark::Staged { .. } if !undoing => {
+            switch(target, &steps, breaker)?;
+            finish(target, &steps, journal, breaker).map(|()| Recovered::Finished)
+        }
+        Mark::Begun | Mark::Staged { .. } => undo(target, &steps, journal, breaker).map(|()| Recovered::Undone),
+    }
+}
+
+/// Makes everything that is new, beside its place; answers the numbers of what it made.
+fn stage(source: &Place, target: &Place, planned: &Planned, breaker: &Breaker) -> Result<Vec<u64>> {
+    for stage in &planned.stages {
+        breaker.step()?;
+        stage_one(source, target, planned, stage)?;
+    }
+    planned.steps.staged.iter().map(|path| number_of(target, path)).collect()
+}
+
+fn number_of(target: &Place, path: &Path) -> Result<u64> {
+    let found = target.look(path)?;
+    Ok(found.ok_or_else(|| Failure::system(format!("{} has vanished", target.called(path))))?.st_ino)
+}
+
+fn stage_one(source: &Place, target: &Place, planned: &Planned, stage: &Stage) -> Result<()> {
+    let what = || format!("cannot write {}", target.called(stage.shown()));
+    let to = target.spot(stage.temporary()).context(what())?;
+    match stage {
+        Stage::Copy { from, .. } => {
+            let from = source.spot(from).context(what())?;
+            object::copy(from.directory.as_fd(), from.name, to.directory.as_fd(), to.name).context(what())?;
+        }
+        Stage::Tree { from, .. } => copy_tree(source, target, planned, from, stage.temporary())?,
+        Stage::Link { to: existing, .. } => {
+            let existing = target.spot(existing).context(what())?;
+            rustix::fs::linkat(&existing.directory, existing.name, &to.directory, to.name, AtFlags::empty())
+                .context(what())?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a new directory with what is new in it.
+fn copy_tree(source: &Place, target: &Place, planned: &Planned, from: &Path, to: &Path) -> Result<()> {
+    let what = || format!("cannot write {}", target.called(from));
+    let (old, new) = (source.spot(from).context(what())?, target.spot(to).context(what())?);
+    let into = object::make_directory(new.directory.as_fd(), new.name).context(what())?;
+    let inside = source.directory(from).context(what())?;
+    let names = planned.inside(from);
+    for name in names {
+        let path = from.join(name);
+        match planned.is_tree(&path) {
+            true => copy_tree(source, target, planned, &path, &to.join(name))?,
+            false if planned.is_link(&path) => {}
+            false => {
+                let copied = object::copy(inside.as_fd(), name, into.as_fd(), name);
+                copied.context(format_args!("cannot write {}", target.called(&path)))?;
+            }
+        }
+    }
+    object::finish_directory(old.directory.as_fd(), old.name, new.directory.as_fd(), new.name).context(what())
+}
+
+/// Has every name lead to what it shall. What is done already is left.
+fn switch(target: &Place, steps: &Steps, breaker: &Breaker) -> Result<()> {
+    for step in &steps.moves {
+        if is_at(target, &step.from, step)? {
+            breaker.step()?;
+            target.rename(&step.from, &step.to)?;
+        }
+    }
+    for setting in &steps.settings {
+        breaker.step()?;
+        set(target, setting, false)?;
+    }
+    Ok(())
+}
+
+fn is_at(target: &Place, path: &Path, step: &Move) -> Result<bool> {
+    Ok(target.look(path)?.is_some_and(|found| found.st_ino == step.inode))
+}
+
+fn set(target: &Place, setting: &Setting, back: bool) -> Result<()> {
+    let what = || format!("cannot set the attributes of {}", target.called(&setting.path));
+    let spot = target.spot(&setting.path).context(what())?;
+    let metadata = if back { &setting.before } else { &setting.after };
+    metadata.set(spot.directory.as_fd(), spot.name).context(what())
+}
+
+fn finish(target: &Place, steps: &Steps, mut journal: Journal, breaker: &Breaker) -> Result<()> {
+    target.settle()?;
+    breaker.step()?;
+    journal.mark(&Mark::Switched)?;
+    finish_marked(target, steps, journal, breaker)
+}
+
+fn finish_marked(target: &Place, steps: &Steps, journal: Journal, breaker: &Breaker) -> Result<()> {
+    for path in &steps.leftovers {
+        breaker.step()?;
+        target.remove(path)?;
+    }
+    breaker.step()?;
+    // Root's times are set after the journal has gone from it: no more than its times depend on that.
+    set_times(target, steps, |path| !path.as_os_str().is_empty());
+    journal.end(target)?;
+    set_times(target, steps, |path| path.as_os_str().is_empty());
+    target.settle()
+}
+
+/// Times of directories are what they can be: another name may have changed there meanwhile.
+fn set_times(target: &Place, steps: &Steps, which: impl Fn(&Path) -> bool) {
+    for (path, metadata) in steps.times.iter().filter(|(path, _)| which(path)) {
+        if let Ok(spot) = target.spot(path) {
+            let _ = metadata.set_times(spot.directory.as_fd(), spot.name);
+        }
+    }
+}
+
+fn undo(target: &Place, steps: &Steps, journal: Journal, breaker: &Breaker) -> Result<()> {
+    let switched = steps.moves.iter().all(|step| step.inode != 0);
+    // Attributes are set once all names are switched.
+    let moved = match steps.moves.last() {
+        Some(last) => switched && is_at(target, &last.to, last)?,
+        None => true,
+    };
+    if moved {
+        for setting in steps.settings.iter().rev() {
+            breaker.step()?;
+            set(target, setting, true)?;
+        }
+    }
+    if switched {
+        for step in steps.moves.iter().rev() {
+            if is_at(target, &step.to, step)? {
+                breaker.step()?;
+                target.rename(&step.to, &step.from)?;
+            }
+        }
+    }
+    for path in &steps.staged {
+        breaker.step()?;
+        target.remove(path)?;
+    }
+    target.settle()?;
+    breaker.step()?;
+    journal.end(target)
+}

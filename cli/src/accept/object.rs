@@ -1,0 +1,224 @@
+//! One file, directory or special file, copied with everything that belongs to it: owner, permissions, times, extended
+//! attributes, holes.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod,
+    fchown, ftruncate, futimens, lgetxattr, llistxattr, lremovexattr, lsetxattr, mkdirat, mknodat, openat, readlinkat,
+    seek, statat, symlinkat, utimensat,
+};
+use rustix::io::{Errno, Result};
+use serde::{Deserialize, Serialize};
+
+use super::place::path_through;
+
+/// How much is copied at a time.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Everything that is set of a file besides its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Metadata {
+    /// With the kind of file.
+    pub(super) mode: u32,
+    uid: u32,
+    gid: u32,
+    accessed: (i64, i64),
+    pub(super) modified: (i64, i64),
+    /// Names and values; an ACL is one too.
+    attributes: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Metadata {
+    pub(super) fn of(directory: BorrowedFd<'_>, name: &OsStr) -> Result<Metadata> {
+        let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        Metadata::with(&found, directory, name)
+    }
+
+    fn with(found: &Stat, directory: BorrowedFd<'_>, name: &OsStr) -> Result<Metadata> {
+        Ok(Metadata {
+            mode: found.st_mode,
+            uid: found.st_uid,
+            gid: found.st_gid,
+            accessed: (found.st_atime as i64, found.st_atime_nsec as i64),
+            modified: (found.st_mtime as i64, found.st_mtime_nsec as i64),
+            attributes: attributes(&path_through(directory, name))?,
+        })
+    }
+
+    fn kind(&self) -> FileType {
+        FileType::from_raw_mode(self.mode)
+    }
+
+    fn times(&self) -> Timestamps {
+        let time = |(tv_sec, tv_nsec)| Timespec { tv_sec, tv_nsec };
+        Timestamps { last_access: time(self.accessed), last_modification: time(self.modified) }
+    }
+
+    fn owner(&self) -> (Option<Uid>, Option<Gid>) {
+        (Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid)))
+    }
+
+    /// Makes what is there have it, whatever it had.
+    pub(super) fn set(&self, directory: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
+        let now = Metadata::of(directory, name)?;
+        let path = path_through(directory, name);
+        if (now.uid, now.gid) != (self.uid, self.gid) {
+            let (user, group) = self.owner();
+            chownat(directory, name, user, group, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        for (gone, _) in now.attributes.iter().filter(|(name, _)| self.attributes.iter().all(|(kept, _)| kept != name))
+        {
+            lremovexattr(&path, gone.as_slice())?;
+        }
+        self.set_attributes(&path, &now.attributes)?;
+        if self.kind() != FileType::Symlink {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file = openat(directory, name, flags, Mode::empty())?;
+            // By its descriptor: a name might be a symbolic link by now.
+            rustix::fs::chmod(Path::new("/proc/self/fd").join(file.as_raw_fd().to_string()), self.permissions())?;
+        }
+        self.set_times(directory, name)
+    }
+
+    pub(super) fn set_times(&self, directory: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
+        utimensat(directory, name, &self.times(), AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    fn permissions(&self) -> Mode {
+        Mode::from_raw_mode(self.mode & 0o7777)
+    }
+
+    fn set_attributes(&self, path: &Path, now: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
+        for attribute in self.attributes.iter().filter(|attribute| !now.contains(attribute)) {
+            lsetxattr(path, attribute.0.as_slice(), &attribute.1, XattrFlags::empty())?;
+        }
+        Ok(())
+    }
+}
+
+fn attributes(path: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut names = [0u8; 4096];
+    let count = match llistxattr(path, &mut names) {
+        Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+        Ok(count) => count,
+        Err(Errno::RANGE) => return attributes_of_many(path),
+        Err(errno) => return Err(errno),
+    };
+    values(path, &names[..count])
+}
+
+fn attributes_of_many(path: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    // The most that there can be.
+    let mut names = vec![0u8; 65_536];
+    let count = llistxattr(path, &mut names)?;
+    values(path, &names[..count])
+}
+
+fn values(path: &Path, names: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut all = Vec::new();
+    let mut value = vec![0u8; 65_536];
+    for name in names.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+        match lgetxattr(path, name, &mut value) {
+            Ok(count) => all.push((name.to_vec(), value[..count].to_vec())),
+            // Gone meanwhile, or for the kernel alone to see.
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// Copies a file of any kind but a directory to a name that is free. Answers the number of the new one.
+pub(super) fn copy(from: BorrowedFd<'_>, name: &OsStr, to: BorrowedFd<'_>, new: &OsStr) -> Result<u64> {
+    let found = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let metadata = Metadata::with(&found, from, name)?;
+    match metadata.kind() {
+        FileType::RegularFile => copy_file(from, name, to, new, &metadata)?,
+        FileType::Symlink => {
+            let target = readlinkat(from, name, Vec::new())?;
+            symlinkat(OsStr::from_bytes(target.as_bytes()), to, new)?;
+            metadata.set(to, new)?;
+        }
+        kind => {
+            mknodat(to, new, kind, Mode::RUSR | Mode::WUSR, found.st_rdev)?;
+            metadata.set(to, new)?;
+        }
+    }
+    Ok(statat(to, new, AtFlags::SYMLINK_NOFOLLOW)?.st_ino)
+}
+
+/// Makes a directory, with the rights of its owner alone until it is finished.
+pub(super) fn make_directory(to: BorrowedFd<'_>, new: &OsStr) -> Result<OwnedFd> {
+    mkdirat(to, new, Mode::RWXU)?;
+    openat(to, new, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn copy_file(from: BorrowedFd<'_>, name: &OsStr, to: BorrowedFd<'_>, new: &OsStr, metadata: &Metadata) -> Result<()> {
+    let source =
+        openat(from, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOATIME, Mode::empty())
+            .or_else(|_| openat(from, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()))?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let target = openat(to, new, flags, Mode::RUSR | Mode::WUSR)?;
+    copy_content(source.as_fd(), target.as_fd())?;
+    let made = rustix::fs::fstat(&target)?;
+    if (made.st_uid, made.st_gid) != (metadata.uid, metadata.gid) {
+        let (user, group) = metadata.owner();
+        fchown(&target, user, group)?;
+    }
+    if !metadata.attributes.is_empty() {
+        metadata.set_attributes(&path_through(to, new), &[])?;
+    }
+    fchmod(&target, metadata.permissions())?;
+    futimens(&target, &metadata.times())
+}
+
+/// Copies the bytes, and leaves the holes.
+fn copy_content(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
+    let size = rustix::fs::fstat(source)?.st_size as u64;
+    let mut buffer = vec![0u8; BUFFER_BYTES.min(size as usize)];
+    let mut at = 0;
+    while at < size {
+        let (begin, end) = if size > BUFFER_BYTES as u64 { next_data(source, at, size)? } else { (0, size) };
+        at = begin;
+        while at < end {
+            let part = buffer.len().min((end - at) as usize);
+            let count = rustix::io::pread(source, &mut buffer[..part], at)?;
+            if count == 0 {
+                return ftruncate(target, size);
+            }
+            write_all(target, &buffer[..count], at)?;
+            at += count as u64;
+        }
+    }
+    ftruncate(target, size)
+}
+
+/// Where data begins and ends at or after `at`; the end twice when there is no more.
+fn next_data(source: BorrowedFd<'_>, at: u64, size: u64) -> Result<(u64, u64)> {
+    match seek(source, SeekFrom::Data(at)) {
+        Ok(begin) => Ok((begin.min(size), seek(source, SeekFrom::Hole(begin))?.min(size))),
+        Err(Errno::NXIO) => Ok((size, size)),
+        // A file system that does not know its holes.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok((at, size)),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn write_all(target: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) -> Result<()> {
+    while !bytes.is_empty() {
+        let count = rustix::io::pwrite(target, bytes, at)?;
+        bytes = &bytes[count..];
+        at += count as u64;
+    }
+    Ok(())
+}
+
+/// Sets the owner, permissions and times of a finished directory.
+pub(super) fn finish_directory(from: BorrowedFd<'_>, name: &OsStr, to: BorrowedFd<'_>, new: &OsStr) -> Result<()> {
+    Metadata::of(from, name)?.set(to.as_fd(), new)
+}

@@ -1,0 +1,143 @@
+//! A directory and what lies below it, reached by paths from it. No symbolic link is followed on the way, and nothing outside is
+//! reached, whatever others do to it meanwhile.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags, Stat, openat2, renameat_with, statat};
+use rustix::io::Errno;
+
+use crate::errors::{Context, Result};
+
+/// How directories on a path are opened.
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+const WITHIN: ResolveFlags = ResolveFlags::NO_SYMLINKS.union(ResolveFlags::BENEATH).union(ResolveFlags::NO_MAGICLINKS);
+
+/// A directory that paths are counted from.
+#[derive(Debug)]
+pub(crate) struct Place {
+    root: OwnedFd,
+    /// What it is called in messages.
+    name: PathBuf,
+}
+
+/// The directory that a path's last name stands in, and that name.
+pub(super) struct Spot<'a> {
+    pub(super) directory: OwnedFd,
+    pub(super) name: &'a OsStr,
+}
+
+impl Place {
+    pub(crate) fn at(path: &Path) -> Result<Place> {
+        let root = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty());
+        Ok(Place::of(root.context(format_args!("cannot open {}", path.display()))?, path))
+    }
+
+    pub(crate) fn of(root: OwnedFd, name: &Path) -> Place {
+        Place { root, name: name.to_owned() }
+    }
+
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// The path as messages have it.
+    pub(super) fn called(&self, path: &Path) -> String {
+        self.name.join(path).display().to_string()
+    }
+
+    pub(super) fn directory(&self, path: &Path) -> rustix::io::Result<OwnedFd> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        openat2(&self.root, path, DIRECTORY, Mode::empty(), WITHIN)
+    }
+
+    pub(super) fn spot<'a>(&self, path: &'a Path) -> rustix::io::Result<Spot<'a>> {
+        let directory = self.directory(path.parent().unwrap_or(Path::new("")))?;
+        Ok(Spot { directory, name: path.file_name().unwrap_or(OsStr::new(".")) })
+    }
+
+    /// What is there; `None` when nothing is, or nothing can be.
+    pub(super) fn look(&self, path: &Path) -> Result<Option<Stat>> {
+        let found = self.spot(path).and_then(|spot| statat(&spot.directory, spot.name, AtFlags::SYMLINK_NOFOLLOW));
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(errno) => Err(errno).context(format_args!("cannot look at {}", self.called(path))),
+        }
+    }
+
+    /// Whether something is there that was changed after `time`, in nanoseconds.
+    pub(crate) fn changed_after(&self, path: &Path, time: i64) -> Result<bool> {
+        let found = self.look(path)?;
+        Ok(found.is_some_and(|found| found.st_ctime as i64 * 1_000_000_000 + found.st_ctime_nsec as i64 > time))
+    }
+
+    /// Renames; nothing may be in the way.
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let what = || format!("cannot rename {} to {}", self.called(from), self.called(to));
+        let (source, target) = (self.spot(from).context(what())?, self.spot(to).context(what())?);
+        let renamed =
+            renameat_with(&source.directory, source.name, &target.directory, target.name, RenameFlags::NOREPLACE);
+        match renamed {
+            // A file system that cannot promise that nothing is replaced: look first.
+            Err(Errno::INVAL | Errno::NOSYS) if self.look(to)?.is_none() => {
+                rustix::fs::renameat(&source.directory, source.name, &target.directory, target.name).context(what())
+            }
+            other => other.context(what()),
+        }
+    }
+
+    /// The names in a directory.
+    pub(super) fn names(&self, path: &Path) -> Result<Vec<(std::ffi::OsString, u64)>> {
+        let what = || format!("cannot read {}", self.called(path));
+        let directory = self.directory(path).context(what())?;
+        names_in(directory.as_fd()).context(what())
+    }
+
+    /// Removes what is there and all below it; nothing is fine.
+    pub(super) fn remove(&self, path: &Path) -> Result<()> {
+        let spot = match self.spot(path) {
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+            other => other.context(format_args!("cannot remove {}", self.called(path)))?,
+        };
+        remove_in(spot.directory.as_fd(), spot.name).context(format_args!("cannot remove {}", self.called(path)))
+    }
+
+    /// Has the disk hold everything that was written.
+    pub(super) fn settle(&self) -> Result<()> {
+        rustix::fs::syncfs(&self.root).context(format_args!("cannot write back {}", self.name.display()))
+    }
+}
+
+/// The names in a directory, with the number of what they lead to.
+pub(super) fn names_in(directory: BorrowedFd<'_>) -> rustix::io::Result<Vec<(std::ffi::OsString, u64)>> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push((OsStr::from_bytes(name).to_owned(), entry.ino()));
+        }
+    }
+    Ok(names)
+}
+
+fn remove_in(directory: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<()> {
+    match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(errno) => return Err(errno),
+    }
+    let inside = rustix::fs::openat(directory, name, DIRECTORY, Mode::empty())?;
+    for (inner, _) in names_in(inside.as_fd())? {
+        remove_in(inside.as_fd(), &inner)?;
+    }
+    rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR)
+}
+
+/// A path to an entry of an open directory, for calls that take nothing else.
+pub(super) fn path_through(directory: BorrowedFd<'_>, name: &OsStr) -> PathBuf {
+    Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name)
+}

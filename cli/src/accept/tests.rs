@@ -1,0 +1,411 @@
+//! The engine on plain directories: what is written, what is refused, and what remains after a crash at every step.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use super::engine::{self, Breaker, Recovered};
+use super::place::Place;
+use super::plan::{self, Became, Change, Conflict, Origin};
+use crate::errors::Result;
+
+/// A source and a target.
+struct Pair {
+    directory: tempfile::TempDir,
+}
+
+/// All that matters of a tree, by path: kind and permissions, time of modification, content, the first path of the same inode.
+type Look = BTreeMap<PathBuf, (u32, i64, Vec<u8>, PathBuf)>;
+
+impl Pair {
+    /// `prepare` makes the same in both.
+    fn new(prepare: impl Fn(&Path)) -> Pair {
+        let pair = Pair { directory: tempfile::tempdir().unwrap() };
+        for root in [pair.source(), pair.target()] {
+            fs::create_dir(&root).unwrap();
+            prepare(&root);
+        }
+        pair
+    }
+
+    fn source(&self) -> PathBuf {
+        self.directory.path().join("source")
+    }
+
+    fn target(&self) -> PathBuf {
+        self.directory.path().join("target")
+    }
+
+    fn places(&self) -> (Place, Place) {
+        (Place::at(&self.source()).unwrap(), Place::at(&self.target()).unwrap())
+    }
+
+    fn accept(
+        &self,
+        changes: &[Change],
+        force: bool,
+        breaker: &Breaker,
+    ) -> std::result::Result<Result<()>, Vec<Conflict>> {
+        let (source, target) = self.places();
+        let planned = plan::plan(&source, &target, changes, force).unwrap()?;
+        Ok(engine::apply(&source, &target, &planned, breaker))
+    }
+
+    #[track_caller]
+    fn accepts(&self, changes: &[Change]) {
+        self.accept(changes, false, &Breaker::default()).unwrap().unwrap();
+    }
+}
+
+fn look(root: &Path) -> Look {
+    let mut found = Look::new();
+    let mut first = BTreeMap::new();
+    let mut left = vec![root.to_owned()];
+    while let Some(path) = left.pop() {
+        let metadata = path.symlink_metadata().unwrap();
+        let mut content = Vec::new();
+        if metadata.is_dir() {
+            let mut inner: Vec<_> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+            inner.sort();
+            left.extend(inner.into_iter().rev());
+        } else if metadata.is_symlink() {
+            content = fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes();
+        } else if metadata.is_file() {
+            content = fs::read(&path).unwrap();
+        }
+        let short = path.strip_prefix(root).unwrap().to_owned();
+        let same = if metadata.is_dir() {
+            short.clone()
+        } else {
+            first.entry(metadata.ino()).or_insert(short.clone()).clone()
+        };
+        let time = if metadata.is_dir() { 0 } else { metadata.mtime() };
+        found.insert(short, (metadata.mode(), time, content, same));
+    }
+    found
+}
+
+fn change(became: Became, path: &str) -> Change {
+    Change { became, path: path.into(), old_path: None, origin: Origin::Unknown }
+}
+
+fn moved(old: &str, new: &str) -> Change {
+    Change { old_path: Some(old.into()), ..change(Became::Moved, new) }
+}
+
+/// Content with a time of its own, so that both trees have the same.
+fn write(root: &Path, path: &str, content: &str) {
+    fs::write(root.join(path), content).unwrap();
+    stamp(root, path, 1_000_000);
+}
+
+fn stamp(root: &Path, path: &str, seconds: u64) {
+    let file = fs::File::options().read(true).open(root.join(path)).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+}
+
+fn base(root: &Path) {
+    for directory in ["docs", "docs/deep", "old", "old/inner", "swap", "empty"] {
+        fs::create_dir(root.join(directory)).unwrap();
+    }
+    for path in [
+        "same",
+        "edited",
+        "gone",
+        "mode",
+        "docs/a",
+        "docs/deep/b",
+        "old/x",
+        "old/y",
+        "old/inner/z",
+        "swap/1",
+        "swap/2",
+        "was_file",
+        "linked",
+    ] {
+        write(root, path, path);
+    }
+    fs::hard_link(root.join("linked"), root.join("docs/linked")).unwrap();
+    symlink("same", root.join("link")).unwrap();
+}
+
+/// One of everything.
+fn edit(root: &Path) -> Vec<Change> {
+    use Became::*;
+    write(root, "edited", "edited, and longer");
+    fs::remove_file(root.join("gone")).unwrap();
+    fs::set_permissions(root.join("mode"), fs::Permissions::from_mode(0o4711)).unwrap();
+    // A new directory, with new ones in it, a file from elsewhere, and two names of one file.
+    fs::create_dir_all(root.join("new/sub")).unwrap();
+    fs::set_permissions(root.join("new"), fs::Permissions::from_mode(0o2750)).unwrap();
+    write(root, "new/sub/file", "1");
+    fs::hard_link(root.join("new/sub/file"), root.join("new/twice")).unwrap();
+    fs::hard_link(root.join("new/sub/file"), root.join("thrice")).unwrap();
+    fs::rename(root.join("old/x"), root.join("new/x")).unwrap();
+    // A renamed directory, changed inside; a directory out of it; the rest of it gone.
+    fs::rename(root.join("docs"), root.join("manual")).unwrap();
+    write(root, "manual/a", "changed");
+    fs::rename(root.join("manual/deep"), root.join("deep")).unwrap();
+    write(root, "deep/c", "new");
+    fs::remove_file(root.join("deep/b")).unwrap();
+    fs::rename(root.join("old/inner"), root.join("manual/inner")).unwrap();
+    fs::remove_dir_all(root.join("old")).unwrap();
+    // Two that change places.
+    fs::rename(root.join("swap/1"), root.join("swap/t")).unwrap();
+    fs::rename(root.join("swap/2"), root.join("swap/1")).unwrap();
+    fs::rename(root.join("swap/t"), root.join("swap/2")).unwrap();
+    fs::remove_file(root.join("was_file")).unwrap();
+    fs::create_dir(root.join("was_file")).unwrap();
+    write(root, "was_file/in", "dir now");
+    fs::remove_file(root.join("link")).unwrap();
+    symlink("elsewhere", root.join("link")).unwrap();
+    // Of both names, for it is one file.
+    let file = fs::File::options().write(true).open(root.join("linked")).unwrap();
+    file.write_all_at(b"LINKED", 0).unwrap();
+    stamp(root, "linked", 2_000_000);
+    rustix::fs::mknodat(rustix::fs::CWD, root.join("pipe"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+        .unwrap();
+    let mut changes = vec![
+        change(Replaced, "edited"),
+        change(Removed, "gone"),
+        change(Set, "mode"),
+        change(Added, "new"),
+        change(Added, "new/sub"),
+        change(Added, "new/sub/file"),
+        change(Added, "new/twice"),
+        change(Added, "thrice"),
+        moved("old/x", "new/x"),
+        moved("docs", "manual"),
+        change(Replaced, "manual/a"),
+        moved("docs/deep", "deep"),
+        change(Added, "deep/c"),
+        change(Removed, "docs/deep/b"),
+        moved("old/inner", "manual/inner"),
+        change(Removed, "old"),
+        change(Removed, "old/y"),
+        moved("swap/1", "swap/2"),
+        moved("swap/2", "swap/1"),
+        change(Replaced, "was_file"),
+        change(Added, "was_file/in"),
+        change(Replaced, "link"),
+        change(Replaced, "linked"),
+        change(Added, "pipe"),
+    ];
+    changes.sort_by(|a, b| a.path.cmp(&b.path));
+    changes
+}
+
+fn edited() -> (Pair, Vec<Change>) {
+    let pair = Pair::new(base);
+    let changes = edit(&pair.source());
+    (pair, changes)
+}
+
+fn differences(a: &Look, b: &Look) -> Vec<String> {
+    let all: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+    all.into_iter()
+        .filter(|path| a.get(*path) != b.get(*path))
+        .map(|path| format!("{path:?}: {:?} / {:?}", a.get(path), b.get(path)))
+        .collect()
+}
+
+#[track_caller]
+fn assert_same(a: &Look, b: &Look) {
+    assert_eq!(differences(a, b), Vec::<String>::new());
+}
+
+#[test]
+fn everything_that_can_change_is_written() {
+    let (pair, changes) = edited();
+    let inner = fs::metadata(pair.target().join("old/inner/z")).unwrap().ino();
+    pair.accepts(&changes);
+    assert_same(&look(&pair.target()), &look(&pair.source()));
+    assert_eq!(fs::metadata(pair.target().join("manual/inner/z")).unwrap().ino(), inner, "what moves is not copied");
+    assert!(!pair.target().join(super::journal::NAME).exists());
+}
+
+#[test]
+fn a_crash_at_any_step_can_be_finished_or_undone() {
+    for undoing in [false, true] {
+        let mut finished = false;
+        for steps in 0.. {
+            let (pair, changes) = edited();
+            let (before, after) = (look(&pair.target()), look(&pair.source()));
+            let ended = pair.accept(&changes, false, &Breaker::after(steps)).unwrap();
+            if ended.is_ok() {
+                finished = true;
+                break;
+            }
+            let target = Place::at(&pair.target()).unwrap();
+            let recovered = engine::recover(&target, undoing, &Breaker::default());
+            let now = look(&pair.target());
+            match recovered {
+                Ok(Recovered::Nothing | Recovered::Undone) => assert_same(&now, &before),
+                Ok(Recovered::Finished) => assert_same(&now, &after),
+                // Past the point where it can be taken back.
+                Err(_) => {
+                    assert!(undoing);
+                    engine::recover(&target, false, &Breaker::default()).unwrap();
+                    assert_same(&look(&pair.target()), &after);
+                }
+            }
+        }
+        assert!(finished);
+    }
+}
+
+#[test]
+fn a_crash_in_the_recovery_is_recovered_from() {
+    for undoing in [false, true] {
+        for first in [12, 30, 45, 60, 75] {
+            for second in [0, 1, 3, 7, 15, 22] {
+                let (pair, changes) = edited();
+                let (before, after) = (look(&pair.target()), look(&pair.source()));
+                if pair.accept(&changes, false, &Breaker::after(first)).unwrap().is_ok() {
+                    continue;
+                }
+                let target = Place::at(&pair.target()).unwrap();
+                let _ = engine::recover(&target, undoing, &Breaker::after(second));
+                let again = engine::recover(&target, undoing, &Breaker::default());
+                let now = look(&pair.target());
+                match again {
+                    Ok(_) => assert!(
+                        now == before || now == after,
+                        "{undoing} {first} {second}: {:?}",
+                        differences(&now, if undoing { &before } else { &after })
+                    ),
+                    Err(_) => assert!(undoing),
+                }
+            }
+        }
+    }
+}
+
+fn conflicts(pair: &Pair, changes: &[Change]) -> Vec<String> {
+    let before = look(&pair.target());
+    let found = pair.accept(changes, false, &Breaker::default()).unwrap_err();
+    assert_same(&look(&pair.target()), &before);
+    found.iter().map(|conflict| format!("{} {}", conflict.path.display(), conflict.why)).collect()
+}
+
+fn recorded(pair: &Pair, path: &str) -> Origin {
+    let found = fs::symlink_metadata(pair.target().join(path)).unwrap();
+    let time = |seconds: i64, rest: i64| seconds * 1_000_000_000 + rest;
+    Origin::Recorded {
+        device: found.dev(),
+        inode: found.ino(),
+        size: found.size(),
+        modified: time(found.mtime(), found.mtime_nsec()),
+        changed: time(found.ctime(), found.ctime_nsec()),
+    }
+}
+
+#[test]
+fn what_has_changed_in_the_base_is_a_conflict_and_nothing_is_written() {
+    let (pair, mut changes) = edited();
+    for change in
+        changes.iter_mut().filter(|change| ["edited", "gone", "mode"].contains(&change.path.to_str().unwrap()))
+    {
+        change.origin = recorded(&pair, change.path.to_str().unwrap());
+    }
+    let target = pair.target();
+    fs::write(target.join("edited"), "by somebody else").unwrap();
+    fs::write(target.join("gone"), "by somebody else").unwrap();
+    fs::set_permissions(target.join("mode"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(target.join("pipe"), "in the way").unwrap();
+    fs::write(target.join("old/unseen"), "in a directory that goes").unwrap();
+    fs::remove_dir_all(target.join("swap")).unwrap();
+    let expected = [
+        "edited has changed in the base",
+        "gone has changed in the base",
+        "mode has changed in the base",
+        "old/unseen is new in the base, in a directory that the branch has removed",
+        "pipe is new in the base, too",
+        "swap/1 is gone in the base",
+        "swap/1 has no directory in the base to be in any more",
+        "swap/2 is gone in the base",
+        "swap/2 has no directory in the base to be in any more",
+    ];
+    assert_eq!(conflicts(&pair, &changes), expected);
+    fs::create_dir(target.join("swap")).unwrap();
+    pair.accept(&changes, true, &Breaker::default()).unwrap().unwrap();
+    assert_same(&look(&pair.target()), &look(&pair.source()));
+}
+
+#[test]
+fn directories_that_both_made_are_one() {
+    let pair = Pair::new(base);
+    fs::create_dir(pair.source().join("both")).unwrap();
+    write(&pair.source(), "both/mine", "");
+    fs::create_dir(pair.target().join("both")).unwrap();
+    write(&pair.target(), "both/theirs", "");
+    pair.accepts(&[change(Became::Added, "both"), change(Became::Added, "both/mine")]);
+    assert!(pair.target().join("both/mine").exists() && pair.target().join("both/theirs").exists());
+}
+
+#[test]
+fn a_new_name_of_what_was_there_is_the_same_file() {
+    let pair = Pair::new(base);
+    fs::hard_link(pair.source().join("same"), pair.source().join("docs/again")).unwrap();
+    pair.accepts(&[change(Became::Added, "docs/again")]);
+    assert_same(&look(&pair.target()), &look(&pair.source()));
+}
+
+#[test]
+fn holes_attributes_and_times_are_kept() {
+    let pair = Pair::new(base);
+    let path = pair.source().join("sparse");
+    let file = fs::File::create(&path).unwrap();
+    file.set_len(64 << 20).unwrap();
+    file.write_all_at(b"middle", 32 << 20).unwrap();
+    drop(file);
+    let has_attributes = rustix::fs::lsetxattr(&path, "user.note", b"kept", rustix::fs::XattrFlags::empty()).is_ok();
+    stamp(&pair.source(), "sparse", 77);
+    stamp(&pair.source(), "docs", 88);
+    fs::create_dir(pair.source().join("docs/more")).unwrap();
+    stamp(&pair.source(), "docs/more", 99);
+    stamp(&pair.source(), "docs", 88);
+    pair.accepts(&[change(Became::Added, "docs/more"), change(Became::Added, "sparse")]);
+    let made = pair.target().join("sparse");
+    assert_eq!(fs::read(&made).unwrap(), fs::read(&path).unwrap());
+    let metadata = fs::metadata(&made).unwrap();
+    assert!(metadata.blocks() < 1 << 12, "{} blocks", metadata.blocks());
+    assert_eq!(metadata.mtime(), 77);
+    let mut value = [0; 16];
+    if has_attributes {
+        assert_eq!(rustix::fs::lgetxattr(&made, "user.note", &mut value).unwrap(), 4);
+    }
+    let time = |path: &str| fs::metadata(pair.target().join(path)).unwrap().mtime();
+    assert_eq!((time("docs"), time("docs/more")), (88, 99));
+}
+
+#[test]
+fn names_that_are_no_text_are_written_and_undone() {
+    use std::os::unix::ffi::OsStrExt;
+    let name = Path::new(std::ffi::OsStr::from_bytes(b"odd\xff\n"));
+    for steps in [3, 4, 5, 6, 100] {
+        let pair = Pair::new(base);
+        fs::write(pair.source().join(name), "1").unwrap();
+        let (before, after) = (look(&pair.target()), look(&pair.source()));
+        let added = Change { path: name.into(), ..change(Became::Added, "") };
+        let _ = pair.accept(&[added], false, &Breaker::after(steps)).unwrap();
+        engine::recover(&Place::at(&pair.target()).unwrap(), false, &Breaker::default()).unwrap();
+        let now = look(&pair.target());
+        assert!(now == before || now.keys().eq(after.keys()), "{now:?}");
+    }
+}
+
+#[test]
+fn no_symbolic_link_leads_out_of_the_target() {
+    let pair = Pair::new(base);
+    let outside = pair.directory.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::create_dir(pair.source().join("docs/sub")).unwrap();
+    write(&pair.source(), "docs/sub/file", "1");
+    fs::remove_dir_all(pair.target().join("docs")).unwrap();
+    symlink(&outside, pair.target().join("docs")).unwrap();
+    let said = conflicts(&pair, &[change(Became::Added, "docs/sub"), change(Became::Added, "docs/sub/file")]);
+    assert_eq!(said, ["docs/sub has no directory in the base to be in any more"]);
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+}

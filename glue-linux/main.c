@@ -6,6 +6,7 @@
 #include "log.h"
 #include "mountpoint.h"
 #include "options.h"
+#include "server.h"
 #include "volume.h"
 
 #include <errno.h>
@@ -18,6 +19,8 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { FIRST_PATIENCE_MS = 10000, IDLE_PATIENCE_MS = 2000 };
 
 // ---- living ------------------------------------------------------------------------------------------------------
 
@@ -48,6 +51,26 @@ static void live(struct volume *volume, bool keep, int signals)
             continue;
         if (volume_reap(volume) == 0 && !keep)
             return;
+    }
+}
+
+// Without a mount point of its own: until nobody speaks to it and its last branch has been gone for a moment. The moment spares whoever
+// comes next a beginning, and gives the first the time to come.
+static void live_unmounted(struct volume *volume, int signals)
+{
+    struct pollfd files[] = { { .fd = signals, .events = POLLIN }, { .fd = volume->changed, .events = POLLIN } };
+    int patience = FIRST_PATIENCE_MS;
+    for (;;) {
+        int ready = poll(files, 2, patience);
+        if ((ready == -1 && errno != EINTR) || (ready > 0 && files[0].revents))
+            return;
+        uint64_t ended;
+        if (ready > 0 && files[1].revents && read(volume->changed, &ended, sizeof ended) == -1)
+            log_error("cannot tell what has ended");
+        bool idle = volume_reap(volume) == 0 && volume_is_bare(volume) && server_is_idle(volume->server);
+        if (idle && ready == 0)
+            return;
+        patience = idle ? IDLE_PATIENCE_MS : -1;
     }
 }
 
@@ -99,14 +122,17 @@ static enum exits serve(const struct options *options, const char *path, struct 
     enum exits verdict = volume_open(&volume, options);
     if (verdict == EXIT_DONE)
         verdict = name_mount(options, &volume, arguments);
-    if (verdict == EXIT_DONE)
+    if (verdict == EXIT_DONE && !options->unmounted)
         verdict = volume_mount_first(&volume, options, path, arguments);
     if (verdict == EXIT_DONE) {
         log_begin(logs_to_stderr(options));
         report(parent, verdict);
         if (!options->foreground)
             let_go_of_terminal(logs_to_stderr(options));
-        live(&volume, options->keep, signals);
+        if (options->unmounted)
+            live_unmounted(&volume, signals);
+        else
+            live(&volume, options->keep, signals);
     }
     volume_close(&volume);
     close(signals);
@@ -158,7 +184,8 @@ static enum exits run(struct options *options, struct fuse_args *arguments)
         break;
     }
     char *path = NULL;
-    enum exits verdict = mountpoint_check(options->mountpoint, options->base, &path);
+    enum exits verdict =
+        options->unmounted ? EXIT_DONE : mountpoint_check(options->mountpoint, options->base, &path);
     if (verdict == EXIT_DONE)
         verdict = fuse_check();
     if (verdict == EXIT_DONE)

@@ -29,14 +29,15 @@ static const struct fuse_opt table[] = {
     OPTION("branch=%s", branch),
     OPTION("snapshot=%s", snapshot),
     OPTION("memory=%s", memory),
-    OPTION("spill_dir=%s", spill_dir),
     OPTION("base=%s", base),
+    OPTION("spill_dir=%s", spill_dir),
     OPTION("cross_mounts", cross_mounts),
     OPTION("freeze", freeze),
     OPTION("fsname=%s", fsname),
     OPTION("max_threads=%u", max_threads),
     OPTION("case_insensitive", case_insensitive),
     OPTION("keep", keep),
+    OPTION("unmounted", unmounted),
     OPTION("noatime", no_access_time),
     OPTION("ro", read_only),
     OPTION("locks", locks),
@@ -78,6 +79,7 @@ static const char help_text[] =
     "    -o freeze              with base: copy what is read, so that a branch sees one state of it\n"
     "    -o case_insensitive    names that differ in case only are one and the same\n"
     "    -o keep                live on after the last unmount, until SIGTERM\n"
+    "    -o unmounted           no mount point: served by the socket, until the last branch but the first has gone\n"
     "    -o noatime, relatime   leave access times alone, or set them as mount(8) says (default)\n"
     "    -o ro                  read-only\n"
     "    -o locks               locks hold across mounts of the volume (default: in each mount)\n"
@@ -140,7 +142,11 @@ static bool parse_size(const char *text, uint64_t *bytes)
 
 static bool is_consistent(struct options *options)
 {
-    if (!options->mountpoint) {
+    if (options->unmounted && (options->mountpoint || !options->volume)) {
+        log_error("an unmounted volume has a name and no mount point (see --help)");
+        return false;
+    }
+    if (!options->mountpoint && !options->unmounted) {
         log_error("where? A mount point is missing (see --help)");
         return false;
     }

@@ -27,6 +27,7 @@ struct options {
     int cross_mounts;    // of the base
     int freeze;          // the base
     int keep;
+    int unmounted;       // served by the socket alone, until its last branch has gone
     int foreground;
     int debug;
     int single_thread;

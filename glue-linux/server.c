@@ -22,7 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 64, BACKLOG = 64, IDLE_SECONDS = 60, SLOW_SECONDS = 5, MOST_DESCRIPTORS = 4, NO_ROOM_PAUSE_MS = 100 };
+enum { CONNECTIONS = 256, BACKLOG = 256, IDLE_SECONDS = 60, SLOW_SECONDS = 5, MOST_DESCRIPTORS = 4, NO_ROOM_PAUSE_MS = 100 };
 
 struct server {
     struct volume *volume;
@@ -185,6 +185,8 @@ static void release_slot(struct server *server, unsigned slot)
     server->connections[slot] = -1;
     server->used--;
     pthread_cond_broadcast(&server->ended);
+    // Under the mutex: who stops the server frees it once it has seen that nobody is left.
+    volume_tell_changed(server->volume);
     pthread_mutex_unlock(&server->mutex);
 }
 
@@ -203,6 +205,14 @@ static void *serve(void *context)
     free(connection);
     release_slot(server, slot);
     return NULL;
+}
+
+bool server_is_idle(struct server *server)
+{
+    pthread_mutex_lock(&server->mutex);
+    bool idle = server->used == 0;
+    pthread_mutex_unlock(&server->mutex);
+    return idle;
 }
 
 static bool may_speak(const struct server *server, const struct ucred *peer)

@@ -4,6 +4,8 @@
 
 #include "exits.h"
 
+#include <stdbool.h>
+
 struct server;
 struct volume;
 
@@ -12,5 +14,8 @@ enum exits server_start(struct volume *volume, struct server **started);
 
 /// Stops listening, ends all connections and removes the socket. NULL is fine.
 void server_stop(struct server *server);
+
+/// Whether nobody is connected.
+bool server_is_idle(struct server *server);
 
 #endif

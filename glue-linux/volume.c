@@ -228,11 +228,17 @@ fs_result volume_attach(struct volume *volume, struct fs_control_attach *message
 
 // ---- using mounts ------------------------------------------------------------------------------------------------
 
-static void tell_changed(struct volume *volume)
+void volume_tell_changed(struct volume *volume)
 {
     uint64_t one = 1;
     if (write(volume->changed, &one, sizeof one) == -1)
-        log_error("cannot tell that a mount has ended");
+        log_error("cannot tell that something has ended");
+}
+
+bool volume_is_bare(struct volume *volume)
+{
+    struct fs_counters counters = { .size = sizeof counters };
+    return fs_volume_stats(volume->core, &counters) == FS_OK && counters.branches <= 1;
 }
 
 void volume_mount_ended(struct volume *volume, struct mount *mount)
@@ -240,7 +246,7 @@ void volume_mount_ended(struct volume *volume, struct mount *mount)
     pthread_mutex_lock(&volume->mutex);
     mount->over = true;
     pthread_mutex_unlock(&volume->mutex);
-    tell_changed(volume);
+    volume_tell_changed(volume);
 }
 
 struct mount *volume_borrow_mount(struct volume *volume)
@@ -262,7 +268,7 @@ void volume_return_mount(struct volume *volume, struct mount *mount)
     bool last = --mount->borrowers == 0 && mount->over;
     pthread_mutex_unlock(&volume->mutex);
     if (last)
-        tell_changed(volume);
+        volume_tell_changed(volume);
 }
 
 void volume_settle(struct volume *volume, const struct mount *except)
@@ -281,7 +287,7 @@ void volume_settle(struct volume *volume, const struct mount *except)
         // What was borrowed was not freed, and so still knows who comes next.
         struct mount *next = mount->next;
         if (--mount->borrowers == 0 && mount->over)
-            tell_changed(volume);
+            volume_tell_changed(volume);
         mount = next;
     }
     pthread_mutex_unlock(&volume->mutex);

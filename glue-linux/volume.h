@@ -23,7 +23,7 @@ struct volume {
     bool over_base;          // what nobody here changed may change all the same
     bool may_spill;
     struct mount_settings settings; // of the first mount; further ones take them over
-    int changed;             // eventfd: readable when a mount has ended
+    int changed;             // eventfd: readable when a mount or a connection has ended
     pthread_mutex_t mutex;   // guards the list of mounts and `closing`
     struct mount *mounts;
     bool closing;            // no further mounts
@@ -48,6 +48,12 @@ void volume_close(struct volume *volume);
 
 /// A mount has ended. Called by one of its threads, and by nobody after.
 void volume_mount_ended(struct volume *volume, struct mount *mount);
+
+/// Wakes who waits for an end.
+void volume_tell_changed(struct volume *volume);
+
+/// Whether it has no branch but the first.
+bool volume_is_bare(struct volume *volume);
 
 /// Waits until every request that any mount but `except` has taken is answered.
 void volume_settle(struct volume *volume, const struct mount *except);

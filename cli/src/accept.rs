@@ -43,7 +43,7 @@ pub(crate) struct Wishes<'a> {
 }
 
 pub(crate) fn run(args: &AcceptArgs) -> Result<Exit> {
-    let home = Home::of(&args.base)?;
+    let home = Home::of(&args.base, false)?;
     if args.undo {
         return undo(&home);
     }
@@ -143,7 +143,7 @@ fn choose(
     let ends = Ends { before: trunk.to_owned(), after: branch.to_owned() };
     let mut differences = diff::between(&mut home.connect()?, &ends)?;
     differences.sort();
-    let changes = home.changes(branch, differences, source, target)?;
+    let changes = home.changes(branch, differences, source, target, wishes.into.is_none())?;
     let scope = Scope::of(wishes.paths, &home.base)?;
     let theirs = Scope::of(wishes.theirs, &home.base)?;
     let is_theirs = |change: &Change| !wishes.theirs.is_empty() && within(&theirs, change);
@@ -218,7 +218,7 @@ fn line_of(change: &Change) -> String {
 
 /// `bough reject`: forgets what was changed, all of it with the branch, or by path.
 pub(crate) fn reject(args: &RejectArgs) -> Result<Exit> {
-    let home = Home::of(&args.base)?;
+    let home = Home::of(&args.base, false)?;
     let branch = home.chosen(args.branch.as_deref())?;
     check_quiet(&home, &branch)?;
     if args.paths.is_empty() {

@@ -154,6 +154,9 @@ pub(crate) struct RunArgs {
     /// Keep the branch
     #[arg(long, group = "fate")]
     pub(crate) keep: bool,
+    /// Write the changes to the base; what cannot be is kept
+    #[arg(long, group = "fate")]
+    pub(crate) accept: bool,
     /// Forget the changes
     #[arg(long, group = "fate")]
     pub(crate) reject: bool,

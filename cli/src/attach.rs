@@ -4,7 +4,6 @@
 //! lives as long as its descriptor.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bough::control::messages::{FS_CONTROL_CHECKED, FS_CONTROL_CONFINED, FS_CONTROL_READ_ONLY, fs_control_attach};
@@ -28,18 +27,20 @@ pub(crate) struct Attached<'a> {
     home: &'a Home,
     view: u64,
     place: Place,
+    /// Keeps it.
+    mount: OwnedFd,
 }
 
 impl<'a> Attached<'a> {
     pub(crate) fn to(home: &'a Home, branch: &str, read_only: bool) -> Result<Attached<'a>> {
-        let (root, device): (OwnedFd, OwnedFd) = private_mount()?;
+        let (mount, device) = private_mount()?;
         let mut request: fs_control_attach = message();
         request.shows = refs::field(branch)?;
         request.label.bytes = filled(LABEL.as_bytes());
         request.flags = FS_CONTROL_CONFINED | FS_CONTROL_CHECKED | if read_only { FS_CONTROL_READ_ONLY } else { 0 };
         home.connect()?.hand_over(&mut request, device.as_fd())?;
         drop(device);
-        Ok(Attached { home, view: request.view, place: Place::of(root, Path::new(branch)) })
+        Ok(Attached { home, view: request.view, place: Place::below(&mount, branch)?, mount })
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -48,8 +49,8 @@ impl<'a> Attached<'a> {
 
     /// Ends it, and waits until the volume has all that was written.
     pub(crate) fn end(self) -> Result<()> {
-        let Attached { home, view, place } = self;
-        drop(place);
+        let Attached { home, view, place, mount } = self;
+        drop((place, mount));
         wait_for_end(home, view)
     }
 }

@@ -2,11 +2,12 @@
 
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, Command, Stdio};
 
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
 use rustix::process::geteuid;
 
 use crate::errors::{Context, Exit, Failure, Result, describe};
@@ -18,6 +19,8 @@ use crate::wire::Socket;
 const PROGRAM: &str = "bough-fuse";
 /// Every socket's name ends like this; before it stands the volume's.
 pub(crate) const SOCKET_SUFFIX: &str = ".sock";
+/// Held by whoever starts a daemon.
+const LOCK: &str = "start.lock";
 /// Longest path of a socket: `sun_path` less its NUL.
 const SOCKET_PATH_BYTES: usize = 107;
 
@@ -44,6 +47,17 @@ impl StateDirectory {
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Makes it, for this user alone, and waits until nobody else starts a daemon; until the file is closed nobody does.
+    pub(crate) fn lock(&self) -> Result<std::fs::File> {
+        let what = || format!("cannot use {}", self.0.display());
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
+        made.context(what())?;
+        let options = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = openat(CWD, self.0.join(LOCK), options, Mode::RUSR | Mode::WUSR).context(what())?;
+        flock(&file, FlockOperation::LockExclusive).context(what())?;
+        Ok(file.into())
     }
 
     /// The daemon of the volume of this name; `None` when none listens.
@@ -104,6 +118,14 @@ pub(crate) fn start(point: &Path, options: &Options, foreground: bool) -> Result
         return Err(cannot_run(&program, &error));
     }
     run(command, &program)
+}
+
+/// Starts a daemon for a new volume without a mount point; answers when it listens.
+pub(crate) fn start_unmounted(options: &Options) -> Result<()> {
+    let program = program()?;
+    let mut command = Command::new(&program);
+    command.arg("-o").arg(options.for_daemon());
+    run(command, &program).map(drop)
 }
 
 fn run(mut command: Command, program: &Path) -> Result<Exit> {

@@ -1,22 +1,32 @@
-//! The volume in which runs over a directory have their branches: the one that is mounted there.
+//! The volume in which runs over a directory have their branches: the one that is mounted there, or the one in the background over
+//! a directory of the host. That is begun with the first run, by whoever gets a lock, and ends with its last branch.
 
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bough::control::message;
-use bough::control::messages::{FS_REF_BRANCH, fs_control_branch, fs_control_delete, fs_control_rename};
+use bough::control::messages::{
+    FS_REF_BRANCH, fs_control_base, fs_control_branch, fs_control_delete, fs_control_info, fs_control_origin,
+    fs_control_rename,
+};
 use bough::error::tables::ResultCode;
 
 use crate::accept::place::Place;
 use crate::accept::{self, AcceptChange, ChangeKind, ChangeOrigin};
+use crate::daemon::{self, StateDirectory};
 use crate::diff::Difference;
-use crate::errors::{Context, Failure, Result, describe};
+use crate::errors::{Context, Exit, Failure, Result, describe};
 use crate::flush::flush;
+use crate::options::Options;
 use crate::refs::{self, Kind, Subject};
-use crate::volume::Volume;
+use crate::volume::{Volume, path_in};
 use crate::wire::{Channel, Socket};
 
 /// How branches are called that nobody named; a number follows.
 const RUN: &str = "run-";
+/// The number of a volume's root.
+const ROOT: u64 = 1;
 
 /// Where runs over a directory have their branches.
 #[derive(Debug)]
@@ -29,29 +39,71 @@ pub(crate) struct Home {
     pub(crate) base: PathBuf,
     /// What branches grow from, and are compared with.
     pub(crate) trunk: String,
+    /// The base is a directory of the host, not a mount of the volume.
+    over_host: bool,
 }
 
 impl Home {
-    /// The volume that `directory` lies on.
-    pub(crate) fn of(directory: &Path) -> Result<Home> {
+    /// The volume that `directory` lies on, or the one over it. A new one is begun if `begin`, else there must be one.
+    pub(crate) fn of(directory: &Path, begin: bool) -> Result<Home> {
         let found = directory.canonicalize();
         let directory = found
             .map_err(|error| Failure::refused(format!("the base {}: {}", directory.display(), describe(&error))))?;
         if !directory.is_dir() {
             return Err(Failure::refused(format!("the base {} is not a directory", directory.display())));
         }
-        Home::mounted(&directory)
+        match Volume::at(&directory) {
+            Ok(volume) if !volume.endpoint().as_os_str().is_empty() => Home::mounted(volume),
+            Ok(_) => Home::over(&directory, begin),
+            Err(failure) if failure.exit() == Exit::NoVolume => Home::over(&directory, begin),
+            Err(failure) => Err(failure),
+        }
     }
 
-    fn mounted(directory: &Path) -> Result<Home> {
-        let mut volume = Volume::at(directory)?;
-        if volume.shows_id().1 == Kind::Snapshot {
-            let shows = volume.shows();
-            return Err(Failure::refused(format!("`{shows}` is a snapshot: give a branch to grow from, mounted")));
-        }
+    fn mounted(mut volume: Volume) -> Result<Home> {
         let trunk = volume.shows();
+        if volume.shows_id().1 == Kind::Snapshot {
+            return Err(Failure::refused(format!("`{trunk}` is a snapshot: give a branch to grow from, mounted")));
+        }
         flush(&mut volume, &[&trunk])?;
-        Ok(Home { volume: volume.name(), endpoint: volume.endpoint(), base: volume.mount_point(), trunk })
+        let (endpoint, base) = (volume.endpoint(), volume.mount_point());
+        Ok(Home { volume: volume.name(), endpoint, base, trunk, over_host: false })
+    }
+
+    /// The background volume over a directory of the host.
+    fn over(directory: &Path, begin: bool) -> Result<Home> {
+        let state = StateDirectory::find()?;
+        let volume = volume_over(directory);
+        let home = |mut socket: Socket| {
+            let mut info: fs_control_info = message();
+            socket.ask(&mut info)?;
+            check_same(&mut socket, directory, &volume)?;
+            Ok(Home {
+                volume: volume.clone(),
+                endpoint: path_in(&info.endpoint.bytes),
+                base: directory.to_owned(),
+                trunk: bough::FIRST_BRANCH.to_owned(),
+                over_host: true,
+            })
+        };
+        if let Some(socket) = state.volume(&volume)? {
+            return home(socket);
+        }
+        if !begin {
+            return Err(Failure::no_volume(format!(
+                "there is no branch of {}: `bough run` grows one",
+                directory.display()
+            )));
+        }
+        let _lock = state.lock()?;
+        // Somebody may have been faster.
+        if state.volume(&volume)?.is_none() {
+            begin_over(directory, &volume)?;
+        }
+        match state.volume(&volume)? {
+            Some(socket) => home(socket),
+            None => Err(Failure::no_volume(format!("the daemon of {} has ended at once", directory.display()))),
+        }
     }
 
     /// Speaks with the daemon.
@@ -135,13 +187,19 @@ impl Home {
         differences: Vec<Difference>,
         source: &Place,
         target: &Place,
+        into_base: bool,
     ) -> Result<Vec<AcceptChange>> {
         let all = refs::all(&mut self.connect()?)?;
         let grown = all.iter().find(|found| found.name == branch).map_or(i64::MAX, |found| found.created);
         let mut changes = Vec::new();
+        let mut socket = self.connect()?;
         for difference in differences {
-            let change = accept::change_of(&difference, ChangeOrigin::UnchangedSince(grown));
-            if is_of_branch(&change, source, target, grown)? {
+            let origin = match self.over_host && into_base {
+                true => origin_of(&mut socket, branch, &difference, grown)?,
+                false => ChangeOrigin::UnchangedSince(grown),
+            };
+            let change = accept::change_of(&difference, origin);
+            if (self.over_host && into_base) || is_of_branch(&change, source, target, grown)? {
                 changes.push(change);
             }
         }
@@ -182,4 +240,64 @@ fn is_of_branch(change: &AcceptChange, source: &Place, target: &Place, grown: i6
         ChangeKind::Removed => !target.changed_after(&change.path, grown)?,
         _ => source.changed_after(&change.path, grown)? || !target.changed_after(before, grown)?,
     })
+}
+
+/// What of the base a difference stands on. What was removed leaves no record: it must not have changed since the branch grew.
+fn origin_of(socket: &mut Socket, branch: &str, difference: &Difference, grown: i64) -> Result<ChangeOrigin> {
+    let mut origin: fs_control_origin = message();
+    origin.of = refs::field(branch)?;
+    origin.inode = difference.inode();
+    socket.ask(&mut origin)?;
+    let recorded = origin.recorded;
+    Ok(match recorded.inode {
+        0 => ChangeOrigin::UnchangedSince(grown),
+        inode => ChangeOrigin::Recorded {
+            device: recorded.device,
+            inode,
+            size: recorded.size,
+            modified: recorded.modified,
+            changed: recorded.changed,
+        },
+    })
+}
+
+/// How the volume over a directory is called: by the directory's name, for people, and by its whole path.
+fn volume_over(directory: &Path) -> String {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    let name: String =
+        name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).take(24).collect();
+    // FNV-1a: nobody gains anything by a collision, which is noticed (`check_same`).
+    let hash = directory
+        .as_os_str()
+        .as_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{name}-{:08x}", hash >> 32 ^ hash & 0xffff_ffff)
+}
+
+fn begin_over(directory: &Path, volume: &str) -> Result<()> {
+    let mut options =
+        Options { volume: Some(volume.to_owned()), base: Some(directory.to_owned()), ..Options::default() };
+    options.unmounted = true;
+    options.spill_dir = Some(PathBuf::from("/var/tmp")).filter(|directory| directory.is_dir());
+    daemon::start_unmounted(&options)
+}
+
+/// The volume of that name may be over another directory, which stood at this path before.
+fn check_same(socket: &mut Socket, directory: &Path, volume: &str) -> Result<()> {
+    let mut base: fs_control_base = message();
+    socket.ask(&mut base)?;
+    let mut origin: fs_control_origin = message();
+    origin.of = refs::field(bough::FIRST_BRANCH)?;
+    origin.inode = ROOT;
+    socket.ask(&mut origin)?;
+    let found = directory.metadata().context(format_args!("cannot look at {}", directory.display()))?;
+    let is_it = path_in(&base.path.bytes) == directory && origin.present.inode == found.ino();
+    match is_it {
+        true => Ok(()),
+        false => Err(Failure::refused(format!(
+            "the volume {volume} is over another directory, which was at {} before: `bough unmount --volume {volume}` ends it",
+            directory.display()
+        ))),
+    }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) cross_mounts: bool,
     /// Copy what is read of the base.
     pub(crate) freeze: bool,
+    /// A new volume without a mount point: it lives as long as its branches.
+    pub(crate) unmounted: bool,
     /// The volume outlives its last mount point.
     pub(crate) keep: bool,
     pub(crate) no_default_permissions: bool,
@@ -144,6 +146,7 @@ impl Options {
         }
         list.value("memory", self.memory.map(|memory| memory.bytes().to_string()).as_deref().map(str::as_bytes));
         list.value("spill_dir", self.spill_dir.as_ref().map(|dir| dir.as_os_str().as_bytes()));
+        list.flag("unmounted", self.unmounted);
         list.flag("case_insensitive", self.case_insensitive);
         list.value("base", self.base.as_ref().map(|dir| dir.as_os_str().as_bytes()));
         list.flag("cross_mounts", self.cross_mounts);

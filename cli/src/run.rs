@@ -54,7 +54,7 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
 fn attempt(args: &RunArgs) -> Result<u8> {
     standard::check()?;
     let state = StateDirectory::find()?;
-    let home = Home::of(&args.base)?;
+    let home = Home::of(&args.base, true)?;
     let plan = Plan::of(args, home.base.clone(), state.path())?;
     let (branch, grown) = home.branch(args.branch.as_deref())?;
     let before = Outside::look(&plan.allowed, &plan.base);

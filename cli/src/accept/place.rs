@@ -32,11 +32,15 @@ pub(super) struct Spot<'a> {
 impl Place {
     pub(crate) fn at(path: &Path) -> Result<Place> {
         let root = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty());
-        Ok(Place::of(root.context(format_args!("cannot open {}", path.display()))?, path))
+        let root = root.context(format_args!("cannot open {}", path.display()))?;
+        Ok(Place { root, name: path.to_owned() })
     }
 
-    pub(crate) fn of(root: OwnedFd, name: &Path) -> Place {
-        Place { root, name: name.to_owned() }
+    /// The root of a mount that stands nowhere.
+    pub(crate) fn below(mount: &OwnedFd, name: &str) -> Result<Place> {
+        let root =
+            rustix::fs::openat(mount, ".", DIRECTORY, Mode::empty()).context(format_args!("cannot open {name}"))?;
+        Ok(Place { root, name: name.into() })
     }
 
     pub(crate) fn root(&self) -> BorrowedFd<'_> {

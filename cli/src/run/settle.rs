@@ -3,7 +3,8 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use super::outside::OutsideChange;
-use super::words_of;
+use super::{OURS, words_of};
+use crate::accept::{self, Wishes};
 use crate::args::RunArgs;
 use crate::diff::{self, Difference, Ends};
 use crate::errors::Result;
@@ -17,6 +18,7 @@ const LINES: usize = 40;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Keep,
+    Accept,
     Reject,
     Ask,
 }
@@ -25,6 +27,7 @@ enum Fate {
 fn fate_of(args: &RunArgs) -> Fate {
     match () {
         _ if args.reject => Fate::Reject,
+        _ if args.accept => Fate::Accept,
         _ if args.keep => Fate::Keep,
         _ if args.ask || is_watched() => Fate::Ask,
         _ => Fate::Keep,
@@ -58,10 +61,27 @@ pub(super) fn settle(
     summarize(&differences);
     match fate_of(args) {
         Fate::Reject => home.reject(branch)?,
+        Fate::Accept => return accept(home, branch, code),
         Fate::Keep => say_kept(home, branch),
-        Fate::Ask => ask(args, home, branch, &differences)?,
+        Fate::Ask => return ask(args, home, branch, &differences, code),
     }
     Ok(code)
+}
+
+/// Writes the changes, and has no more use for the branch. What cannot be written is kept, and an exit says so.
+fn accept(home: &Home, branch: &str, code: u8) -> Result<u8> {
+    match accept::accept(home, branch, &Wishes::default()) {
+        Ok(_) => {
+            home.reject(branch)?;
+            output::say("accepted");
+            Ok(code)
+        }
+        Err(failure) => {
+            failure.report();
+            say_kept(home, branch);
+            Ok(if code == 0 { OURS } else { code })
+        }
+    }
 }
 
 fn summarize(differences: &[Difference]) {
@@ -78,25 +98,22 @@ fn say_kept(home: &Home, branch: &str) {
     output::say(&format!("kept as the branch `{branch}` of the volume {}", home.volume));
 }
 
-fn ask(args: &RunArgs, home: &Home, branch: &str, differences: &[Difference]) -> Result<()> {
+fn ask(args: &RunArgs, home: &Home, branch: &str, differences: &[Difference], code: u8) -> Result<u8> {
     let mut answers = std::io::stdin().lock();
     loop {
         let mut talk = std::io::stderr();
-        let _ = write!(talk, "{}: [k]eep, [r]eject, [d]iff? ", words_of(&args.command));
+        let _ = write!(talk, "{}: [a]ccept, [k]eep, [r]eject, [d]iff? ", words_of(&args.command));
         let _ = talk.flush();
         let mut line = String::new();
         // Whoever has gone has rejected nothing.
         let heard = answers.read_line(&mut line).unwrap_or(0);
         match line.trim() {
-            "r" | "reject" => return home.reject(branch),
+            "a" | "accept" => return accept(home, branch, code),
+            "r" | "reject" => return home.reject(branch).map(|()| code),
             "d" | "diff" => differences.iter().for_each(|difference| output::say(&diff::line_of(difference))),
-            "k" | "keep" => {
+            answer if heard == 0 || matches!(answer, "k" | "keep") => {
                 say_kept(home, branch);
-                return Ok(());
-            }
-            _ if heard == 0 => {
-                say_kept(home, branch);
-                return Ok(());
+                return Ok(code);
             }
             other => output::say(&format!("`{}` is none of them", printable(other.as_bytes()))),
         }

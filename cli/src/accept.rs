@@ -143,7 +143,7 @@ fn choose(
     let ends = Ends { before: trunk.to_owned(), after: branch.to_owned() };
     let mut differences = diff::between(&mut home.connect()?, &ends)?;
     differences.sort();
-    let changes = home.changes(branch, differences, source, target, wishes.into.is_none())?;
+    let changes = home.changes(branch, differences, source, target, wishes.into)?;
     let scope = Scope::of(wishes.paths, &home.base)?;
     let theirs = Scope::of(wishes.theirs, &home.base)?;
     let is_theirs = |change: &Change| !wishes.theirs.is_empty() && within(&theirs, change);

@@ -230,8 +230,11 @@ pub(crate) struct RejectArgs {
 #[derive(Debug, Args)]
 pub(crate) struct UnmountArgs {
     /// Where it is mounted
-    #[arg(value_name = "MOUNTPOINT")]
-    pub(crate) mount_point: PathBuf,
+    #[arg(value_name = "MOUNTPOINT", required_unless_present = "volume")]
+    pub(crate) mount_point: Option<PathBuf>,
+    /// End the volume of this name: all its mount points, and all its branches that are not accepted
+    #[arg(long, value_name = "NAME", conflicts_with = "mount_point")]
+    pub(crate) volume: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

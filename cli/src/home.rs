@@ -19,7 +19,7 @@ use crate::diff::Difference;
 use crate::errors::{Context, Exit, Failure, Result, describe};
 use crate::flush::flush;
 use crate::options::Options;
-use crate::refs::{self, Kind, Subject};
+use crate::refs::{self, Kind, Ref, Subject};
 use crate::volume::{Volume, path_in};
 use crate::wire::{Channel, Socket};
 
@@ -187,10 +187,11 @@ impl Home {
         differences: Vec<Difference>,
         source: &Place,
         target: &Place,
-        into_base: bool,
+        into: Option<&str>,
     ) -> Result<Vec<AcceptChange>> {
         let all = refs::all(&mut self.connect()?)?;
-        let grown = all.iter().find(|found| found.name == branch).map_or(i64::MAX, |found| found.created);
+        let grown = parted(&all, branch, into.unwrap_or(&self.trunk));
+        let into_base = into.is_none();
         let mut changes = Vec::new();
         let mut socket = self.connect()?;
         for difference in differences {
@@ -229,6 +230,16 @@ impl Home {
         delete.name = refs::field(name)?;
         delete.kind = FS_REF_BRANCH;
         self.connect()?.ask(&mut delete)
+    }
+}
+
+/// Since when two branches have gone ways of their own: since the one grew from the other, or since both were there.
+fn parted(all: &[Ref], branch: &str, target: &str) -> i64 {
+    let find = |name: &str| all.iter().find(|found| found.name == name);
+    match (find(branch), find(target)) {
+        (Some(branch), Some(target)) if branch.parent == Some(target.key()) => branch.created,
+        (Some(branch), Some(target)) => branch.created.min(target.created),
+        _ => i64::MAX,
     }
 }
 

@@ -4,13 +4,16 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bough::control::message;
+use bough::control::messages::fs_control_info;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::args::UnmountArgs;
-use crate::errors::{Exit, Failure, Result, describe};
+use crate::daemon::StateDirectory;
+use crate::errors::{Context, Exit, Failure, Result, describe};
 use crate::volume::{Volume, open_directory};
-use crate::wire::{Directory, Socket, is_death};
+use crate::wire::{Channel, Directory, Socket, is_death};
 use crate::{fuse, mounts, output, views};
 
 /// Between two looks at what a daemon still shows.
@@ -21,7 +24,27 @@ const A_WHILE: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(args: &UnmountArgs) -> Result<Exit> {
-    let path = &args.mount_point;
+    match (&args.volume, &args.mount_point) {
+        (Some(name), _) => end_volume(name),
+        (None, Some(path)) => run_at(path),
+        (None, None) => Err(Failure::usage("where? A mount point is missing")),
+    }
+}
+
+/// Ends a volume with everything in it, and waits until it has ended.
+fn end_volume(name: &str) -> Result<Exit> {
+    let gone = || Failure::no_volume(format!("there is no volume {name}: `bough list` shows them"));
+    let mut socket = StateDirectory::find()?.volume(name)?.ok_or_else(gone)?;
+    let mut info: fs_control_info = message();
+    socket.ask(&mut info)?;
+    let pid = Pid::from_raw(info.pid as i32).ok_or_else(gone)?;
+    let daemon = pidfd_open(pid, PidfdFlags::empty()).context("cannot reach the daemon")?;
+    pidfd_send_signal(&daemon, Signal::TERM).context("cannot end the daemon")?;
+    wait_for_end(&daemon, PATIENCE);
+    Ok(Exit::Done)
+}
+
+fn run_at(path: &Path) -> Result<Exit> {
     let point = mounts::resolve(path).map_err(|error| not_there(path, &error))?;
     if mounts::type_at(&point)?.as_deref() != Some(mounts::TYPE.as_bytes()) {
         let text = format!("{} is not where a bough volume is mounted: `bough list` shows where", path.display());
@@ -96,7 +119,7 @@ mod tests {
     fn what_is_no_mount_of_ours_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         for path in [directory.path().to_owned(), directory.path().join("missing"), "/".into(), "/proc".into()] {
-            let failure = run(&UnmountArgs { mount_point: path }).unwrap_err();
+            let failure = run_at(&path).unwrap_err();
             assert_eq!(failure.exit(), Exit::NoVolume);
         }
     }

@@ -50,6 +50,8 @@ pub(crate) fn all(channel: &mut impl Channel) -> Result<Vec<Mount>> {
         let count = (page.count as usize).min(FS_CONTROL_VIEWS_ENTRIES);
         mounts.extend(page.entries[..count].iter().map(Mount::of));
         if count < FS_CONTROL_VIEWS_ENTRIES {
+            // One without a name is that of a question over the socket: our own.
+            mounts.retain(|mount| !mount.mount_point.as_os_str().is_empty());
             return Ok(mounts);
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Runs the programs in `target/release` (or `$BOUGH_BIN`), which `make test` builds first.
 
+#[path = "run/accept.rs"]
+mod accept;
 #[path = "run/confinement.rs"]
 mod confinement;
 #[path = "run/life.rs"]

@@ -1,0 +1,244 @@
+//! What becomes of a branch over a directory of the host: accepted, rejected, kept.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::place::*;
+
+/// A place with a base, and a volume over it that ends with it.
+struct Over(Place);
+
+impl Over {
+    fn new() -> Over {
+        let place = Place::new();
+        fs::create_dir_all(place.at("base/dir/deep")).unwrap();
+        for name in ["edited", "gone", "same", "dir/a", "dir/deep/b"] {
+            place.write(&format!("base/{name}"), name);
+        }
+        Over(place)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.at("base").join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.at(name)).unwrap()
+    }
+
+    fn bough(&self, words: &[&str]) -> Ran {
+        ran(self.0.bough(words).current_dir(self.0.at("base")))
+    }
+
+    fn run(&self, options: &[&str], script: &str) -> Ran {
+        let words: Vec<&str> = ["run"].iter().chain(options).chain(&["--", "sh", "-c", script]).copied().collect();
+        self.bough(&words)
+    }
+
+    fn volumes(&self) -> serde_json::Value {
+        serde_json::from_str(&self.0.run(&["list", "--json"]).out).unwrap()
+    }
+
+    /// Everything in the base, with metadata.
+    fn look(&self) -> String {
+        let script =
+            "find . -printf '%P %y %m %U %G %s %T@ %l %n\n' | grep -v '^ ' | sort; find . -type f | sort | xargs cat";
+        ran(self.0.command("sh").args(["-c", script]).current_dir(self.0.at("base"))).out
+    }
+}
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        for volume in self.volumes().as_array().into_iter().flatten() {
+            let _ = self.0.run(&["unmount", "--volume", volume["volume"].as_str().unwrap()]);
+        }
+    }
+}
+
+const EDIT: &str = "echo more >> edited; rm gone; mv dir moved; echo n > moved/new; mkdir -p x/y; echo z > x/y/z; chmod 700 same; ln -s same link";
+
+#[test]
+fn the_base_is_never_written_to_but_by_an_accept() {
+    let over = Over::new();
+    let before = over.look();
+    let ran = over.run(&["--keep"], EDIT);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(over.look(), before);
+    let dry = over.bough(&["accept", "--dry-run"]);
+    assert_eq!(
+        dry.out, "M edited\nD gone\nA link\nR dir -> moved\nA moved/new\nm same\nA x\nA x/y\nA x/y/z\n",
+        "{dry:?}"
+    );
+    assert_eq!(over.look(), before);
+    over.bough(&["accept"]).done();
+    assert_eq!(over.read("edited"), "editedmore\n");
+    assert!(!over.at("gone").exists() && !over.at("dir").exists());
+    assert_eq!(
+        (over.read("moved/a"), over.read("moved/new"), over.read("x/y/z")),
+        ("dir/a".into(), "n\n".into(), "z\n".into())
+    );
+    assert_eq!(over.at("same").metadata().unwrap().mode() & 0o777, 0o700);
+    assert_eq!(over.bough(&["accept", "--dry-run"]).out, "", "the branch is clean");
+    let left: Vec<_> = fs::read_dir(over.at("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".bough")), "{left:?}");
+}
+
+#[test]
+fn a_run_may_accept_or_reject_at_its_end() {
+    let over = Over::new();
+    let ran = over.run(&["--accept"], "echo > file");
+    assert!(ran.code == 0 && ran.talk.contains("accepted"), "{ran:?}");
+    assert_eq!(over.read("file"), "\n");
+    assert_eq!(over.run(&["--reject"], "rm file").code, 0);
+    assert!(over.at("file").exists());
+    assert_eq!(over.run(&["--accept"], "echo 2 > file; exit 3").code, 3, "its code, and its changes");
+    assert_eq!(over.read("file"), "2\n");
+}
+
+#[test]
+fn accepting_and_rejecting_go_by_path() {
+    let over = Over::new();
+    over.run(&["--keep"], EDIT);
+    over.bough(&["accept", "--", "x", "edited"]).done();
+    assert_eq!((over.read("edited"), over.read("x/y/z")), ("editedmore\n".into(), "z\n".into()));
+    assert!(over.at("gone").exists() && over.at("dir").exists());
+    over.bough(&["reject", "--", "gone", "same"]).done();
+    assert_eq!(over.bough(&["accept", "--dry-run"]).out, "A link\nR dir -> moved\nA moved/new\n");
+    over.bough(&["accept"]).done();
+    assert!(over.at("gone").exists() && over.at("moved/deep/b").exists() && over.at("link").is_symlink());
+    over.bough(&["reject"]).done();
+    over.bough(&["accept"]).refused(1, &["no branch"]);
+}
+
+#[test]
+fn what_changed_in_the_base_meanwhile_is_refused_or_settled() {
+    let over = Over::new();
+    over.run(&["--keep"], "echo mine > edited; echo mine > new; rm gone; echo fine > same");
+    fs::write(over.at("edited"), "theirs").unwrap();
+    fs::write(over.at("new"), "theirs").unwrap();
+    let before = over.look();
+    let ran = over.bough(&["accept"]);
+    assert_eq!(ran.code, 1);
+    for line in [
+        "conflict: edited has changed in the base",
+        "conflict: new is new in the base, too",
+        "nothing was written: 2 conflicts",
+    ] {
+        assert!(ran.talk.contains(line), "{ran:?}");
+    }
+    assert_eq!(over.look(), before);
+    over.bough(&["accept", "--theirs", "new", "--dry-run"]).refused_with_talk();
+    over.bough(&["accept", "--theirs", "new", "--theirs", "edited"]).done();
+    assert_eq!(
+        (over.read("edited"), over.read("new"), over.read("same")),
+        ("theirs".into(), "theirs".into(), "fine\n".into())
+    );
+    over.bough(&["accept", "--force"]).done();
+    assert_eq!((over.read("edited"), over.read("new")), ("mine\n".into(), "mine\n".into()));
+}
+
+#[test]
+fn nothing_is_accepted_while_something_runs() {
+    let over = Over::new();
+    let mut command = over.0.bough(&["run", "--branch", "busy", "--", "sh", "-c", "echo > x; sleep 1004"]);
+    let mut child = command.current_dir(over.0.at("base")).stderr(std::process::Stdio::null()).spawn().unwrap();
+    wait_until("it runs", || over.volumes()[0]["mounts"].as_array().is_some_and(|mounts| !mounts.is_empty()));
+    over.bough(&["accept", "--branch", "busy"]).refused(1, &["`busy` is in use"]);
+    over.bough(&["reject", "--branch", "busy"]).refused(1, &["`busy` is in use"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!over.at("x").exists());
+}
+
+#[test]
+fn a_volume_lives_as_long_as_its_branches() {
+    let over = Over::new();
+    over.bough(&["accept"]).refused(3, &["no branch"]);
+    over.run(&["--branch", "one"], "echo > x");
+    over.run(&["--branch", "two"], "echo > x");
+    let volumes = over.volumes();
+    assert_eq!((volumes.as_array().unwrap().len(), &volumes[0]["branches"]), (1, &serde_json::json!(3)));
+    let pid = volumes[0]["pid"].as_i64().unwrap() as i32;
+    over.bough(&["accept"]).refused(1, &["which branch?", "one, two"]);
+    over.bough(&["reject", "--branch", "one"]).done();
+    assert!(is_running(pid));
+    over.bough(&["reject", "--branch", "two"]).done();
+    wait_until("the daemon ends with its last branch", || !is_running(pid));
+}
+
+#[test]
+fn many_begin_at_once_and_share_one_volume() {
+    let over = Over::new();
+    let run = |number: usize| {
+        let script = format!("cat same > copy{number}; cat dir/a");
+        let mut command = over.0.bough(&["run", "--keep", "--", "sh", "-c", &script]);
+        command.current_dir(over.0.at("base")).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+        command.spawn().unwrap()
+    };
+    let children: Vec<_> = (0..20).map(run).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "dir/a", "{:?}", output.status);
+    }
+    let volumes = over.volumes();
+    assert_eq!((volumes.as_array().unwrap().len(), &volumes[0]["branches"]), (1, &serde_json::json!(21)));
+}
+
+#[test]
+fn a_branch_is_accepted_into_another() {
+    let over = Over::new();
+    over.run(&["--branch", "parent"], "echo parent > edited");
+    over.run(&["--branch", "child"], "echo child > same; echo > new");
+    let before = over.look();
+    over.bough(&["accept", "--branch", "child", "--into", "parent"]).done();
+    assert_eq!(over.look(), before);
+    let shown = over.run(&["--branch", "parent", "--keep"], "cat edited same; ls new");
+    assert_eq!(shown.out, "parent\nchild\nnew\n", "{shown:?}");
+}
+
+#[test]
+fn hard_links_of_the_base_stay_links() {
+    let over = Over::new();
+    fs::hard_link(over.at("same"), over.at("dir/same")).unwrap();
+    over.run(&["--keep"], "echo more >> same; ln edited second");
+    over.bough(&["accept"]).done();
+    assert_eq!(over.read("dir/same"), "samemore\n");
+    let number = |name: &str| over.at(name).metadata().unwrap().ino();
+    assert_eq!((number("same"), number("edited")), (number("dir/same"), number("second")));
+}
+
+#[test]
+fn a_base_that_cannot_be_one_is_refused() {
+    let over = Over::new();
+    let run = |base: &str| over.0.run(&["run", "--base", base, "--", "true"]);
+    run("base/missing").refused(125, &["base/missing", "no such file"]);
+    run("base/same").refused(125, &["not a directory"]);
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    if !is_root() {
+        return;
+    }
+    let over = Over::new();
+    let small = over.0.at("small");
+    fs::create_dir(&small).unwrap();
+    assert!(
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=1M", "small"]).arg(&small).status().unwrap().success()
+    );
+    fs::write(small.join("file"), "before").unwrap();
+    fs::set_permissions(small.join("file"), fs::Permissions::from_mode(0o640)).unwrap();
+    let base = small.to_str().unwrap();
+    let script = "echo after > file; head -c 900000 /dev/urandom > big; head -c 900000 /dev/urandom > bigger";
+    let ran_it =
+        over.0.run(&["run", "--base", base, "--branch", "b", "--", "sh", "-c", &format!("cd {base} && {script}")]);
+    assert_eq!(ran_it.code, 0, "{ran_it:?}");
+    let ran = over.0.run(&["accept", "--base", base]);
+    assert!(ran.code == 4 && ran.talk.contains("no space left"), "{ran:?}");
+    assert_eq!(fs::read_to_string(small.join("file")).unwrap(), "before");
+    assert_eq!(fs::read_dir(&small).unwrap().count(), 1);
+    let again = over.0.run(&["accept", "--base", base, "--dry-run"]);
+    assert_eq!(again.out, "A big\nA bigger\nM file\n", "the branch still has everything: {again:?}");
+}

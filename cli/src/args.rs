@@ -298,7 +298,8 @@ pub(crate) struct DeleteArgs {
 #[command(after_help = "\
 Without a REF: from the parent of what is mounted here to what is mounted here. With one: from
 REF to what is mounted here. With two: from the first to the second. A REF is the name of a
-branch or snapshot.
+branch or snapshot. In a directory that was branched (`bough run`): from it to the branch REF, or
+to the only one.
 
 Each line is a letter and a path from the root of the volume, sorted by path:
   A path          added
@@ -316,6 +317,9 @@ pub(crate) struct DiffArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print a patch, as git does and `patch` and `git apply` read it
+    #[arg(short, long, conflicts_with_all = ["json", "stat"])]
+    pub(crate) patch: bool,
     /// Print only how many there are of each kind
     #[arg(long)]
     pub(crate) stat: bool,

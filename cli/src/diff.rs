@@ -1,5 +1,6 @@
 //! `bough diff`: reads the differences of two trees from the volume, and prints them sorted by path.
 
+mod patch;
 mod record;
 mod scope;
 
@@ -7,9 +8,13 @@ use bough::control::message;
 use bough::control::messages::{fs_control_diff_close, fs_control_diff_open, fs_control_diff_read};
 use serde::Serialize;
 
+use std::path::Path;
+
 use crate::args::DiffArgs;
+use crate::attach::Attached;
 use crate::errors::{Exit, Failure, Result};
 use crate::flush::flush;
+use crate::home::Home;
 use crate::output::{Colour, Out, printable};
 use crate::refs::{self, Subject};
 use crate::volume::Volume;
@@ -36,14 +41,49 @@ pub(crate) struct Ends {
 }
 
 pub(crate) fn run(args: &DiffArgs) -> Result<Exit> {
-    let mut volume = Volume::here()?;
-    let scope = Scope::of(&args.paths, &volume.mount_point())?;
-    let ends = ends(&mut volume, &args.refs)?;
-    let mut differences = read(&mut volume, &ends)?;
+    let (home, ends, mut differences) = match Volume::here() {
+        Ok(volume) if !volume.endpoint().as_os_str().is_empty() => of_mount(volume, args)?,
+        Err(failure) if failure.exit() != Exit::NoVolume => return Err(failure),
+        found => of_base(args)
+            .map_err(|failure| found.err().filter(|_| failure.exit() == Exit::NoVolume).unwrap_or(failure))?,
+    };
+    let scope = Scope::of(&args.paths, &home.base)?;
     differences.retain(|difference| scope.holds(difference));
     differences.sort();
-    print(&ends, &differences, args)?;
+    match args.patch {
+        true => print_patch(&home, &ends, &differences)?,
+        false => print(&ends, &differences, args)?,
+    }
     Ok(if differences.is_empty() { Exit::Done } else { Exit::Refused })
+}
+
+fn of_mount(mut volume: Volume, args: &DiffArgs) -> Result<(Home, Ends, Vec<Difference>)> {
+    let ends = ends(&mut volume, &args.refs)?;
+    let differences = read(&mut volume, &ends)?;
+    Ok((Home::of_volume(&volume), ends, differences))
+}
+
+/// Of a directory with a volume in the background: from the base to a branch, the only one if none is named.
+fn of_base(args: &DiffArgs) -> Result<(Home, Ends, Vec<Difference>)> {
+    let home = Home::of(Path::new("."), false)?;
+    let ends = match args.refs.as_slice() {
+        [before, after, ..] => Ends { before: before.clone(), after: after.clone() },
+        few => Ends { before: home.trunk.clone(), after: home.chosen(few.first().map(String::as_str))? },
+    };
+    let differences = between(&mut home.connect()?, &ends)?;
+    Ok((home, ends, differences))
+}
+
+fn print_patch(home: &Home, ends: &Ends, differences: &[Difference]) -> Result<()> {
+    let (before, after) = (Attached::to(home, &ends.before, true)?, Attached::to(home, &ends.after, true)?);
+    let mut out = Out::new();
+    let written = differences
+        .iter()
+        .try_for_each(|difference| patch::write(out.writer(), difference, before.place(), after.place()));
+    before.end()?;
+    after.end()?;
+    written?;
+    out.end()
 }
 
 fn ends(volume: &mut Volume, refs: &[String]) -> Result<Ends> {

@@ -66,8 +66,18 @@ impl Home {
             return Err(Failure::refused(format!("`{trunk}` is a snapshot: give a branch to grow from, mounted")));
         }
         flush(&mut volume, &[&trunk])?;
-        let (endpoint, base) = (volume.endpoint(), volume.mount_point());
-        Ok(Home { volume: volume.name(), endpoint, base, trunk, over_host: false })
+        Ok(Home::of_volume(&volume))
+    }
+
+    /// The volume of a mount, to read in.
+    pub(crate) fn of_volume(volume: &Volume) -> Home {
+        Home {
+            volume: volume.name(),
+            endpoint: volume.endpoint(),
+            base: volume.mount_point(),
+            trunk: volume.shows(),
+            over_host: false,
+        }
     }
 
     /// The background volume over a directory of the host.

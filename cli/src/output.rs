@@ -45,6 +45,11 @@ impl Out {
         Out { writer: BufWriter::new(stdout.lock()), colours }
     }
 
+    /// For what is no text.
+    pub(crate) fn writer(&mut self) -> &mut impl Write {
+        &mut self.writer
+    }
+
     pub(crate) fn line(&mut self, text: &str) -> Result<()> {
         Ok(writeln!(self.writer, "{text}")?)
     }

@@ -6,7 +6,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags, Stat, openat2, renameat_with, statat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, openat2, renameat_with, statat,
+};
 use rustix::io::Errno;
 
 use crate::errors::{Context, Result};
@@ -112,6 +114,44 @@ impl Place {
     /// Has the disk hold everything that was written.
     pub(super) fn settle(&self) -> Result<()> {
         rustix::fs::syncfs(&self.root).context(format_args!("cannot write back {}", self.name.display()))
+    }
+}
+
+/// What a file or a symbolic link holds.
+pub(crate) enum Bytes {
+    Link(Vec<u8>),
+    /// Without content when it is too large.
+    File {
+        executable: bool,
+        content: Option<Vec<u8>>,
+    },
+}
+
+impl Place {
+    /// What is there; `None` for what is neither file nor link.
+    pub(crate) fn content(&self, path: &[u8], at_most: u64) -> Result<Option<Bytes>> {
+        let path = Path::new(OsStr::from_bytes(path));
+        let what = || format!("cannot read {}", self.called(path));
+        let Some(found) = self.look(path)? else { return Ok(None) };
+        let spot = self.spot(path).context(what())?;
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::Symlink => {
+                let target = rustix::fs::readlinkat(&spot.directory, spot.name, Vec::new()).context(what())?;
+                Ok(Some(Bytes::Link(target.into_bytes())))
+            }
+            FileType::RegularFile => {
+                let executable = found.st_mode & 0o111 != 0;
+                if found.st_size as u64 > at_most {
+                    return Ok(Some(Bytes::File { executable, content: None }));
+                }
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let file = rustix::fs::openat(&spot.directory, spot.name, flags, Mode::empty()).context(what())?;
+                let mut content = Vec::new();
+                std::io::Read::read_to_end(&mut std::fs::File::from(file), &mut content).context(what())?;
+                Ok(Some(Bytes::File { executable, content: Some(content) }))
+            }
+            _ => Ok(None),
+        }
     }
 }
 

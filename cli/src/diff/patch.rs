@@ -1,0 +1,210 @@
+//! Differences as a patch: the form that git writes, which `git apply` and `patch` read.
+//!
+//! Files with a NUL in their first bytes count as binary and are only named, as git does without `--binary`. Directories,
+//! owners, times and attributes have no place in a patch, and neither have devices and pipes.
+
+use std::io::Write;
+
+use similar::{Algorithm, TextDiff};
+
+use super::record::{Change, Difference};
+use crate::accept::place::{Bytes, Place};
+use crate::errors::Result;
+
+/// Bytes in which a NUL makes a file binary.
+const LOOKED_AT: usize = 8000;
+/// A larger file is not compared by line.
+const COMPARED_BYTES: u64 = 64 << 20;
+/// Lines around a change.
+const CONTEXT_LINES: usize = 3;
+
+/// A side of a file: its mode as git has it, and what it holds.
+struct Side {
+    mode: u32,
+    content: Option<Vec<u8>>,
+}
+
+impl Side {
+    /// `None` when there is nothing there that a patch can hold.
+    fn of(place: &Place, path: &[u8]) -> Result<Option<Side>> {
+        Ok(place.content(path, COMPARED_BYTES)?.map(|bytes| match bytes {
+            Bytes::Link(target) => Side { mode: 0o120_000, content: Some(target) },
+            Bytes::File { executable, content } => {
+                Side { mode: if executable { 0o100_755 } else { 0o100_644 }, content }
+            }
+        }))
+    }
+
+    fn is_binary(&self) -> bool {
+        self.content.as_ref().is_none_or(|content| content[..content.len().min(LOOKED_AT)].contains(&0))
+    }
+}
+
+/// Writes one difference.
+pub(super) fn write(out: &mut impl Write, difference: &Difference, before: &Place, after: &Place) -> Result<()> {
+    let (path, old_path) = (&difference.path, difference.old_path.as_deref().unwrap_or(&difference.path));
+    let old = if difference.change() == Change::Added { None } else { Side::of(before, old_path)? };
+    let new = if difference.change() == Change::Deleted { None } else { Side::of(after, path)? };
+    match (old, new) {
+        (None, None) => Ok(()),
+        // A file that became a link, or the other way: git has two patches for it.
+        (Some(old), Some(new)) if old.mode & 0o170_000 != new.mode & 0o170_000 => {
+            one(out, old_path, old_path, Some(&old), None)?;
+            one(out, path, path, None, Some(&new))
+        }
+        (old, new) => one(out, old_path, path, old.as_ref(), new.as_ref()),
+    }
+}
+
+fn one(out: &mut impl Write, old_path: &[u8], path: &[u8], old: Option<&Side>, new: Option<&Side>) -> Result<()> {
+    let content = |side: Option<&Side>| side.and_then(|side| side.content.clone()).unwrap_or_default();
+    let same =
+        old.is_some() && new.is_some() && content(old) == content(new) && old.is_none_or(|old| old.content.is_some());
+    let modes = (old.map(|old| old.mode), new.map(|new| new.mode));
+    if same && modes.0 == modes.1 && old_path == path {
+        return Ok(());
+    }
+    writeln!(out, "diff --git {} {}", named("a", old_path), named("b", path))?;
+    match modes {
+        (None, Some(mode)) => writeln!(out, "new file mode {mode:o}")?,
+        (Some(mode), None) => writeln!(out, "deleted file mode {mode:o}")?,
+        (Some(old), Some(new)) if old != new => writeln!(out, "old mode {old:o}\nnew mode {new:o}")?,
+        _ => {}
+    }
+    if old_path != path {
+        if same {
+            writeln!(out, "similarity index 100%")?;
+        }
+        writeln!(out, "rename from {}\nrename to {}", quoted(old_path), quoted(path))?;
+    }
+    let names = (
+        old.map_or("/dev/null".into(), |_| named("a", old_path)),
+        new.map_or("/dev/null".into(), |_| named("b", path)),
+    );
+    if old.is_some_and(Side::is_binary) || new.is_some_and(Side::is_binary) {
+        if !same {
+            writeln!(out, "Binary files {} and {} differ", names.0, names.1)?;
+        }
+        return Ok(());
+    }
+    hunks(out, &names, &content(old), &content(new))
+}
+
+fn hunks(out: &mut impl Write, (old_name, new_name): &(String, String), old: &[u8], new: &[u8]) -> Result<()> {
+    if old == new {
+        return Ok(());
+    }
+    let diff = TextDiff::configure().algorithm(Algorithm::Myers).diff_lines(old, new);
+    writeln!(out, "--- {old_name}{}\n+++ {new_name}{}", tab(old_name), tab(new_name))?;
+    diff.unified_diff().context_radius(CONTEXT_LINES).to_writer(out)?;
+    Ok(())
+}
+
+/// After a name with a blank in it stands a tab, or `patch` would take half of it.
+fn tab(name: &str) -> &'static str {
+    if name.contains(' ') && !name.starts_with('"') { "\t" } else { "" }
+}
+
+/// A path as git writes it: quoted where it has to be.
+fn quoted(path: &[u8]) -> String {
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if path.iter().all(plain) {
+        return String::from_utf8_lossy(path).into_owned();
+    }
+    let escaped: String = path
+        .iter()
+        .map(|byte| match byte {
+            b'"' => "\\\"".to_owned(),
+            b'\\' => "\\\\".to_owned(),
+            b'\n' => "\\n".to_owned(),
+            b'\t' => "\\t".to_owned(),
+            byte if plain(byte) => char::from(*byte).to_string(),
+            byte => format!("\\{byte:03o}"),
+        })
+        .collect();
+    format!("\"{escaped}\"")
+}
+
+fn named(side: &str, path: &[u8]) -> String {
+    quoted(&[side.as_bytes(), b"/", path].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::tests::difference;
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn what_is_written_is_read_by_git_and_patch() {
+        let directory = tempfile::tempdir().unwrap();
+        let (old, new) = (directory.path().join("old"), directory.path().join("new"));
+        for root in [&old, &new] {
+            fs::create_dir(root).unwrap();
+            for (name, content) in
+                [("edited", "1\n2\n3\n4\n5\n6\n7\n8\n9\n"), ("gone", "1\n"), ("mode", "x\n"), ("no end", "a\nb")]
+            {
+                fs::write(root.join(name), content).unwrap();
+            }
+            symlink("edited", root.join("link")).unwrap();
+        }
+        fs::write(old.join("from"), "same\n").unwrap();
+        fs::write(new.join("to"), "same\n").unwrap();
+        fs::write(new.join("edited"), "1\n2\nthree\n4\n5\n6\n7\n8\n9\nten\n").unwrap();
+        fs::remove_file(new.join("gone")).unwrap();
+        fs::set_permissions(new.join("mode"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(new.join("no end"), "a\nc").unwrap();
+        fs::write(new.join("added é"), "new\n").unwrap();
+        fs::remove_file(new.join("link")).unwrap();
+        symlink("elsewhere", new.join("link")).unwrap();
+        let (before, after) = (Place::at(&old).unwrap(), Place::at(&new).unwrap());
+        let all = [
+            difference(1, 0, "added é", None),
+            difference(3, 1, "edited", None),
+            difference(2, 0, "gone", None),
+            difference(3, 1, "link", None),
+            difference(3, 2, "mode", None),
+            difference(3, 1, "no end", None),
+            difference(4, 0, "to", Some("from")),
+        ];
+        let mut patch = Vec::new();
+        all.iter().for_each(|difference| write(&mut patch, difference, &before, &after).unwrap());
+        let text = String::from_utf8(patch.clone()).unwrap();
+        assert!(text.contains("@@ -1,9 +1,10 @@") && text.contains("\\ No newline at end of file"), "{text}");
+        assert!(
+            text.contains("rename from from\nrename to to\n") && text.contains("old mode 100644\nnew mode 100755\n")
+        );
+        for words in [&["git", "apply"][..], &["patch", "-p1", "-s", "-f"]] {
+            let place = directory.path().join(words[0]);
+            assert!(Command::new("cp").arg("-a").arg(&old).arg(&place).status().unwrap().success());
+            let Ok(mut tool) =
+                Command::new(words[0]).args(&words[1..]).current_dir(&place).stdin(Stdio::piped()).spawn()
+            else {
+                continue;
+            };
+            tool.stdin.take().unwrap().write_all(&patch).unwrap();
+            assert!(tool.wait().unwrap().success(), "{words:?} refuses\n{text}");
+            let same = Command::new("diff").args(["-r", "--no-dereference"]).arg(&new).arg(&place).output().unwrap();
+            assert!(same.status.success(), "{words:?}: {}", String::from_utf8_lossy(&same.stdout));
+        }
+    }
+
+    #[test]
+    fn binary_files_are_named_only() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("bin"), b"a\0b").unwrap();
+        let place = Place::at(directory.path()).unwrap();
+        let mut patch = Vec::new();
+        write(&mut patch, &difference(1, 0, "bin", None), &place, &place).unwrap();
+        let expected = "diff --git a/bin b/bin\nnew file mode 100644\nBinary files /dev/null and b/bin differ\n";
+        assert_eq!(String::from_utf8(patch).unwrap(), expected);
+    }
+
+    #[test]
+    fn paths_are_quoted_as_git_quotes_them() {
+        assert_eq!(quoted(b"plain name"), "plain name");
+        assert_eq!(quoted("é\"\n".as_bytes()), "\"\\303\\251\\\"\\n\"");
+    }
+}

@@ -77,6 +77,10 @@ fn one(out: &mut impl Write, old_path: &[u8], path: &[u8], old: Option<&Side>, n
         }
         writeln!(out, "rename from {}\nrename to {}", quoted(old_path), quoted(path))?;
     }
+    // Where `patch` looks for what tells a link from a file; it takes no interest in the numbers.
+    if let (Some(mode @ 0o120_000), true) = (modes.0, modes.0 == modes.1) {
+        writeln!(out, "index 1111111..2222222 {mode:o}")?;
+    }
     let names = (
         old.map_or("/dev/null".into(), |_| named("a", old_path)),
         new.map_or("/dev/null".into(), |_| named("b", path)),

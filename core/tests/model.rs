@@ -14,6 +14,9 @@ mod differences;
 mod naive;
 #[path = "model/operations.rs"]
 mod operations;
+#[cfg(target_os = "linux")]
+#[path = "model/over_base.rs"]
+mod over_base;
 #[path = "model/regressions.rs"]
 mod regressions;
 #[path = "model/runner.rs"]
@@ -38,6 +41,8 @@ fn number_from(variable: &str) -> Option<u64> {
 /// Memory for everything, and for so little that most of it spills.
 const PLENTY: u64 = 1 << 30;
 const LITTLE: u64 = 1 << 20;
+/// What is done with a sequence.
+type Run = fn(&[(usize, Op)], NamePolicy);
 
 fn run(steps: &[(usize, Op)], names: NamePolicy) {
     run_within(steps, names, PLENTY);
@@ -51,7 +56,7 @@ fn run_within(steps: &[(usize, Op)], names: NamePolicy, memory_bytes: u64) {
     runner.finish();
 }
 
-fn try_sequences(test: &str, cases: u32, names: NamePolicy, memory_bytes: u64) -> Result<(), String> {
+fn try_sequences(test: &str, cases: u32, names: NamePolicy, run: Run) -> Result<(), String> {
     let seed = number_from("BOUGH_MODEL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -59,7 +64,7 @@ fn try_sequences(test: &str, cases: u32, names: NamePolicy, memory_bytes: u64) -
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let answer = runner.run(&sequence(names), |steps| {
-        run_within(&steps, names, memory_bytes);
+        run(&steps, names);
         Ok(())
     });
     let Err(TestError::Fail(why, steps)) = answer else { return Ok(()) };
@@ -71,10 +76,10 @@ fn try_sequences(test: &str, cases: u32, names: NamePolicy, memory_bytes: u64) -
 /// In a thread of its own: drawing a sequence takes more stack than a test's thread has, and what fails while it is
 /// shrunk need not be told each time.
 fn check(test: &'static str, cases: u32, names: NamePolicy) {
-    check_within(test, cases, names, PLENTY);
+    check_by(test, cases, names, run);
 }
 
-fn check_within(test: &'static str, cases: u32, names: NamePolicy, memory_bytes: u64) {
+fn check_by(test: &'static str, cases: u32, names: NamePolicy, run: Run) {
     const THREAD: &str = "model";
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
@@ -86,7 +91,7 @@ fn check_within(test: &'static str, cases: u32, names: NamePolicy, memory_bytes:
         }));
     });
     let thread = std::thread::Builder::new().name(THREAD.into()).stack_size(STACK_BYTES);
-    let done = thread.spawn(move || try_sequences(test, cases, names, memory_bytes)).unwrap().join();
+    let done = thread.spawn(move || try_sequences(test, cases, names, run)).unwrap().join();
     if let Err(failure) = done.expect("the runner itself does not panic") {
         panic!("{failure}");
     }
@@ -100,7 +105,7 @@ fn a_volume_does_what_the_model_does() {
 #[test]
 fn a_volume_short_of_memory_does_what_the_model_does() {
     const TEST: &str = "a_volume_short_of_memory_does_what_the_model_does";
-    check_within(TEST, DEFAULT_CASES / 3, NamePolicy::Posix, LITTLE);
+    check_by(TEST, DEFAULT_CASES / 3, NamePolicy::Posix, |steps, names| run_within(steps, names, LITTLE));
 }
 
 #[test]
@@ -116,4 +121,11 @@ fn a_volume_with_the_names_of_windows_does_what_the_model_does() {
 #[test]
 fn a_volume_with_the_names_of_macos_does_what_the_model_does() {
     check("a_volume_with_the_names_of_macos_does_what_the_model_does", DEFAULT_CASES / 3, NamePolicy::MacOs);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_volume_over_a_directory_does_what_one_filled_with_the_same_does() {
+    let test = "a_volume_over_a_directory_does_what_one_filled_with_the_same_does";
+    check_by(test, DEFAULT_CASES / 8, NamePolicy::Posix, |steps, _| over_base::run(steps));
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bough::{
-    Allocation, Caller, Clock, Config, Error, Follow, HandleId, ListOptions, Mask, NamePolicy, NewNode, NodeId,
-    OpenOptions, PathAt, Privileges, RefId, Result, SetAttr, SetTime, Time, View, ViewOptions, Volume, WriteAt,
+    Allocation, BaseConfig, Caller, Clock, Config, Error, Follow, HandleId, ListOptions, Mask, NamePolicy, NewNode,
+    NodeId, OpenOptions, PathAt, Privileges, RefId, Result, SetAttr, SetTime, Time, View, ViewOptions, Volume, WriteAt,
 };
 
 use super::compare::Comparison;
@@ -37,7 +37,7 @@ impl Clock for Ticks {
 
 /// What an operation answers, on either side.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Answer {
+pub(crate) enum Answer {
     Done,
     Bytes(Vec<u8>),
     Count(usize),
@@ -58,10 +58,15 @@ pub(crate) struct Runner {
 impl Runner {
     /// `memory_bytes`: what the volume may hold in memory; the rest spills.
     pub(crate) fn new(names: NamePolicy, memory_bytes: u64) -> Runner {
+        Runner::over(names, memory_bytes, None)
+    }
+
+    pub(crate) fn over(names: NamePolicy, memory_bytes: u64, base: Option<BaseConfig>) -> Runner {
         let clock = Arc::new(AtomicI64::new(1_000));
         let (memory_bytes, spill_dir) = (Some(memory_bytes), Some(std::env::temp_dir()));
         let ticks = Box::new(Ticks(clock.clone()));
-        let config = Config { names, root_mode: 0o777, clock: ticks, memory_bytes, spill_dir, ..Config::default() };
+        let config =
+            Config { names, root_mode: 0o777, clock: ticks, memory_bytes, spill_dir, base, ..Config::default() };
         let volume = Volume::open(config).unwrap();
         let main = RefId::Branch(volume.first_branch());
         let view = volume.view(main, "model", QUIET).unwrap();
@@ -76,6 +81,24 @@ impl Runner {
             held: [None; SLOTS],
             done: 0,
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// An operation on the volume alone.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn perform(&mut self, by: usize, op: &Op) -> Result<Answer> {
+        self.clock.fetch_add(1_000, Ordering::Relaxed);
+        self.on_volume(&CALLERS[by], op)
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn check(&self) {
+        let report = self.volume.check_invariants(true);
+        assert!(report.is_sound(), "{:#?}", report.problems);
     }
 
     pub(crate) fn step(&mut self, by: usize, op: &Op) {

@@ -1,6 +1,7 @@
 //! Programs that people use, at their usual work. More of them are in `mounted/tools.rs`.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::fixture::{Mount, branch, installed, root, run, shell, snapshot, switch};
@@ -49,6 +50,8 @@ fn git_works_in_several_trees_and_from_several_processes() {
 #[ignore = "minutes: make test-long"]
 fn cargo_builds_on_a_branch_what_it_built_before() {
     let Some(mount) = Mount::new() else { return };
+    // Where this test is built is not where those are.
+    let shell = |folder: &Path, line: &str| shell(folder, &format!("unset CARGO_TARGET_DIR; {line}"));
     shell(
         mount.point(),
         "cargo new --quiet --vcs none hello && cd hello && cargo build --quiet && ./target/debug/hello",

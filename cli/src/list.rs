@@ -1,18 +1,20 @@
 //! `bough list`: the volumes whose daemons listen, found by their sockets.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use bough::control::messages::{fs_control_info, fs_control_stats};
+use bough::control::messages::{fs_control_base, fs_control_info, fs_control_stats};
 use bough::control::{message, text_of};
 use serde::Serialize;
 
 use crate::args::Format;
 use crate::daemon::{SOCKET_SUFFIX, StateDirectory};
 use crate::errors::{Context, Exit, Result};
-use crate::output::{self, Out};
-use crate::refs::Kind;
+use crate::output::{self, Out, printable};
+use crate::refs::{self, Kind};
 use crate::size::human;
 use crate::views::{self, Mount};
+use crate::volume::path_in;
 use crate::wire::{Channel, Socket};
 
 /// A volume that is alive. The fields are documented in `docs/cli.md`.
@@ -26,6 +28,12 @@ struct Alive {
     used_bytes: u64,
     memory_bytes: u64,
     mounts: Vec<MountJson>,
+    /// The directory that it lies over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<String>,
+    /// Branches over a base that nothing runs in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,6 +96,7 @@ fn ask(socket: &mut Socket, path: &Path) -> Result<Alive> {
     let mut stats: fs_control_stats = message();
     socket.ask(&mut stats)?;
     let mounts = views::all(socket)?;
+    let (base, kept) = kept(socket, &mounts)?;
     Ok(Alive {
         volume: text_of(&info.volume.bytes),
         pid: info.pid,
@@ -97,7 +106,23 @@ fn ask(socket: &mut Socket, path: &Path) -> Result<Alive> {
         used_bytes: stats.used_bytes,
         memory_bytes: stats.memory_bytes,
         mounts: mounts.iter().map(as_json).collect(),
+        base,
+        kept,
     })
+}
+
+/// The base, if there is one, and the branches over it that are only kept.
+fn kept(socket: &mut Socket, mounts: &[Mount]) -> Result<(Option<String>, Vec<String>)> {
+    let mut base: fs_control_base = message();
+    socket.ask(&mut base)?;
+    if base.kind == 0 {
+        return Ok((None, Vec::new()));
+    }
+    let shown = |name: &str| mounts.iter().any(|mount| mount.shows == name);
+    let all = refs::all(socket)?;
+    let branches = all.iter().filter(|found| found.kind == Kind::Branch && found.name != bough::FIRST_BRANCH);
+    let kept = branches.filter(|found| !shown(&found.name)).map(|found| found.name.clone()).collect();
+    Ok((Some(printable(path_in(&base.path.bytes).as_os_str().as_bytes())), kept))
 }
 
 fn as_json(mount: &Mount) -> MountJson {
@@ -116,14 +141,17 @@ fn rows(alive: &[Alive]) -> Vec<Vec<String>> {
 
 fn rows_of(volume: &Alive) -> Vec<Vec<String>> {
     let head = [volume.volume.clone(), volume.pid.to_string(), human(volume.used_bytes)];
-    if volume.mounts.is_empty() {
+    if volume.mounts.is_empty() && volume.kept.is_empty() {
         return vec![head.into_iter().chain(["-".into(), "-".into()]).collect()];
     }
-    let row = |(at, mount): (usize, &MountJson)| {
+    let mounted = volume.mounts.iter().map(|mount| [mount.shows.clone(), mount.mount_point.clone()]);
+    let base = volume.base.as_deref().unwrap_or("-");
+    let kept = volume.kept.iter().map(|name| [name.clone(), format!("(kept in memory, of {base})")]);
+    let row = |(at, row): (usize, [String; 2])| {
         let head = if at == 0 { head.clone() } else { Default::default() };
-        head.into_iter().chain([mount.shows.clone(), mount.mount_point.clone()]).collect()
+        head.into_iter().chain(row).collect()
     };
-    volume.mounts.iter().enumerate().map(row).collect()
+    mounted.chain(kept).enumerate().map(row).collect()
 }
 
 #[cfg(test)]
@@ -140,6 +168,8 @@ mod tests {
             used_bytes: 0,
             memory_bytes: 1,
             mounts,
+            base: None,
+            kept: Vec::new(),
         }
     }
 

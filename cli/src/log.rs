@@ -1,7 +1,10 @@
 //! `bough log`: the lineage of a volume.
 
+use std::path::Path;
+
 use crate::args::Format;
 use crate::errors::{Exit, Result};
+use crate::home::Home;
 use crate::output::{Colour, Out, local_time};
 use crate::refs::{self, Kind, Ref};
 use crate::tree::{self, Line};
@@ -12,14 +15,20 @@ use crate::volume::Volume;
 const NAME_COLUMNS: usize = 40;
 
 pub(crate) fn run(format: &Format) -> Result<Exit> {
-    let mut volume = Volume::here()?;
-    let refs = refs::all(&mut volume)?;
-    let mounts = views::all(&mut volume)?;
+    let (refs, mounts, here) = match Volume::here() {
+        Ok(mut volume) => (refs::all(&mut volume)?, views::all(&mut volume)?, volume.shows_id()),
+        // A directory with a volume in the background is as good.
+        Err(failure) if failure.exit() == Exit::NoVolume => {
+            let mut socket = Home::of(Path::new("."), false).map_err(|_| failure)?.connect()?;
+            (refs::all(&mut socket)?, views::all(&mut socket)?, (0, Kind::Branch))
+        }
+        Err(failure) => return Err(failure),
+    };
     let mut out = Out::new();
     if format.json {
         out.json(&refs::as_json(&refs, &mounts))?;
     } else {
-        print(&mut out, &refs, &mounts, volume.shows_id())?;
+        print(&mut out, &refs, &mounts, here)?;
     }
     out.end()?;
     Ok(Exit::Done)

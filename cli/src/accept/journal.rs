@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::object::Metadata;
 use super::place::Place;
-use crate::errors::{Context, Failure, Result};
+use crate::errors::{Context, Failure, Result, describe};
 
 /// Its name, in the root of the target.
 pub(crate) const NAME: &str = ".bough-accept";
@@ -128,7 +128,7 @@ impl Journal {
                 "another accept is at work, or was interrupted: `bough accept` once it has ended ({})",
                 target.called(Path::new(NAME))
             )),
-            _ => std::result::Result::<(), _>::Err(errno).context("cannot begin a journal").unwrap_err(),
+            _ => Failure::system(format!("cannot begin a journal: {}", describe(&errno.into()))),
         })?;
         let mut journal = Journal { file: File::from(file) };
         let written =

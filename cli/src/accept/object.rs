@@ -43,8 +43,8 @@ impl Metadata {
             mode: found.st_mode,
             uid: found.st_uid,
             gid: found.st_gid,
-            accessed: (found.st_atime as i64, found.st_atime_nsec as i64),
-            modified: (found.st_mtime as i64, found.st_mtime_nsec as i64),
+            accessed: (found.st_atime, found.st_atime_nsec as i64),
+            modified: (found.st_mtime, found.st_mtime_nsec as i64),
             attributes: attributes(&path_through(directory, name))?,
         })
     }

@@ -77,7 +77,7 @@ impl Place {
     /// Whether something is there that was changed after `time`, in nanoseconds.
     pub(crate) fn changed_after(&self, path: &Path, time: i64) -> Result<bool> {
         let found = self.look(path)?;
-        Ok(found.is_some_and(|found| found.st_ctime as i64 * 1_000_000_000 + found.st_ctime_nsec as i64 > time))
+        Ok(found.is_some_and(|found| found.st_ctime * 1_000_000_000 + found.st_ctime_nsec as i64 > time))
     }
 
     /// Renames; nothing may be in the way.

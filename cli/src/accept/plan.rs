@@ -52,8 +52,8 @@ pub(crate) enum Origin {
 impl Origin {
     fn fits(&self, found: &Stat) -> bool {
         let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
-        let modified_now = nanoseconds(found.st_mtime as i64, found.st_mtime_nsec as i64);
-        let changed_now = nanoseconds(found.st_ctime as i64, found.st_ctime_nsec as i64);
+        let modified_now = nanoseconds(found.st_mtime, found.st_mtime_nsec as i64);
+        let changed_now = nanoseconds(found.st_ctime, found.st_ctime_nsec as i64);
         match *self {
             Origin::Unknown => true,
             // A directory's times and size follow from its entries, which are looked at one by one.
@@ -413,7 +413,7 @@ impl Planner<'_> {
         for path in &self.sorted.added {
             let Some(found) = self.source.look(path)? else { continue };
             if found.st_nlink > 1 && !is_directory(&found) {
-                groups.entry(found.st_ino).or_insert((found.st_nlink as u64, Vec::new())).1.push(path.clone());
+                groups.entry(found.st_ino).or_insert((found.st_nlink, Vec::new())).1.push(path.clone());
             }
         }
         let wanted: HashSet<u64> =

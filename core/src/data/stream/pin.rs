@@ -30,8 +30,8 @@ enum Lent {
     Zeros,
     Copied(Arc<[u8]>),
     Chunk(ChunkPin),
-    /// Read from the base for this pin.
-    Read(Arc<[u8]>),
+    /// Read from the base for this pin; not copied once more into a slice of its own.
+    Read(Arc<Vec<u8>>),
 }
 
 impl Pin {
@@ -77,12 +77,12 @@ impl Over {
         Ok(())
     }
 
-    fn read_whole(&self, at: u64, length: usize) -> Result<Arc<[u8]>> {
+    fn read_whole(&self, at: u64, length: usize) -> Result<Arc<Vec<u8>>> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(length).map_err(|_| Error::NoSpace)?;
         bytes.resize(length, 0);
         self.read(at, &mut bytes)?;
-        Ok(Arc::from(bytes))
+        Ok(Arc::new(bytes))
     }
 }
 

@@ -8,6 +8,8 @@
 //! there are clean, or have a slot to go to, so that what is stored can be read though nothing more can be spilled.
 //! Past the soft mark the evictor is at work.
 
+#[cfg(test)]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{
     AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
@@ -88,7 +90,9 @@ impl Marks {
         let hard = limit - (frames / 64).clamp(1, FAULT_FRAMES) * CHUNK;
         let ahead = (frames / 8).clamp(1, AHEAD_FRAMES);
         let soft = hard.saturating_sub(ahead * CHUNK);
-        let metadata = hard - hard / METADATA_RESERVE - (frames / 16).clamp(1, FAULT_FRAMES) * CHUNK;
+        let metadata = (hard - hard / METADATA_RESERVE).saturating_sub((frames / 16).clamp(1, FAULT_FRAMES) * CHUNK);
+        // Of very few frames half: something must be there to find content by.
+        let metadata = metadata.max(hard / 2);
         Self { low: soft.saturating_sub(ahead / 4 * CHUNK), soft, hard, metadata, limit }
     }
 
@@ -157,6 +161,8 @@ pub(super) struct Depot {
     frames_asked: AtomicU64,
     #[cfg(test)]
     failing_frame: AtomicU64,
+    #[cfg(test)]
+    maps_nothing: AtomicBool,
 }
 
 impl Depot {
@@ -181,6 +187,8 @@ impl Depot {
             frames_asked: AtomicU64::new(0),
             #[cfg(test)]
             failing_frame: AtomicU64::new(u64::MAX),
+            #[cfg(test)]
+            maps_nothing: AtomicBool::new(false),
         });
         let me: Weak<Self> = Arc::downgrade(&depot);
         depot.ledger.tell(me);
@@ -410,15 +418,35 @@ impl Depot {
             self.charged.fetch_add(CHUNK, Relaxed);
             pool = self.pools[own].lock();
         }
-        let huge = self.marks.limit >= HUGE_FROM_BYTES;
-        let taken = match self.fails_frame() {
-            false => pool.take_cold(owner, || Region::map(huge, Weak::clone(&self.me))),
-            true => Err(Error::NoSpace),
-        };
-        if taken.is_err() {
+        if self.fails_frame() {
             self.charged.fetch_sub(CHUNK, Relaxed);
+            return Err(Error::NoSpace);
         }
-        Ok((taken?, Region::discarded_is_zero()))
+        let taken = pool.take_cold(owner, || self.map_region());
+        drop(pool);
+        match taken {
+            Ok(frame) => Ok((frame, Region::discarded_is_zero())),
+            Err(error) => self.take_frame_elsewhere(own, owner).ok_or(error),
+        }
+    }
+
+    /// Where the system maps nothing more, what other threads' pools have left will do.
+    fn take_frame_elsewhere(&self, own: usize, owner: &Arc<Cell>) -> Option<(Frame, bool)> {
+        let mut others = (1..STRIPES).map(|step| &self.pools[(own + step) % STRIPES]);
+        let cold = others.find_map(|pool| pool.lock().take_cold(owner, || Err(Error::NoSpace)).ok());
+        if let Some(frame) = cold {
+            return Some((frame, Region::discarded_is_zero()));
+        }
+        // A warm one is charged already.
+        self.charged.fetch_sub(CHUNK, Relaxed);
+        Some((self.take_warm_elsewhere(own, owner)?, false))
+    }
+
+    fn map_region(&self) -> Result<Region> {
+        if self.maps_nothing() {
+            return Err(Error::NoSpace);
+        }
+        Region::map(self.marks.limit >= HUGE_FROM_BYTES, Weak::clone(&self.me))
     }
 }
 
@@ -438,12 +466,25 @@ impl Depot {
     fn fails_frame(&self) -> bool {
         self.frames_asked.fetch_add(1, Relaxed) == self.failing_frame.load(Relaxed)
     }
+
+    /// Has the system map nothing more.
+    pub(super) fn map_nothing(&self) {
+        self.maps_nothing.store(true, Relaxed);
+    }
+
+    fn maps_nothing(&self) -> bool {
+        self.maps_nothing.load(Relaxed)
+    }
 }
 
 #[cfg(not(test))]
 impl Depot {
     #[inline]
     fn fails_frame(&self) -> bool {
+        false
+    }
+
+    fn maps_nothing(&self) -> bool {
         false
     }
 }

@@ -100,6 +100,7 @@ mod os {
 
     use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate, fcntl_getfl, fcntl_setfl, fstatvfs};
     use rustix::io::{Errno, preadv, pwritev};
+    use rustix::process::{Resource, getrlimit};
 
     pub(super) fn set_direct(file: &File, on: bool) -> bool {
         let set = fcntl_getfl(file).and_then(|mut flags| {
@@ -149,6 +150,10 @@ mod os {
     }
 
     pub(super) fn allocate(file: &File, range: Range<u64>) -> io::Result<()> {
+        // The system does not only refuse what goes beyond: it ends the process, unless that knows the signal.
+        if getrlimit(Resource::Fsize).current.is_some_and(|most| range.end > most) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         match fallocate(file, FallocateFlags::empty(), range.start, range.end - range.start) {
             // Space is then found, or not, when it is written.
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(range.end),
@@ -252,4 +257,31 @@ mod os {
     }
 
     pub(super) fn forget(_: &File, _: Range<u64>) {}
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::process::Command;
+
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    use super::*;
+
+    const CHILD: &str = "BOUGH_TEST_FILE_SIZE";
+
+    #[test]
+    fn a_limit_on_the_size_of_files_is_an_error_and_not_the_end_of_the_process() {
+        if std::env::var_os(CHILD).is_some() {
+            let current = Some(1 << 20);
+            setrlimit(Resource::Fsize, Rlimit { current, ..getrlimit(Resource::Fsize) }).expect("a lower limit");
+            let file = SpillFile::create_in(&std::env::temp_dir()).expect("a file");
+            assert_eq!(file.allocate(0..2 << 20).map_err(|error| error.kind()), Err(io::ErrorKind::FileTooLarge));
+            return assert!(file.allocate(0..1 << 20).is_ok());
+        }
+        let name = std::thread::current().name().expect("tests have names").to_owned();
+        let this = std::env::current_exe().expect("a path");
+        let child = Command::new(this).args(["--exact", &name]).env(CHILD, "1").output().expect("a process");
+        let said = String::from_utf8_lossy(&child.stdout).into_owned();
+        assert!(child.status.success() && said.contains("1 passed"), "{}: {said}", child.status);
+    }
 }

@@ -101,3 +101,27 @@ fn many_threads_allocate_share_and_free_without_meeting_each_others_bytes() {
     });
     assert_eq!(store.usage().frames, 0);
 }
+
+#[test]
+fn where_the_system_maps_nothing_more_threads_use_what_others_have_left() {
+    let store = store_of(1 << 30);
+    let chunk = Chunk::zeroed(&store).unwrap();
+    store.depot().map_nothing();
+    let other = std::thread::scope(|scope| {
+        let allocate = || {
+            let mut made = Chunk::zeroed(&store).unwrap();
+            made.write(&store).unwrap().fill(1);
+            made
+        };
+        scope.spawn(allocate).join().unwrap()
+    });
+    assert_eq!(store.usage().regions, 1);
+    assert!(chunk.read().unwrap().iter().all(|&byte| byte == 0));
+    assert!(other.read().unwrap().iter().all(|&byte| byte == 1));
+    drop((chunk, other));
+    assert_eq!(store.usage().memory_bytes, 0);
+    // As many as the one region has, and then an error that takes nothing with it.
+    let held: Vec<_> = std::iter::from_fn(|| Chunk::zeroed(&store).ok()).collect();
+    assert_eq!(held.len(), 512);
+    assert_eq!((store.usage().memory_bytes, store.usage().resident_bytes), (512 * CHUNK, 512 * CHUNK));
+}

@@ -188,3 +188,15 @@ fn changing_what_is_spilled_over_and_over_takes_no_more_of_the_disk() {
         store.give_back(u64::MAX);
     }
 }
+
+#[test]
+fn however_small_the_limit_a_store_that_spills_works() {
+    for limit in [1, 2 * CHUNK - 1, 2 * CHUNK, 2 * CHUNK + 1, 3 * CHUNK, 4 * CHUNK, 17 * CHUNK] {
+        let store = ChunkStore::with_device(limit, Box::new(Disk::default()), eager());
+        assert_eq!(store.admit(), Ok(()), "{limit}");
+        if limit >= 3 * CHUNK {
+            let (stream, all) = written(&store, 20, limit);
+            assert_eq!(content(&stream), all, "{limit}");
+        }
+    }
+}

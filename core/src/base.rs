@@ -7,6 +7,7 @@
 //! Base inodes have ids that hold in every branch and snapshot. Which of them a tree has copied up is for the tree to
 //! know; nothing here knows trees.
 
+mod extras;
 mod frozen;
 #[cfg(target_os = "linux")]
 mod host;

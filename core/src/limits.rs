@@ -65,6 +65,8 @@ pub const BASE_INODE_ID: u64 = 1 << 40;
 /// Descriptors of directories of the base that are kept open, and as many of files; an eighth of what the process may have, if
 /// that is less.
 pub const BASE_DESCRIPTORS: usize = 1024;
+/// Inodes of the base whose extended attributes are remembered.
+pub const BASE_EXTRAS: usize = 1 << 16;
 /// Directories of the base that are watched for changes, if the system allows as many.
 pub const BASE_WATCHES: usize = 1 << 16;
 /// Directories of the base within one another.

@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
+use super::extras::Extras;
 use super::frozen::Frozen;
 use super::listing::{Listing, Listings};
 use super::{Base, BaseConfig, BaseIdentity, Place, Source, Status, Xattr};
 use crate::check::CheckReport;
+use crate::context::{Clock, SystemClock};
 use crate::data::{ChunkStore, Holdings, Stream};
 use crate::error::Result;
 use crate::history::events::{EventHub, Events};
@@ -28,6 +30,7 @@ pub(crate) struct Layer {
     names: NameRules,
     ledger: Ledger,
     listings: Listings,
+    extras: Extras,
     config: BaseConfig,
     /// Who hears of changes in the base.
     events: Arc<EventHub>,
@@ -47,7 +50,16 @@ impl Layer {
             false => present.clone(),
         };
         let ledger = store.ledger();
-        Ok(Layer { present, base, names, ledger, listings: Listings::default(), config, events: Arc::default() })
+        Ok(Layer {
+            present,
+            base,
+            names,
+            ledger,
+            listings: Listings::default(),
+            extras: Extras::default(),
+            config,
+            events: Arc::default(),
+        })
     }
 
     pub(crate) fn config(&self) -> &BaseConfig {
@@ -135,9 +147,20 @@ impl Layer {
         for place in self.base.places(id) {
             record.add_name(place.parent, self.key(&place.name));
         }
-        record.extra = if status.covered { None } else { self.extra_of(self.base.xattrs(id)?) };
+        record.extra = if status.covered { None } else { self.extra(id, &status.identity)? };
         record.set_origin(Some(status.identity));
         Ok(Some(record))
+    }
+
+    fn extra(&self, id: InodeId, identity: &BaseIdentity) -> Result<Option<Arc<Entered<Extra>>>> {
+        if let Some(known) = self.extras.get(id, identity) {
+            return Ok(known);
+        }
+        // Before they are read: what changes after that must show.
+        let now = SystemClock.now();
+        let found = self.extra_of(self.base.xattrs(id)?);
+        self.extras.keep(id, identity, now, &found);
+        Ok(found)
     }
 
     fn content(&self, id: InodeId, status: &Status) -> Result<Option<Content>> {

@@ -17,6 +17,12 @@ use crate::types::{FileKind, InodeId, Time};
 /// Times of the host may be as coarse as this: a directory listed sooner after its last change may change again unseen.
 const COARSE_NS: i64 = 50_000_000;
 
+/// Whether any later change of what has this identity shows in its times.
+pub(super) fn is_settled(identity: &BaseIdentity, now: Time) -> bool {
+    let newest = identity.changed.max(identity.modified);
+    now.0.saturating_sub(newest.0) > COARSE_NS
+}
+
 struct Item {
     key: u64,
     id: InodeId,
@@ -42,8 +48,7 @@ impl Listing {
         identity: BaseIdentity,
         now: Time,
     ) -> Result<Listing> {
-        let newest = identity.changed.max(identity.modified);
-        let settled = now.0.saturating_sub(newest.0) > COARSE_NS;
+        let settled = is_settled(&identity, now);
         let mut listing = Listing { identity, settled, items: Vec::new(), names: Vec::new() };
         base.list(directory, &mut |entry| {
             // Names that cannot be asked for are not shown.

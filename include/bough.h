@@ -565,6 +565,12 @@
 // Request flag: `security` is the whole descriptor, what is inherited included.
 #define FS_REQUEST_COMPLETE_SECURITY 8
 
+// Handle flag: what it has open is to be deleted, or is.
+#define FS_WINDOWS_DELETE_PENDING 1
+
+// Handle flag: it deletes what it has open when it ends.
+#define FS_WINDOWS_DELETE_ON_CLOSE 2
+
 // Disposal flag: delete; without it: keep.
 #define FS_DISPOSE_DELETE 1
 
@@ -600,12 +606,6 @@
 
 // Range lock flag: exclusive; without it: shared.
 #define FS_RANGE_EXCLUSIVE 1
-
-// Handle flag: what it has open is to be deleted, or is.
-#define FS_WINDOWS_DELETE_PENDING 1
-
-// Handle flag: it deletes what it has open when it ends.
-#define FS_WINDOWS_DELETE_ON_CLOSE 2
 
 // Path flag: if the last component is a symbolic link, the link itself is meant.
 #define FS_PATH_NO_FOLLOW 1
@@ -2827,7 +2827,7 @@ fs_result fs_getattr(const fs_view *view, fs_node node, fs_attr *attr);
 //
 // `hold`: the answer.
 //
-// Results: `FS_OK`, `FS_STALE`, `FS_NOT_A_DIRECTORY`.
+// Results: `FS_OK`, without a base whatever the node is; `FS_STALE`, `FS_NOT_A_DIRECTORY`.
 fs_result fs_names_hold(const fs_view *view,
                         fs_node node,
                         bool *hold);
@@ -2945,6 +2945,24 @@ fs_result fs_write(const fs_view *view,
                    const void *data,
                    size_t data_bytes,
                    size_t *written_bytes);
+
+// Writes back what a cache or a mapping holds: as `fs_write`, but the file never grows. What would lie beyond its end, wherever that is
+// then, is not written (WinFsp: ConstrainedIo).
+//
+// `handle`: as for `fs_write`; one opened to append writes at `offset` too, and what others have locked is written: locks kept from
+// changing the pages, not from writing them back.
+// `offset`: where to begin, in bytes.
+// `written_bytes`: how many were written; 0 at and past the end.
+//
+// Results: as `fs_write`.
+fs_result fs_write_within(const fs_view *view,
+                          const fs_caller *caller,
+                          fs_node node,
+                          fs_handle handle,
+                          uint64_t offset,
+                          const void *data,
+                          size_t data_bytes,
+                          size_t *written_bytes);
 
 // To be called at each close of a descriptor. Content needs nothing then; locks may.
 //
@@ -3474,6 +3492,13 @@ fs_result fs_windows_overwrite(const fs_view *view,
                                fs_handle handle,
                                const fs_windows_request *request);
 
+// Ends a handle's part in sharing, its locks and, if it was the last, what was to be deleted with it, as IRP_MJ_CLEANUP does. Content can be read and
+// written by it until `fs_release`, which does the same if nobody did.
+//
+// Results: `FS_OK`, also when it was done already; `FS_BAD_HANDLE`.
+fs_result fs_windows_cleanup(const fs_view *view,
+                             fs_handle handle);
+
 // Marks what a handle has open for deletion, or clears the mark (FileDispositionInformationEx). The last handle takes the marked name away, or this one
 // with `FS_DISPOSE_POSIX`. The handle needs `FS_RIGHT_DELETE`.
 //
@@ -3485,13 +3510,6 @@ fs_result fs_windows_overwrite(const fs_view *view,
 fs_result fs_windows_dispose(const fs_view *view,
                              fs_handle handle,
                              uint32_t flags);
-
-// Ends a handle's part in sharing, its locks and, if it was the last, what was to be deleted with it, as IRP_MJ_CLEANUP does. Content can be read and
-// written by it until `fs_release`, which does the same if nobody did.
-//
-// Results: `FS_OK`, also when it was done already; `FS_BAD_HANDLE`.
-fs_result fs_windows_cleanup(const fs_view *view,
-                             fs_handle handle);
 
 // Gives what a handle has open another name (FileRenameInformationEx). The handle needs `FS_RIGHT_DELETE`.
 //

@@ -29,6 +29,12 @@ static void handles_allow_what_they_were_opened_for(const fs_view *view) {
     expect_content(view, "/handles", "abcde");
     OK(fs_write(view, &root, file, FS_HANDLE_NONE, FS_OFFSET_END, "f", 1, &count));
     expect_content(view, "/handles", "abcdef");
+    OK(fs_write_within(view, &root, file, append, 4, "EFG", 3, &count));
+    CHECK(count == 2);
+    OK(fs_write_within(view, &root, file, FS_HANDLE_NONE, 6, "G", 1, &count));
+    CHECK(count == 0);
+    ANSWERS(FS_BAD_HANDLE, fs_write_within(view, &root, file, read, 0, "x", 1, &count));
+    expect_content(view, "/handles", "abcdEF");
     OK(fs_flush(view, file, 0, 0));
     ANSWERS(FS_INVALID, fs_flush(view, file, 8, 0));
     OK(fs_fsync(view, file));

@@ -76,6 +76,45 @@ static void case_can_be_ignored(void) {
     fs_volume_close(volume);
 }
 
+static void what_is_known_of_names_holds(void) {
+    fs_volume *volume = open_volume();
+    fs_view *view = open_view(volume);
+    bool hold = false;
+    OK(fs_names_hold(view, FS_NODE_ROOT, &hold));
+    CHECK(hold);
+    fs_view_close(view);
+    fs_volume_close(volume);
+}
+
+static void what_is_known_of_names_holds_over_a_base_that_is_watched(void) {
+    char folder[] = "/tmp/bough-c-api-XXXXXX", file[sizeof folder + 8];
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(file, sizeof file, "%s/file", folder);
+    FILE *made = fopen(file, "w");
+    CHECK(made != NULL && fclose(made) == 0);
+    FS_STRUCT(fs_config, config);
+    config.base = folder;
+    config.base_bytes = strlen(folder);
+    config.base_kind = FS_CONFIG_BASE_DIRECTORY;
+    fs_volume *volume = NULL;
+    OK(fs_volume_open(&config, &volume));
+    fs_view *view = open_view(volume);
+    fs_caller root = root_caller();
+    FS_STRUCT(fs_entry, entry);
+    FS_STRUCT(fs_attr, attr);
+    bool hold = false;
+    OK(fs_lookup(view, &root, FS_NODE_ROOT, TEXT("file"), &entry));
+    OK(fs_getattr(view, FS_NODE_ROOT, &attr));
+    OK(fs_names_hold(view, FS_NODE_ROOT, &hold));
+    CHECK(hold == (attr.base == FS_BASE_WATCHED));
+    ANSWERS(FS_NOT_A_DIRECTORY, fs_names_hold(view, entry.node, &hold));
+    OK(fs_forget(view, entry.node, 1));
+    ANSWERS(FS_STALE, fs_names_hold(view, (fs_node)1 << 40, &hold));
+    fs_view_close(view);
+    fs_volume_close(volume);
+    CHECK(remove(file) == 0 && remove(folder) == 0);
+}
+
 static void a_volume_says_what_it_is_and_can(void) {
     FS_STRUCT(fs_config, config);
     config.names = FS_NAMES_WINDOWS;
@@ -110,6 +149,8 @@ static void a_volume_says_what_it_is_and_can(void) {
 
 void test_volumes(void) {
     a_volume_says_what_it_is_and_can();
+    what_is_known_of_names_holds();
+    what_is_known_of_names_holds_over_a_base_that_is_watched();
     bad_configs_are_refused();
     case_can_be_ignored();
 

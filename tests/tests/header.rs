@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use bough::ffi::layout::{LAYOUTS, Layout};
 
 /// In the order in which a reader meets them.
-const SOURCES: [&str; 23] = [
+const SOURCES: [&str; 26] = [
     "ffi/results.rs",
     "ffi/tokens.rs",
     "ffi/types.rs",
@@ -28,7 +28,10 @@ const SOURCES: [&str; 23] = [
     "ffi/streams.rs",
     "ffi/foreign.rs",
     "ffi/locks.rs",
+    "ffi/rights.rs",
     "ffi/opens.rs",
+    "ffi/opened_names.rs",
+    "ffi/opened_ranges.rs",
     "ffi/paths.rs",
     "ffi/diff.rs",
     "ffi/events.rs",

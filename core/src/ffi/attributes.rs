@@ -143,7 +143,7 @@ pub unsafe extern "C" fn fs_getattr(view: *const fs_view, node: fs_node, attr: *
 ///
 /// `hold`: the answer.
 ///
-/// Results: `FS_OK`, `FS_STALE`, `FS_NOT_A_DIRECTORY`.
+/// Results: `FS_OK`, without a base whatever the node is; `FS_STALE`, `FS_NOT_A_DIRECTORY`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fs_names_hold(view: *const fs_view, node: fs_node, hold: *mut bool) -> fs_result {
     // SAFETY: what the header asks of pointers.

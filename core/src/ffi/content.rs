@@ -257,6 +257,38 @@ pub unsafe extern "C" fn fs_write(
     }
 }
 
+/// Writes back what a cache or a mapping holds: as `fs_write`, but the file never grows. What would lie beyond its end, wherever that is
+/// then, is not written (WinFsp: ConstrainedIo).
+///
+/// `handle`: as for `fs_write`; one opened to append writes at `offset` too, and what others have locked is written: locks kept from
+/// changing the pages, not from writing them back.
+/// `offset`: where to begin, in bytes.
+/// `written_bytes`: how many were written; 0 at and past the end.
+///
+/// Results: as `fs_write`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_write_within(
+    view: *const fs_view,
+    caller: *const fs_caller,
+    node: fs_node,
+    handle: fs_handle,
+    offset: u64,
+    data: *const c_void,
+    data_bytes: usize,
+    written_bytes: *mut usize,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let (who, data) = (caller_in(caller)?, bytes_in(data.cast(), data_bytes)?);
+            let written_bytes = output(written_bytes)?;
+            let at = WriteAt::Within(offset);
+            written_bytes.put(view.0.write(&who, NodeId(node), handle_in(handle), at, data)?);
+            Ok(())
+        })
+    }
+}
+
 /// To be called at each close of a descriptor. Content needs nothing then; locks may.
 ///
 /// `flags`: `FS_FLUSH_UNLOCK`: the range locks of `owner` on the node go, as POSIX asks of close(2); or 0.

@@ -17,6 +17,9 @@ pub enum WriteAt {
     Offset(u64),
     /// At the end, wherever that is then: nobody else's write comes between (O_APPEND).
     End,
+    /// At this byte, and never beyond the end, wherever that is then: what lies there is not written. So a cache or a mapping writes
+    /// back its pages, whatever became of the file meanwhile (WinFsp: ConstrainedIo).
+    Within(u64),
 }
 
 impl Attachment {
@@ -51,15 +54,16 @@ impl Attachment {
         self.permit(caller, &record, want)
     }
 
-    /// Writes `data`; answers how much, which is less than asked only when space runs out.
+    /// Writes `data`; answers how much, which is less than asked only when space runs out, or the file ends where it may not grow.
     pub(crate) fn write(&self, caller: &Caller<'_>, target: Target, at: WriteAt, data: &[u8]) -> Result<usize> {
         let change = self.change()?;
         let inode = change.own(target.id)?;
         let mut record = inode.write();
         let end = record.stream_of(target.stream)?.size();
-        let offset = match at {
-            WriteAt::Offset(offset) => offset,
-            WriteAt::End => end,
+        let (offset, data) = match at {
+            WriteAt::Offset(offset) => (offset, data),
+            WriteAt::End => (end, data),
+            WriteAt::Within(offset) => (offset, up_to(data, end.saturating_sub(offset))),
         };
         let known = if caller.may(Privileges::KEEP_TIMES) { known(&record, target, offset, data)? } else { 0 };
         check_writable(&record, offset + known as u64, end)?;
@@ -78,6 +82,11 @@ impl Attachment {
         change.tell_content(&record, target, end);
         Ok(written)
     }
+}
+
+/// So many bytes of it, or all.
+fn up_to(data: &[u8], length: u64) -> &[u8] {
+    &data[..length.min(data.len() as u64) as usize]
 }
 
 /// How much of what a kernel writes back an append-only file has already: pages come whole, with the old bytes before

@@ -294,6 +294,10 @@ impl Attachment {
         if kind == FileKind::Directory {
             return Err(Error::IsADirectory);
         }
+        // Its last name went since the handle was looked at: what is deleted gets no name again.
+        if links == 0 {
+            return Err(Error::AccessDenied);
+        }
         check_flags(locked.get(id), false)?;
         self.may_take_name(caller, change, locked, to, kind)?;
         let key = match target {

@@ -514,7 +514,9 @@ impl View {
         })
     }
 
-    /// Writes `data`; answers how many bytes, fewer only when space runs out after some. A handle opened to append writes at the end.
+    /// Writes `data`; answers how many bytes, fewer only when space runs out after some, and with [`WriteAt::Within`] when the file ends before.
+    /// A handle opened to append writes at the end unless `at` is [`WriteAt::Within`]; neither are locks asked for that: they were when the
+    /// pages were written that now come back.
     ///
     /// Errors: [`Error::NoSpace`], [`Error::FileTooLarge`], [`Error::ReadOnly`], [`Error::NotPermitted`], [`Error::BadHandle`], [`Error::AccessDenied`] without a handle.
     pub fn write(
@@ -530,10 +532,11 @@ impl View {
             Some(handle) => self.handles.get(handle)?.options.append,
             None => false,
         };
-        let place = if appends { WriteAt::End } else { at };
+        let place = if appends && !matches!(at, WriteAt::Within(_)) { WriteAt::End } else { at };
         let span = match place {
             WriteAt::Offset(offset) => Span::At(offset, data.len() as u64),
             WriteAt::End => Span::End(data.len() as u64),
+            WriteAt::Within(_) => Span::None,
         };
         self.opened(caller, node, handle, Mask::WRITE, span, |at, target| at.write(caller, target, place, data))
     }

@@ -2,9 +2,9 @@
 //! nothing of them is left when all are closed.
 
 use bough::windows::{create_options as options, rights};
-use bough::{Disposal, Disposition, Error, NodeId, OpenFrom, RenameTo, Renaming, WindowsOpen};
+use bough::{Disposal, Disposition, Error, NodeId, OpenFrom, RenameMode, RenameTo, Renaming, WindowsOpen};
 
-use crate::arena::{Arena, Dice, ROOT, check_tree, play};
+use crate::arena::{Arena, Dice, ROOT, check_tree, path, play};
 
 const NAMES: &[&str] = &["a", "b", "d", "d/a", "d/b", "e/a"];
 
@@ -71,4 +71,34 @@ fn handles_opened_the_windows_way_leave_nothing_when_they_are_closed() {
             Err(error) => assert!(matches!(error, Error::NotFound | Error::PathNotFound), "{name}: {error:?}"),
         }
     }
+}
+
+#[test]
+fn a_handle_whose_file_a_posix_program_unlinks_or_replaces_meanwhile_links_nothing_that_is_gone() {
+    let arena = Arena::new();
+    let view = &arena.view;
+    let open =
+        WindowsOpen { access: rights::FILE_ALL, share: 7, disposition: Disposition::OpenIf, ..WindowsOpen::default() };
+    let root = OpenFrom::Node(NodeId::ROOT);
+    let link = |_| {
+        let Ok(opened) = view.windows_open(&ROOT, root, b"file", &open) else { return };
+        let how = Renaming { replace: true, posix: true, ..Renaming::default() };
+        let answer = view.windows_link(&ROOT, opened.handle, RenameTo { from: Some(root), path: b"further" }, how);
+        assert!(matches!(answer, Ok(()) | Err(Error::AccessDenied)), "{answer:?}");
+        view.release(opened.handle).unwrap();
+    };
+    let unlink = |round: u64| {
+        let name = if round.is_multiple_of(2) { "file" } else { "further" };
+        let answer = view.path_unlink(&ROOT, path(name));
+        assert!(matches!(answer, Ok(()) | Err(Error::NotFound)), "{answer:?}");
+    };
+    let replace = |_| match view.path_rename(&ROOT, path("further"), path("file"), RenameMode::Replace) {
+        Ok(()) | Err(Error::NotFound) => {}
+        Err(error) => panic!("{error:?}"),
+    };
+    let name = "a_handle_whose_file_a_posix_program_unlinks_or_replaces_meanwhile_links_nothing_that_is_gone";
+    play(name, vec![Box::new(link), Box::new(link), Box::new(unlink), Box::new(replace)]);
+    check_tree(view);
+    let report = arena.volume.check_invariants(true);
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
 }

@@ -119,6 +119,31 @@ fn appending_handles_write_at_the_end_whatever_the_offset() {
 }
 
 #[test]
+fn what_is_written_back_never_extends_the_file_even_by_a_handle_that_appends() {
+    let fs = Fs::new();
+    let handle = file(&fs, "0123456789");
+    let appends = fs.open("file", APPEND);
+    for (by, offset, data, written) in [
+        (handle, 2, &b"ab"[..], 2),
+        (appends, 0, b"x", 1),
+        (handle, 8, b"yz, and more", 2),
+        (handle, 10, b"beyond", 0),
+        (appends, 1 << 40, b"beyond", 0),
+        (handle, u64::MAX, b"beyond", 0),
+    ] {
+        assert_eq!(fs.write(&ROOT, NodeId::ROOT, Some(by), WriteAt::Within(offset), data), Ok(written), "{offset}");
+    }
+    assert_eq!(fs.read_text("file"), "x1ab4567yz");
+    // A page that comes back after the file was cut.
+    fs.truncate("file", 3);
+    assert_eq!(fs.write(&ROOT, NodeId::ROOT, Some(handle), WriteAt::Within(0), &[b'p'; 4096]), Ok(3));
+    assert_eq!(fs.read_text("file"), "ppp");
+    let reader = fs.open("file", READ);
+    assert_eq!(fs.write(&ROOT, NodeId::ROOT, Some(reader), WriteAt::Within(0), b"x"), Err(Error::BadHandle));
+    assert_eq!(fs.write(&ROOT, NodeId::ROOT, None, WriteAt::Within(0), b"x"), Err(Error::IsADirectory));
+}
+
+#[test]
 fn appends_of_many_threads_all_survive() {
     let fs = Fs::new();
     file(&fs, "");

@@ -1,7 +1,7 @@
 //! Renames and links as Windows has them: by a handle, with its own refusals.
 
 use bough::windows::rights;
-use bough::{Config, Error, NamePolicy, OpenFrom, RenameTo, Renaming, WindowsOpen, flags};
+use bough::{Config, Disposition, Error, NamePolicy, OpenFrom, RenameTo, Renaming, WindowsOpen, flags};
 
 use crate::support::windows::*;
 use crate::support::*;
@@ -168,6 +168,25 @@ fn a_pending_file_is_neither_renamed_nor_linked_nor_replaced() {
     assert_eq!(fs.rename_handle(handle, "dir/file", POSIX_REPLACE), Err(Error::AccessDenied));
     assert_eq!(fs.rename_handle(target, "elsewhere", MOVE), Err(Error::AccessDenied));
     assert_eq!(fs.link_handle(target, "elsewhere", MOVE), Err(Error::AccessDenied));
+}
+
+#[test]
+fn what_was_deleted_or_replaced_gets_no_name_again() {
+    for posix in [true, false] {
+        let fs = fixture();
+        let made = fs.wopen("made", WindowsOpen { disposition: Disposition::Create, ..ALL });
+        match posix {
+            true => fs.move_to("file", "made"),
+            false => fs.rename_handle(fs.wopen("file", DELETING), "made", POSIX_REPLACE).unwrap(),
+        }
+        for (name, how) in [("file", MOVE), ("made", POSIX_REPLACE), ("dir/file", POSIX_REPLACE)] {
+            assert_eq!(fs.link_handle(made, name, how), Err(Error::AccessDenied), "{name}");
+            assert_eq!(fs.rename_handle(made, name, how), Err(Error::AccessDenied), "{name}");
+        }
+        assert_eq!((fs.exists("file"), fs.read_text("made")), (false, "source".into()));
+        fs.close(made);
+        assert!(fs.volume.check_invariants(false).problems.is_empty());
+    }
 }
 
 #[test]

@@ -43,13 +43,14 @@ int main(void) {
     void *a_pointer = NULL;
     uint64_t a_number = 0;
     size_t a_size = 0;
+    bool a_bool = false;
     fs_ref a_ref = main_branch;
     char a_buffer[16] = "nullname";
 "#;
 
 const END: &str = r#"
     // And nothing was done.
-    CHECK(a_pointer == NULL && a_number == 0 && a_size == 0);
+    CHECK(a_pointer == NULL && a_number == 0 && a_size == 0 && !a_bool);
     OK(fs_getattr(view, FS_NODE_ROOT, &after));
     CHECK(before.version == after.version && before.length == after.length);
     OK(fs_volume_stats(volume, &counters));

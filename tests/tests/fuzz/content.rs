@@ -71,6 +71,14 @@ calls! {
             world.demand(result != 0 || size <= room.0 as usize, "more was written than there was");
             result
         };
+        4 content::fs_write_within(view: View, who: Who, node: Content, handle: Handle, offset: Big, room: Room) |world, call| {
+            let (view, who, node, handle) = (world.view(view), world.caller(who), world.node(node), world.handle(handle));
+            let mut size = 0;
+            world.buffer[..room.0 as usize].fill(room.0 as u8 | 1);
+            let result = call(view, &who, node, handle, offset.0, world.buffer.as_ptr().cast(), room.0 as usize, &mut size);
+            world.demand(result != 0 || size <= room.0 as usize, "more was written than there was");
+            result
+        };
         1 content::fs_flush(view: View, node: Node, flags: Few, owner: Flags) |world, call| {
             call(world.view(view), world.node(node), flags.0, owner.0.into())
         };

@@ -108,7 +108,7 @@ calls! {
             world.demand(result != 0 || info.flags <= 3, "a handle is something unknown");
             result
         };
-        10 opens::fs_windows_dispose(view: View, handle: Handle, flags: Flags) |world, call| {
+        10 opened_names::fs_windows_dispose(view: View, handle: Handle, flags: Flags) |world, call| {
             let flags = if flags.0 < 1 << 20 { flags.0 & 0x1F } else { flags.0 };
             call(world.view(view), world.handle(handle), flags)
         };
@@ -118,41 +118,41 @@ calls! {
         3 opens::fs_windows_cleanup(view: View, handle: Handle) |world, call| {
             call(world.view(view), world.handle(handle))
         };
-        10 opens::fs_windows_rename(view: View, who: (Who, Pick), handle: Handle, to: (Parent, Handle), path: Path, flags: Few) |world, call| {
+        10 opened_names::fs_windows_rename(view: View, who: (Who, Pick), handle: Handle, to: (Parent, Handle), path: Path, flags: Few) |world, call| {
             let (view, who) = (world.view(view), with_token(world.caller(who.0), who.1));
             let (handle, node, within) = (world.handle(handle), world.node(to.0), world.handle(to.1));
             call(view, &who, handle, node, within, text(&path.0), path.0.0.len(), flags.0)
         };
-        5 opens::fs_windows_link(view: View, who: (Who, Pick), handle: Handle, to: (Parent, Handle), path: Path, flags: Few) |world, call| {
+        5 opened_names::fs_windows_link(view: View, who: (Who, Pick), handle: Handle, to: (Parent, Handle), path: Path, flags: Few) |world, call| {
             let (view, who) = (world.view(view), with_token(world.caller(who.0), who.1));
             let (handle, node, within) = (world.handle(handle), world.node(to.0), world.handle(to.1));
             call(view, &who, handle, node, within, text(&path.0), path.0.0.len(), flags.0)
         };
-        5 opens::fs_windows_lock(view: View, handle: Handle, start: Big, length: Big, flags: Few) |world, call| {
+        5 opened_ranges::fs_windows_lock(view: View, handle: Handle, start: Big, length: Big, flags: Few) |world, call| {
             call(world.view(view), world.handle(handle), start.0, length.0, flags.0, 1)
         };
-        3 opens::fs_windows_lock_wait(view: View, handle: Handle, start: Big, length: Big, flags: Few, out: Twist) |world, call| {
+        3 opened_ranges::fs_windows_lock_wait(view: View, handle: Handle, start: Big, length: Big, flags: Few, out: Twist) |world, call| {
             let (view, handle, mut wait) = (world.view(view), world.handle(handle), blank::<fs_wait>(out));
             // Lives for ever: the wait ends with its handle, whenever that is.
             let told: &'static Told = Box::leak(Box::new(Told { times: AtomicU32::new(0), volume: world.volume }));
             let context = ptr::from_ref(told).cast_mut().cast();
             let result = call(view, handle, start.0, length.0, flags.0, Some(wait_ended), context, &mut wait);
             if result == 0 && wait.number != 0 {
-                let cancelled = bough::ffi::opens::fs_windows_lock_cancel(view, handle, &wait);
+                let cancelled = bough::ffi::opened_ranges::fs_windows_lock_cancel(view, handle, &wait);
                 world.demand(matches!(cancelled, 0 | 1), "a wait can be cancelled");
             }
             result
         };
-        1 opens::fs_windows_lock_cancel(view: View, handle: Handle, node: Node, number: Big, out: Twist) |world, call| {
+        1 opened_ranges::fs_windows_lock_cancel(view: View, handle: Handle, node: Node, number: Big, out: Twist) |world, call| {
             let mut wait: fs_wait = blank(Twist::Right);
             (wait.node, wait.number) = (world.node(node), number.0);
             twist_it(&mut wait, out);
             call(world.view(view), world.handle(handle), &wait)
         };
-        3 opens::fs_windows_unlock(view: View, handle: Handle, start: Big, length: Big) |world, call| {
+        3 opened_ranges::fs_windows_unlock(view: View, handle: Handle, start: Big, length: Big) |world, call| {
             call(world.view(view), world.handle(handle), start.0, length.0)
         };
-        1 opens::fs_windows_unlock_all(view: View, handle: Handle) |world, call| {
+        1 opened_ranges::fs_windows_unlock_all(view: View, handle: Handle) |world, call| {
             call(world.view(view), world.handle(handle))
         };
         2 tokens::fs_token_create(sizes: (Pick, Pick), privileges: Few, attributes: Few, out: Twist) |world, call| {

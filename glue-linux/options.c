@@ -29,8 +29,11 @@ static const struct fuse_opt table[] = {
     OPTION("branch=%s", branch),
     OPTION("snapshot=%s", snapshot),
     OPTION("memory=%s", memory),
-    OPTION("base=%s", base),
     OPTION("spill_dir=%s", spill_dir),
+    OPTION("spill_limit=%s", spill_limit),
+    OPTION("spill_reserve=%s", spill_reserve),
+    OPTION("no_spill", no_spill),
+    OPTION("base=%s", base),
     OPTION("cross_mounts", cross_mounts),
     OPTION("freeze", freeze),
     OPTION("fsname=%s", fsname),
@@ -72,8 +75,11 @@ static const char help_text[] =
     "    -o volume=NAME         name of the volume (default: vol-PID)\n"
     "    -o branch=NAME         branch to show (default: the first)\n"
     "    -o snapshot=NAME       snapshot to show, read-only\n"
-    "    -o memory=SIZE         limit of content in memory: bytes, or with K, M, G, T (default: half of the machine's)\n"
-    "    -o spill_dir=DIR       where content goes that memory has no room for (default: nowhere)\n"
+    "    -o memory=SIZE         limit of memory: bytes, or with K, M, G, T, or N% of the machine's (default: 25%)\n"
+    "    -o spill_dir=DIR       where content goes that memory has no room for (default: TMPDIR's disk, or /var/tmp)\n"
+    "    -o spill_limit=SIZE    the most that goes there (default: what the disk has room for)\n"
+    "    -o spill_reserve=SIZE  free space of the disk that is left to others (default: 256M)\n"
+    "    -o no_spill            content stays in memory; a full volume answers ENOSPC\n"
     "    -o base=DIR            show what is in this directory; changes stay in the volume, nothing is ever written there\n"
     "    -o cross_mounts        with base: show other file systems mounted below it too\n"
     "    -o freeze              with base: copy what is read, so that a branch sees one state of it\n"
@@ -140,6 +146,38 @@ static bool parse_size(const char *text, uint64_t *bytes)
     return true;
 }
 
+static bool parse_percent(const char *text, uint32_t *percent)
+{
+    char *end = NULL;
+    unsigned long number = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || strcmp(end, "%") != 0 || number == 0 || number > 100)
+        return false;
+    *percent = (uint32_t)number;
+    return true;
+}
+
+static bool parse_sizes(struct options *options)
+{
+    const char *memory = options->memory;
+    if (memory && !parse_size(memory, &options->memory_bytes) && !parse_percent(memory, &options->memory_percent)) {
+        log_error("memory=%s is no size: a number of bytes, one with K, M, G or T, or N%%", memory);
+        return false;
+    }
+    if (options->spill_limit && !parse_size(options->spill_limit, &options->spill_limit_bytes)) {
+        log_error("spill_limit=%s is no size: a number of bytes, or one with K, M, G or T", options->spill_limit);
+        return false;
+    }
+    if (options->spill_reserve && !parse_size(options->spill_reserve, &options->spill_reserve_bytes)) {
+        log_error("spill_reserve=%s is no size: a number of bytes, or one with K, M, G or T", options->spill_reserve);
+        return false;
+    }
+    if (options->no_spill && (options->spill_dir || options->spill_limit || options->spill_reserve)) {
+        log_error("no_spill, and how to spill: one of the two");
+        return false;
+    }
+    return true;
+}
+
 static bool is_consistent(struct options *options)
 {
     if (options->unmounted && (options->mountpoint || !options->volume)) {
@@ -150,10 +188,8 @@ static bool is_consistent(struct options *options)
         log_error("where? A mount point is missing (see --help)");
         return false;
     }
-    if (options->memory && !parse_size(options->memory, &options->memory_bytes)) {
-        log_error("memory=%s is no size: a number of bytes, or one with K, M, G or T", options->memory);
+    if (!parse_sizes(options))
         return false;
-    }
     if (options->allow_other && !options->default_permissions) {
         log_error("allow_other needs default_permissions: without it nobody checks what other users do");
         return false;
@@ -206,6 +242,8 @@ void options_free(struct options *options)
     free(options->branch);
     free(options->snapshot);
     free(options->spill_dir);
+    free(options->spill_limit);
+    free(options->spill_reserve);
     free(options->base);
     free(options->fsname);
     free(options->memory);

@@ -11,11 +11,16 @@ struct options {
     char *volume;        // NULL: a name made from the process id
     char *branch;        // NULL: the volume's first branch
     char *snapshot;
-    char *spill_dir;     // NULL: nothing is spilled
+    char *spill_dir;     // NULL: core's default
     char *fsname;        // NULL: the volume's name
     char *base;          // NULL: the volume begins empty
-    char *memory;        // as given: a number with K, M, G or T
-    uint64_t memory_bytes; // 0: core's default
+    char *spill_limit;   // as given: a number with K, M, G or T
+    char *spill_reserve; // the same
+    char *memory;        // the same, or N%
+    uint64_t memory_bytes; // 0: core's default, or as memory_percent says
+    uint64_t spill_limit_bytes; // 0: core's default
+    uint64_t spill_reserve_bytes; // 0: core's default
+    uint32_t memory_percent; // 0: core's default
     unsigned max_threads;  // 0: by the number of CPUs
     int default_permissions;
     int allow_other;
@@ -24,6 +29,7 @@ struct options {
     int locks;
     int no_writeback;
     int case_insensitive;
+    int no_spill;
     int cross_mounts;    // of the base
     int freeze;          // the base
     int keep;

@@ -23,10 +23,14 @@ static enum exits open_core(struct volume *volume, const struct options *options
 {
     struct fs_config config = {
         .size = sizeof config,
+        .flags = options->no_spill || options->spill_dir ? 0 : FS_CONFIG_SPILL,
         .names = options->case_insensitive ? FS_NAMES_POSIX_IGNORE_CASE : FS_NAMES_POSIX,
         .name = volume->name,
         .name_bytes = strlen(volume->name),
         .memory_bytes = options->memory_bytes,
+        .memory_percent = options->memory_percent,
+        .spill_limit_bytes = options->spill_limit_bytes,
+        .spill_reserve_bytes = options->spill_reserve_bytes,
         .spill_dir = options->spill_dir,
         .spill_dir_bytes = options->spill_dir ? strlen(options->spill_dir) : 0,
         .base = options->base,
@@ -60,7 +64,7 @@ static void settle_settings(struct volume *volume, const struct options *options
 {
     volume->case_insensitive = options->case_insensitive;
     volume->over_base = options->base != NULL;
-    volume->may_spill = options->spill_dir != NULL;
+    volume->may_spill = !options->no_spill;
     volume->owner = geteuid();
     volume->settings = (struct mount_settings){
         .max_threads = options->max_threads,

@@ -176,6 +176,10 @@
 // composed, are one and the same.
 #define FS_NAMES_MACOS 3
 
+// Config flag: without `spill_dir` content goes to the folder of temporary files (`TMPDIR`) or, where that is in memory
+// itself, to /var/tmp. If that is no disk either there is a warning in the log, and nothing is spilled.
+#define FS_CONFIG_SPILL 1
+
 // Base: a directory of the host, which is never written to. Linux only.
 #define FS_CONFIG_BASE_DIRECTORY 1
 
@@ -946,15 +950,16 @@ typedef struct fs_token_parts {
 typedef struct fs_config {
     // `sizeof(fs_config)`.
     uint32_t size;
-    // 0: no flag has a meaning yet.
+    // `FS_CONFIG_...` bits that are not of the base.
     uint32_t flags;
     // What it is called, UTF-8, by the rules of branch names; NULL: "bough".
     const char *name;
     // Length of `name`.
     size_t name_bytes;
-    // Bytes of content that it may hold in memory; 0: half of the machine's memory.
+    // Bytes that it may hold in memory, content and all else; 0: `memory_percent`.
     uint64_t memory_bytes;
-    // Directory for an unlinked file that content goes to when memory has no room for it; NULL: nowhere.
+    // Directory for an unlinked file that content goes to when memory has no room for it; NULL: nowhere, or as
+    // `FS_CONFIG_SPILL` says.
     const char *spill_dir;
     // Length of `spill_dir`.
     size_t spill_dir_bytes;
@@ -984,8 +989,16 @@ typedef struct fs_config {
     size_t label_bytes;
     // Its id, a UUID; all zero: a random one.
     uint8_t id[16];
+    // Hundredths of the memory that the machine, the process' groups and its limits allow, where `memory_bytes` is 0; 0: 25.
+    uint32_t memory_percent;
     // 0.
-    uint64_t reserved[8];
+    uint32_t reserved0;
+    // The most bytes that are spilled; 0: what the disk has room for.
+    uint64_t spill_limit_bytes;
+    // Free space of the disk that is left to others, in bytes; 0: 256 MiB.
+    uint64_t spill_reserve_bytes;
+    // 0.
+    uint64_t reserved[5];
 } fs_config;
 
 // Counters of a volume.
@@ -1000,9 +1013,9 @@ typedef struct fs_counters {
     uint64_t snapshots;
     // Views.
     uint64_t views;
-    // Limit of content in memory, in bytes.
+    // Limit of what is in memory, in bytes.
     uint64_t memory_bytes;
-    // Content stored, in memory and in the spill file, in bytes.
+    // In use, content and all else, in memory and in the spill file, in bytes.
     uint64_t used_bytes;
     // Content that can be stored in all, in bytes.
     uint64_t capacity_bytes;
@@ -4016,7 +4029,11 @@ FS_ASSERT_LAYOUT(offsetof(fs_config, base_flags) == 100);
 FS_ASSERT_LAYOUT(offsetof(fs_config, label) == 104);
 FS_ASSERT_LAYOUT(offsetof(fs_config, label_bytes) == 112);
 FS_ASSERT_LAYOUT(offsetof(fs_config, id) == 120);
-FS_ASSERT_LAYOUT(offsetof(fs_config, reserved) == 136);
+FS_ASSERT_LAYOUT(offsetof(fs_config, memory_percent) == 136);
+FS_ASSERT_LAYOUT(offsetof(fs_config, reserved0) == 140);
+FS_ASSERT_LAYOUT(offsetof(fs_config, spill_limit_bytes) == 144);
+FS_ASSERT_LAYOUT(offsetof(fs_config, spill_reserve_bytes) == 152);
+FS_ASSERT_LAYOUT(offsetof(fs_config, reserved) == 160);
 FS_ASSERT_LAYOUT(sizeof(fs_volume_info) == 448);
 FS_ASSERT_LAYOUT(offsetof(fs_volume_info, size) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_volume_info, serial) == 4);

@@ -87,7 +87,8 @@ pub(crate) struct Format {
 SIZE is a number of bytes, with K, M, G or T for powers of 1024 (also KiB or KB), or N% of the
 machine's memory.
 
-OPTIONS are those of this command (volume=, branch=, snapshot=, memory=, spill_dir=, base=,
+OPTIONS are those of this command (volume=, branch=, snapshot=, memory=, spill_dir=,
+spill_limit=, spill_reserve=, no_spill, base=,
 cross_mounts, freeze, case_insensitive), `keep` (the volume outlives its last mount point), `no_default_permissions`,
 and those of bough-fuse and FUSE (ro, noatime, noexec, allow_other, …).")]
 pub(crate) struct MountArgs {
@@ -98,17 +99,26 @@ pub(crate) struct MountArgs {
     #[arg(long, value_name = "SNAPSHOT")]
     pub(crate) snapshot: Option<String>,
     /// Mount another view of the volume that PATH lies in; without --branch or --snapshot one of what PATH shows
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["volume", "memory", "spill_dir", "case_insensitive", "base", "foreground"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["volume", "memory", "spill_dir", "spill_limit", "spill_reserve", "no_spill", "case_insensitive", "base", "foreground"])]
     pub(crate) attach: Option<PathBuf>,
     /// The volume of this name: attach to it if it is alive, else begin it
     #[arg(long, value_name = "NAME")]
     pub(crate) volume: Option<String>,
-    /// Content that a new volume may hold in memory (default: half of the machine's memory)
+    /// What a new volume may hold in memory: bytes, with K, M, G or T, or N% of what the machine allows (default: 25%)
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<Size>,
-    /// Where a new volume puts content that memory has no room for
+    /// Where a new volume puts content that memory has no room for (default: TMPDIR's disk, or /var/tmp)
     #[arg(long, value_name = "DIR")]
     pub(crate) spill_dir: Option<PathBuf>,
+    /// The most that goes there (default: what the disk has room for)
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) spill_limit: Option<Size>,
+    /// Free space of that disk which is left to others (default: 256M)
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) spill_reserve: Option<Size>,
+    /// Keep all content in memory: a full volume answers ENOSPC
+    #[arg(long, conflicts_with_all = ["spill_dir", "spill_limit", "spill_reserve"])]
+    pub(crate) no_spill: bool,
     /// A new volume whose names differ by more than case
     #[arg(long)]
     pub(crate) case_insensitive: bool,

@@ -35,6 +35,9 @@ fn options_of(args: &MountArgs) -> Result<Options> {
     options.volume = args.volume.clone().or(options.volume);
     options.memory = args.memory.or(options.memory);
     options.spill_dir = args.spill_dir.clone().or(options.spill_dir);
+    options.spill_limit = args.spill_limit.or(options.spill_limit);
+    options.spill_reserve = args.spill_reserve.or(options.spill_reserve);
+    options.no_spill |= args.no_spill;
     options.case_insensitive |= args.case_insensitive;
     options.base = args.base.clone().or(options.base);
     options.cross_mounts |= args.cross_mounts;

@@ -18,6 +18,9 @@ pub(crate) struct Options {
     pub(crate) shows: Option<(Kind, String)>,
     pub(crate) memory: Option<Size>,
     pub(crate) spill_dir: Option<PathBuf>,
+    pub(crate) spill_limit: Option<Size>,
+    pub(crate) spill_reserve: Option<Size>,
+    pub(crate) no_spill: bool,
     pub(crate) case_insensitive: bool,
     /// The directory that the volume lies over.
     pub(crate) base: Option<PathBuf>,
@@ -82,8 +85,11 @@ impl Options {
             "volume" => self.volume = Some(wanted()?),
             "branch" => self.show(Kind::Branch, wanted()?)?,
             "snapshot" => self.show(Kind::Snapshot, wanted()?)?,
-            "memory" => self.memory = Some(size(&wanted()?)?),
+            "memory" => self.memory = Some(size(name, &wanted()?)?),
             "spill_dir" => self.spill_dir = Some(wanted()?.into()),
+            "spill_limit" => self.spill_limit = Some(size(name, &wanted()?)?),
+            "spill_reserve" => self.spill_reserve = Some(size(name, &wanted()?)?),
+            "no_spill" => self.no_spill = true,
             "case_insensitive" => self.case_insensitive = true,
             "base" => self.base = Some(wanted()?.into()),
             "cross_mounts" => self.cross_mounts = true,
@@ -109,6 +115,13 @@ impl Options {
         if self.no_default_permissions && self.has("allow_other") {
             return Err(Failure::usage("allow_other needs default_permissions: leave out no_default_permissions"));
         }
+        let percent = |size: Option<Size>| matches!(size, Some(Size::Percent(_)));
+        if percent(self.spill_limit) || percent(self.spill_reserve) {
+            return Err(Failure::usage("spill_limit and spill_reserve are bytes: a share is one of memory only"));
+        }
+        if self.no_spill && (self.spill_dir.is_some() || self.spill_limit.is_some() || self.spill_reserve.is_some()) {
+            return Err(Failure::usage("no_spill, and how to spill: leave out one of them"));
+        }
         if self.base.is_none() && (self.cross_mounts || self.freeze) {
             return Err(Failure::usage("cross_mounts and freeze say how a base is used: give --base DIR too"));
         }
@@ -123,6 +136,9 @@ impl Options {
         let given = [
             (self.memory.is_some(), "memory"),
             (self.spill_dir.is_some(), "spill_dir"),
+            (self.spill_limit.is_some(), "spill_limit"),
+            (self.spill_reserve.is_some(), "spill_reserve"),
+            (self.no_spill, "no_spill"),
             (self.case_insensitive, "case_insensitive"),
             (self.base.is_some(), "base"),
             (self.cross_mounts, "cross_mounts"),
@@ -144,9 +160,12 @@ impl Options {
         if let Some((kind, name)) = &self.shows {
             list.value(kind.noun(), Some(name.as_bytes()));
         }
-        list.value("memory", self.memory.map(|memory| memory.bytes().to_string()).as_deref().map(str::as_bytes));
+        list.size("memory", self.memory);
         list.value("spill_dir", self.spill_dir.as_ref().map(|dir| dir.as_os_str().as_bytes()));
         list.flag("unmounted", self.unmounted);
+        list.size("spill_limit", self.spill_limit);
+        list.size("spill_reserve", self.spill_reserve);
+        list.flag("no_spill", self.no_spill);
         list.flag("case_insensitive", self.case_insensitive);
         list.value("base", self.base.as_ref().map(|dir| dir.as_os_str().as_bytes()));
         list.flag("cross_mounts", self.cross_mounts);
@@ -193,8 +212,8 @@ impl Options {
     }
 }
 
-fn size(text: &str) -> Result<Size> {
-    text.parse().map_err(|why| Failure::usage(format!("memory={text}: {why}")))
+fn size(name: &str, text: &str) -> Result<Size> {
+    text.parse().map_err(|why| Failure::usage(format!("{name}={text}: {why}")))
 }
 
 fn no_value(name: &str) -> Failure {
@@ -241,6 +260,10 @@ impl List {
         if given {
             self.push(name.as_bytes());
         }
+    }
+
+    fn size(&mut self, name: &str, size: Option<Size>) {
+        self.value(name, size.map(|size| size.to_string()).as_deref().map(str::as_bytes));
     }
 
     fn value(&mut self, name: &str, value: Option<&[u8]>) {

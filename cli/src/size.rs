@@ -1,5 +1,6 @@
 //! Sizes as people write them: bytes, powers of 1024, or a share of the machine's memory.
 
+use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -13,12 +14,12 @@ pub(crate) enum Size {
 
 const WHAT_IT_TAKES: &str = "give bytes, a number with K, M, G or T, or N% of the machine's memory";
 
-impl Size {
-    /// In bytes. Asks the system only for a percentage.
-    pub(crate) fn bytes(self) -> u64 {
+/// As the daemon takes it.
+impl Display for Size {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Size::Bytes(bytes) => bytes,
-            Size::Percent(percent) => share(machine_bytes(), percent),
+            Size::Bytes(bytes) => write!(f, "{bytes}"),
+            Size::Percent(percent) => write!(f, "{percent}%"),
         }
     }
 }
@@ -52,15 +53,6 @@ fn factor(unit: &str) -> Result<u64, String> {
         _ => return Err(format!("`{unit}` is no unit: {WHAT_IT_TAKES}")),
     };
     Ok(1 << (10 * letter))
-}
-
-fn share(whole: u64, percent: u64) -> u64 {
-    (u128::from(whole) * u128::from(percent) / 100) as u64
-}
-
-fn machine_bytes() -> u64 {
-    let info = rustix::system::sysinfo();
-    info.totalram as u64 * u64::from(info.mem_unit.max(1))
 }
 
 /// A number of bytes for people: three digits and a unit.
@@ -118,11 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_of_the_machine() {
+    fn a_share_is_told_as_a_share() {
         assert_eq!("50%".parse(), Ok(Size::Percent(50)));
-        assert_eq!(share(1000, 25), 250);
-        assert_eq!(share(u64::MAX, 100), u64::MAX);
-        assert!(Size::Percent(100).bytes() > 1 << 20);
+        assert_eq!(Size::Percent(50).to_string(), "50%");
+        assert_eq!(Size::Bytes(1 << 20).to_string(), "1048576");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod flags;
 mod history;
 mod ledger;
 pub mod limits;
+mod machine;
 mod meter;
 mod operations;
 mod radix;

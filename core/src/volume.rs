@@ -1,6 +1,7 @@
 //! A volume: everything that one process serves. Opening, branches and snapshots, views.
 
 mod base;
+mod budget;
 mod check;
 mod handles;
 mod identity;
@@ -21,7 +22,8 @@ use hashbrown::HashMap;
 
 use crate::base::BaseConfig;
 use crate::context::{Clock, Context, SystemClock};
-use crate::data::{CHUNK_BYTES, ChunkStore, StoreConfig};
+use crate::data::pressure::Watch;
+use crate::data::{CHUNK_BYTES, ChunkStore};
 use crate::error::{Error, Result};
 use crate::history::diff::Diff;
 use crate::history::holdings::Holdings;
@@ -42,17 +44,25 @@ use view::View;
 
 /// Unit of the block counts in [`FsStats`].
 const BLOCK_BYTES: u64 = 4096;
-/// What a machine is taken to have that does not say.
-const UNKNOWN_MACHINE_BYTES: u64 = 2 << 30;
 
 /// How to open a volume.
 pub struct Config {
     /// What it is called: 1 to 255 bytes, the rules of branch names. Shown by listings.
     pub name: String,
-    /// Bytes that it may hold in memory, content and metadata; `None`: half of the machine's memory.
+    /// Bytes that it may hold in memory, content and metadata; `None`: a share.
     pub memory_bytes: Option<u64>,
+    /// The share: so many hundredths of the memory that the machine, the process' groups and its limits allow.
+    /// `None`: a quarter of it.
+    pub memory_percent: Option<u32>,
     /// Where content goes that memory has no room for: an unlinked file in this directory. `None`: nowhere.
     pub spill_dir: Option<PathBuf>,
+    /// Without [`Config::spill_dir`]: spill to the folder of temporary files or, where that is in memory itself, to
+    /// `/var/tmp`; with a warning in the log nowhere, if that is no disk either.
+    pub spill_by_default: bool,
+    /// The most bytes that are spilled; `None`: what the disk has room for.
+    pub spill_limit_bytes: Option<u64>,
+    /// Free space of the disk that is left to others; `None`: 256 MiB.
+    pub spill_reserve_bytes: Option<u64>,
     /// Its label: text as Windows has it (WTF-8). `None`: its name, or as much of it as is a label everywhere.
     pub label: Option<Vec<u8>>,
     /// Its id, a UUID; its serial number follows from it. `None`: a random one.
@@ -78,7 +88,11 @@ impl Default for Config {
         Config {
             name: "bough".into(),
             memory_bytes: None,
+            memory_percent: None,
             spill_dir: None,
+            spill_by_default: false,
+            spill_limit_bytes: None,
+            spill_reserve_bytes: None,
             label: None,
             id: None,
             names: NamePolicy::Posix,
@@ -172,6 +186,7 @@ pub struct Volume {
     owner_uid: u32,
     endpoint: String,
     identity: identity::Identity,
+    _watch: Option<Watch>,
 }
 
 impl Volume {
@@ -182,11 +197,7 @@ impl Volume {
     /// [`Error::Io`] when the spill directory cannot be used, for a bad label as [`View::set_label`].
     pub fn open(config: Config) -> Result<Arc<Volume>> {
         crate::history::refs::check_name(&config.name)?;
-        let memory_bytes = config.memory_bytes.unwrap_or_else(default_memory_bytes);
-        if memory_bytes < CHUNK_BYTES as u64 {
-            return Err(Error::Invalid("a memory limit below one chunk (64 KiB)"));
-        }
-        let store = ChunkStore::new(StoreConfig { memory_bytes, spill_dir: config.spill_dir.clone() })?;
+        let store = ChunkStore::new(budget::store_config(&config)?)?;
         Volume::over(store, config)
     }
 
@@ -200,6 +211,7 @@ impl Volume {
         let ledger = store.ledger();
         let root = new_root(ledger, now, config.root_uid, config.root_gid, config.root_mode);
         let context = Context::new(store, names, config.clock, config.base)?;
+        let watch = Watch::start(Arc::downgrade(&context.store));
         let (refs, first_branch) = match context.base {
             None => Refs::new(FrozenTable::with_root(root), now),
             Some(_) => Refs::over_base(ledger, now),
@@ -217,6 +229,7 @@ impl Volume {
             owner_uid: config.root_uid,
             endpoint: config.endpoint,
             identity,
+            _watch: watch,
         }))
     }
 
@@ -426,7 +439,7 @@ impl Volume {
         FsStats {
             block_bytes: BLOCK_BYTES as u32,
             blocks: stats.capacity_bytes / BLOCK_BYTES,
-            blocks_free: stats.capacity_bytes.saturating_sub(stats.used_bytes) / BLOCK_BYTES,
+            blocks_free: self.context.store.free_bytes() / BLOCK_BYTES,
             inodes: limits::INODE_ID,
             inodes_free: limits::INODE_ID.saturating_sub(self.context.ids_used()),
             name_bytes: self.names().longest_bytes() as u32,
@@ -451,12 +464,4 @@ impl Drop for Volume {
 fn random_key() -> (u64, u64) {
     use std::hash::{BuildHasher, RandomState};
     (RandomState::new().hash_one(0), RandomState::new().hash_one(1))
-}
-
-fn default_memory_bytes() -> u64 {
-    let Ok(mut system) = sysinfo::System::new() else { return UNKNOWN_MACHINE_BYTES / 2 };
-    system.refresh_memory();
-    let machine = system.total_memory();
-    let group = system.cgroup_limits().map_or(machine, |limits| limits.total_memory);
-    machine.min(group) / 2
 }

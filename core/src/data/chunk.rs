@@ -30,9 +30,10 @@ pub(crate) use self::check::Census;
 use self::depot::{Depot, Need};
 use self::region::Frame;
 pub(crate) use self::slab::{SLOT_BYTES, Slot};
+pub(crate) use self::spill::SpillConfig;
 pub(crate) use self::store::{ChunkStore, StoreConfig};
 #[cfg(test)]
-pub(crate) use self::{device::SpillDevice, spill::SpillConfig, store::StoreUsage};
+pub(crate) use self::{device::SpillDevice, store::StoreUsage};
 use crate::error::Result;
 use crate::ledger::{Kind, Ledger};
 use crate::radix::Value;

@@ -12,13 +12,14 @@ mod threads;
 use std::sync::Arc;
 
 use self::device::Disk;
-use super::chunk::{CHUNK_BYTES, ChunkStore, SpillConfig};
+pub(crate) use super::chunk::CHUNK_BYTES;
+use super::chunk::{ChunkStore, SpillConfig};
 use super::stream::Stream;
 
-const CHUNK: u64 = CHUNK_BYTES as u64;
+pub(crate) const CHUNK: u64 = CHUNK_BYTES as u64;
 
 /// Everything freed is punched at once, and nothing of the disk is left to others.
-fn eager() -> SpillConfig {
+pub(crate) fn eager() -> SpillConfig {
     SpillConfig { limit_bytes: u64::MAX, disk_reserve_bytes: 0, spare_bytes: 0 }
 }
 
@@ -38,7 +39,7 @@ pub(crate) fn bytes(len: usize, seed: u64) -> Vec<u8> {
     made
 }
 
-fn content(stream: &Stream) -> Vec<u8> {
+pub(crate) fn content(stream: &Stream) -> Vec<u8> {
     let mut all = vec![0xAA; stream.size() as usize];
     assert_eq!(stream.read(0, &mut all), Ok(all.len()));
     all

@@ -68,7 +68,7 @@ macro_rules! structures {
 }
 
 structures! {
-    fs_config { reserved }
+    fs_config { reserved0, reserved }
     fs_volume_info { reserved }
     fs_counters { reserved0, reserved }
     fs_activity { reserved0, reserved }
@@ -113,7 +113,7 @@ layouts! {
         size 0, flags 4, name 8, name_bytes 16, memory_bytes 24, spill_dir 32, spill_dir_bytes 40, endpoint 48,
         endpoint_bytes 56, root_uid 64, root_gid 68, root_mode 72, names 76, base 80, base_bytes 88, base_kind 96,
         base_flags 100, label 104, label_bytes 112, id 120,
-        reserved 136
+        memory_percent 136, reserved0 140, spill_limit_bytes 144, spill_reserve_bytes 152, reserved 160
     }
     fs_volume_info 448 {
         size 0, serial 4, id 8, created 24, total_bytes 32, free_bytes 40, capabilities 48, windows_flags 56, names 60,

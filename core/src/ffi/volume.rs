@@ -34,6 +34,10 @@ pub const FS_NAMES_WINDOWS: u32 = 2;
 /// composed, are one and the same.
 pub const FS_NAMES_MACOS: u32 = 3;
 
+/// Config flag: without `spill_dir` content goes to the folder of temporary files (`TMPDIR`) or, where that is in memory
+/// itself, to /var/tmp. If that is no disk either there is a warning in the log, and nothing is spilled.
+pub const FS_CONFIG_SPILL: u32 = 1;
+
 /// Base: a directory of the host, which is never written to. Linux only.
 pub const FS_CONFIG_BASE_DIRECTORY: u32 = 1;
 /// Base flag: other file systems that are mounted below the directory are shown. A mount point is an empty directory else.
@@ -47,15 +51,16 @@ pub const FS_CONFIG_BASE_FREEZE: u32 = 2;
 pub struct fs_config {
     /// `sizeof(fs_config)`.
     pub size: u32,
-    /// 0: no flag has a meaning yet.
+    /// `FS_CONFIG_...` bits that are not of the base.
     pub flags: u32,
     /// What it is called, UTF-8, by the rules of branch names; NULL: "bough".
     pub name: *const c_char,
     /// Length of `name`.
     pub name_bytes: usize,
-    /// Bytes of content that it may hold in memory; 0: half of the machine's memory.
+    /// Bytes that it may hold in memory, content and all else; 0: `memory_percent`.
     pub memory_bytes: u64,
-    /// Directory for an unlinked file that content goes to when memory has no room for it; NULL: nowhere.
+    /// Directory for an unlinked file that content goes to when memory has no room for it; NULL: nowhere, or as
+    /// `FS_CONFIG_SPILL` says.
     pub spill_dir: *const c_char,
     /// Length of `spill_dir`.
     pub spill_dir_bytes: usize,
@@ -85,8 +90,16 @@ pub struct fs_config {
     pub label_bytes: usize,
     /// Its id, a UUID; all zero: a random one.
     pub id: [u8; 16],
+    /// Hundredths of the memory that the machine, the process' groups and its limits allow, where `memory_bytes` is 0; 0: 25.
+    pub memory_percent: u32,
     /// 0.
-    pub reserved: [u64; 8],
+    pub reserved0: u32,
+    /// The most bytes that are spilled; 0: what the disk has room for.
+    pub spill_limit_bytes: u64,
+    /// Free space of the disk that is left to others, in bytes; 0: 256 MiB.
+    pub spill_reserve_bytes: u64,
+    /// 0.
+    pub reserved: [u64; 5],
 }
 
 /// Counters of a volume.
@@ -103,9 +116,9 @@ pub struct fs_counters {
     pub snapshots: u64,
     /// Views.
     pub views: u64,
-    /// Limit of content in memory, in bytes.
+    /// Limit of what is in memory, in bytes.
     pub memory_bytes: u64,
-    /// Content stored, in memory and in the spill file, in bytes.
+    /// In use, content and all else, in memory and in the spill file, in bytes.
     pub used_bytes: u64,
     /// Content that can be stored in all, in bytes.
     pub capacity_bytes: u64,
@@ -126,7 +139,7 @@ pub struct fs_counters {
 impl fs_config {
     unsafe fn to_core(self) -> Outcome<Config> {
         let defaults = Config::default();
-        if self.flags != 0 {
+        if self.flags & !FS_CONFIG_SPILL != 0 {
             return Err(Error::Invalid("a config flag that this version does not know").into());
         }
         let names = names_policy(self.names)?;
@@ -143,7 +156,11 @@ impl fs_config {
         Ok(Config {
             name: name.map_or(defaults.name, str::to_owned),
             memory_bytes: (self.memory_bytes > 0).then_some(self.memory_bytes),
+            memory_percent: (self.memory_percent > 0).then_some(self.memory_percent),
             spill_dir,
+            spill_by_default: self.flags & FS_CONFIG_SPILL != 0,
+            spill_limit_bytes: (self.spill_limit_bytes > 0).then_some(self.spill_limit_bytes),
+            spill_reserve_bytes: (self.spill_reserve_bytes > 0).then_some(self.spill_reserve_bytes),
             label: label.map(|label| label.as_bytes().to_vec()),
             id: (self.id != [0; 16]).then_some(self.id),
             names,

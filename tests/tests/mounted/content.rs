@@ -184,7 +184,7 @@ fn direct_io_reads_what_was_written() {
 
 #[test]
 fn a_volume_that_is_full_says_so_and_stays_readable() {
-    let Some(mount) = Mount::with("default_permissions,no_writeback,memory=16M") else { return };
+    let Some(mount) = Mount::with("default_permissions,no_writeback,no_spill,memory=16M") else { return };
     fs::write(mount.at("kept"), "kept").unwrap();
     let mut file = File::create(mount.at("large")).unwrap();
     let full = (0..64).find_map(|_| file.write_all(&[1; 1 << 20]).err()).expect("16 MiB hold no 64 MiB");

@@ -29,9 +29,20 @@ fn refused(output: &Output) -> (i32, String) {
 #[test]
 fn help_and_version_are_printed() {
     let help = run(Command::new(daemon()).arg("--help"));
-    for option in
-        ["volume=", "branch=", "snapshot=", "memory=", "spill_dir=", "keep", "locks", "no_writeback", "max_threads="]
-    {
+    for option in [
+        "volume=",
+        "branch=",
+        "snapshot=",
+        "memory=",
+        "spill_dir=",
+        "spill_limit=",
+        "spill_reserve=",
+        "no_spill",
+        "keep",
+        "locks",
+        "no_writeback",
+        "max_threads=",
+    ] {
         assert!(help.contains(option), "{option}");
     }
     assert!(help.lines().all(|line| line.len() <= 120));

@@ -40,6 +40,11 @@ const WARM_FRAMES: u64 = 64;
 const METADATA_RESERVE: u64 = 32;
 /// What is waited for before metadata grows.
 const ADMIT_BYTES: u64 = 4096;
+/// Pressure takes one part in so many of the limit at a time, down to one in [`SQUEEZE_MOST`]; its absence gives back one
+/// part in [`RELAX_STEP`].
+const SQUEEZE_STEP: u64 = 16;
+const SQUEEZE_MOST: u64 = 8;
+const RELAX_STEP: u64 = 64;
 /// The most frames that only reading back may take.
 const FAULT_FRAMES: u64 = 16;
 /// The most frames between the marks: as many as writers may run ahead of the evictor.
@@ -150,6 +155,8 @@ pub(super) struct Depot {
     pub(super) read_ahead: ReadAhead,
     pub(super) shelves: Shelves,
     pub(super) counters: Counters,
+    /// Less than the limit while the system is short of memory.
+    ceiling: CachePadded<AtomicU64>,
     /// What there is besides. Counted by itself, and part of both counts.
     ledger: LedgerLease,
     used: CachePadded<AtomicU64>,
@@ -178,6 +185,7 @@ impl Depot {
             read_ahead: ReadAhead::default(),
             shelves: Shelves::default(),
             counters: Counters::default(),
+            ceiling: CachePadded::new(AtomicU64::new(u64::MAX)),
             ledger: LedgerLease::new(),
             used: CachePadded::default(),
             charged: CachePadded::default(),
@@ -236,10 +244,50 @@ impl Depot {
         Ok(())
     }
 
+    /// The marks as they are now: nearer while the system is short of memory, but not so near that nothing can be done.
+    #[inline]
+    pub(super) fn marks_now(&self) -> Marks {
+        match self.ceiling.load(Relaxed) {
+            u64::MAX => self.marks,
+            ceiling => self.marks_below(ceiling),
+        }
+    }
+
+    #[cold]
+    fn marks_below(&self, ceiling: u64) -> Marks {
+        let Marks { limit, metadata, .. } = self.marks;
+        let least = self.ledger.coarse() + limit / SQUEEZE_STEP;
+        Marks { metadata, ..Marks::new(ceiling.max(least).min(limit), true) }
+    }
+
+    /// Gives memory back to the system, and uses less from now on: by one step of what is used. Says whether less than
+    /// the limit is to be used.
+    pub(super) fn squeeze(&self) -> bool {
+        self.cool_all();
+        if self.spill.is_none() {
+            return false;
+        }
+        let limit = self.marks.limit;
+        let now = self.ceiling.load(Relaxed).min(self.used());
+        self.ceiling.store(now.saturating_sub(limit / SQUEEZE_STEP).max(limit / SQUEEZE_MOST), Relaxed);
+        self.sweep(self.marks_now().low);
+        self.cool_all();
+        true
+    }
+
+    /// Uses a little more again. Says whether less than the limit is still to be used.
+    pub(super) fn relax(&self) -> bool {
+        let (limit, now) = (self.marks.limit, self.ceiling.load(Relaxed));
+        let more = now.saturating_add(limit / RELAX_STEP);
+        let squeezed = more < limit;
+        self.ceiling.store(if squeezed { more } else { u64::MAX }, Relaxed);
+        squeezed
+    }
+
     /// Whether metadata may grow: by a little, as each operation asks.
     #[inline]
     pub(super) fn admit(&self) -> Result<()> {
-        let (metadata, mark) = (self.ledger.coarse(), self.marks.hard);
+        let (metadata, mark) = (self.ledger.coarse(), self.marks_now().hard);
         if metadata <= self.marks.metadata && self.used_by_chunks() + metadata <= mark {
             Ok(())
         } else {
@@ -253,7 +301,7 @@ impl Depot {
             return Err(Error::NoSpace);
         }
         self.counters.stalls.add(1);
-        self.wait_for_room(ADMIT_BYTES, self.marks.hard, PATIENCE)?;
+        self.wait_for_room(ADMIT_BYTES, self.marks_now().hard, PATIENCE)?;
         self.unclaim(ADMIT_BYTES);
         Ok(())
     }
@@ -318,7 +366,7 @@ impl Depot {
         let fits = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= mark);
         match self.used.fetch_update(Relaxed, Relaxed, fits) {
             Ok(before) => {
-                if before + bytes + metadata > self.marks.soft {
+                if before + bytes + metadata > self.marks_now().soft {
                     self.kick();
                 }
                 true
@@ -336,7 +384,7 @@ impl Depot {
     }
 
     fn claim(&self, bytes: u64, need: Need) -> Result<()> {
-        let mark = self.marks.of(need);
+        let mark = self.marks_now().of(need);
         if self.try_claim(bytes, mark) {
             return Ok(());
         }
@@ -355,7 +403,7 @@ impl Depot {
 
     /// While the evictor is at work, what it frees is what is taken next.
     fn warm_reserve(&self) -> usize {
-        let Marks { low, soft, .. } = self.marks;
+        let Marks { low, soft, .. } = self.marks_now();
         let freed_at_once = soft - low;
         let works = freed_at_once > 0 && self.used() > low - freed_at_once.min(low);
         if works { self.reserve.max((freed_at_once / CHUNK) as usize) } else { self.reserve }
@@ -378,7 +426,7 @@ impl Depot {
 
     /// Counts memory that is not frames as charged; warm frames make way for it.
     fn charge(&self, bytes: u64) {
-        let crowded = || self.charged() + bytes > self.marks.limit;
+        let crowded = || self.charged() + bytes > self.marks_now().limit;
         for pool in self.pools.iter().filter(|_| crowded()) {
             let mut pool = pool.lock();
             while crowded() {
@@ -393,7 +441,7 @@ impl Depot {
     }
 
     fn charge_frame(&self) -> bool {
-        let limit = self.marks.limit.saturating_sub(self.ledger.coarse());
+        let limit = self.marks_now().limit.saturating_sub(self.ledger.coarse());
         let fits = |charged: u64| charged.checked_add(CHUNK).filter(|&sum| sum <= limit);
         self.charged.fetch_update(Relaxed, Relaxed, fits).is_ok()
     }
@@ -493,7 +541,7 @@ impl Listener for Depot {
     fn grew(&self) {
         // Warm frames make way.
         self.charge(0);
-        if self.used() > self.marks.soft {
+        if self.used() > self.marks_now().soft {
             self.kick();
         }
     }

@@ -150,7 +150,7 @@ impl Depot {
     }
 
     fn is_overdrawn(&self) -> bool {
-        self.used() > self.marks.limit
+        self.used() > self.marks_now().limit
     }
 
     /// Waits until `bytes` can be claimed below `mark`, and claims them, or until patience ends.
@@ -248,6 +248,7 @@ impl Depot {
         status.wanted = false;
         status.begun += 1;
         let needed = std::mem::take(&mut status.needed);
-        (status.begun, self.marks.low.min(self.marks.hard.saturating_sub(needed)))
+        let marks = self.marks_now();
+        (status.begun, marks.low.min(marks.hard.saturating_sub(needed)))
     }
 }

@@ -11,11 +11,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 
+use super::cell::CELL_BYTES;
 use super::depot::{CHUNK, Depot};
 use super::device::{SpillDevice, SpillFile};
 use super::spill::{Spill, SpillConfig};
 use crate::error::{Error, Result};
 use crate::ledger::{KINDS, Ledger};
+
+/// What a spilled chunk takes of memory, with its place in the map of its stream.
+const SPILLED_BYTES: u64 = CELL_BYTES + 16;
 
 /// How a store is made.
 #[derive(Debug, Clone)]
@@ -24,6 +28,8 @@ pub(crate) struct StoreConfig {
     pub(crate) memory_bytes: u64,
     /// Where chunks go when memory is full.
     pub(crate) spill_dir: Option<PathBuf>,
+    /// What may be taken there.
+    pub(crate) spill: SpillConfig,
 }
 
 /// What a store holds now, and what it did.
@@ -82,7 +88,7 @@ impl ChunkStore {
         let spill = match &config.spill_dir {
             Some(folder) => {
                 let file = SpillFile::create_in(folder).map_err(|error| Error::Io(error.to_string()))?;
-                Some(Spill::new(Box::new(file), SpillConfig::default()))
+                Some(Spill::new(Box::new(file), config.spill))
             }
             None => None,
         };
@@ -133,9 +139,18 @@ impl ChunkStore {
         }
     }
 
-    /// Room left where spilling goes, in bytes.
+    /// How many bytes a writer can still store.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        let in_memory = self.depot.marks.hard.saturating_sub(self.depot.used());
+        in_memory.saturating_add(self.spill_room_bytes())
+    }
+
+    /// Room left where spilling goes, in bytes: on the disk, by the limit, and by what spilled chunks still take of memory.
     pub(crate) fn spill_room_bytes(&self) -> u64 {
-        self.depot.spill.as_ref().map_or(0, Spill::room_bytes)
+        let Some(spill) = &self.depot.spill else { return 0 };
+        let metadata = self.depot.ledger().coarse() + self.depot.away() * CELL_BYTES;
+        let cells = self.depot.marks.metadata.saturating_sub(metadata) / SPILLED_BYTES;
+        spill.room_bytes().min(cells.saturating_mul(CHUNK))
     }
 
     /// Whether so many more chunks are worth trying. Says yes where only trying can tell.
@@ -164,6 +179,17 @@ impl ChunkStore {
     pub(crate) fn release(&self, bytes: u64) {
         self.reserved_bytes.fetch_sub(bytes, Relaxed);
         self.depot.release(bytes);
+    }
+
+    /// Answers that the system is short of memory: gives some back, and uses less from now on. Says whether less than the
+    /// limit is to be used.
+    pub(crate) fn squeeze(&self) -> bool {
+        self.depot.squeeze()
+    }
+
+    /// Answers that the system is not short of memory just now. Says whether less than the limit is still to be used.
+    pub(crate) fn relax(&self) -> bool {
+        self.depot.relax()
     }
 
     /// Gives memory back to the system though the limit does not ask for it: frames that nobody uses, and then chunks

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use crate::data::SpillConfig;
 use std::sync::Arc;
 
 use super::store::{ChunkStore, StoreConfig};
@@ -9,7 +10,7 @@ use crate::error::Error;
 const CHUNK: u64 = CHUNK_BYTES as u64;
 
 fn store_of(memory_bytes: u64) -> Arc<ChunkStore> {
-    ChunkStore::new(StoreConfig { memory_bytes, spill_dir: None }).unwrap()
+    ChunkStore::new(StoreConfig { memory_bytes, spill_dir: None, spill: SpillConfig::default() }).unwrap()
 }
 
 #[test]
@@ -73,7 +74,11 @@ fn chunks_outlive_their_store() {
 
 #[test]
 fn a_spill_folder_that_is_not_there_is_an_error() {
-    let made = ChunkStore::new(StoreConfig { memory_bytes: 1, spill_dir: Some("/nowhere/at/all".into()) });
+    let made = ChunkStore::new(StoreConfig {
+        memory_bytes: 1,
+        spill_dir: Some("/nowhere/at/all".into()),
+        spill: SpillConfig::default(),
+    });
     assert!(matches!(made, Err(Error::Io(_))));
 }
 

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use crate::data::SpillConfig;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -10,7 +11,7 @@ use crate::error::Error;
 use crate::limits::FILE_BYTES;
 
 fn store_of(memory_bytes: u64) -> Arc<ChunkStore> {
-    ChunkStore::new(StoreConfig { memory_bytes, spill_dir: None }).unwrap()
+    ChunkStore::new(StoreConfig { memory_bytes, spill_dir: None, spill: SpillConfig::default() }).unwrap()
 }
 
 fn store() -> Arc<ChunkStore> {
@@ -316,8 +317,12 @@ fn equal_looks_at_bytes_and_not_at_how_they_are_kept() {
 #[test]
 fn a_full_memory_spills_to_a_file_without_a_name() {
     let folder = tempfile::tempdir().unwrap();
-    let store =
-        ChunkStore::new(StoreConfig { memory_bytes: 1 << 20, spill_dir: Some(folder.path().to_owned()) }).unwrap();
+    let store = ChunkStore::new(StoreConfig {
+        memory_bytes: 1 << 20,
+        spill_dir: Some(folder.path().to_owned()),
+        spill: SpillConfig::default(),
+    })
+    .unwrap();
     let all = bytes(16 << 20, 9);
     let mut stream = written(&store, &all);
     let small = written(&store, b"small ones wait for room");

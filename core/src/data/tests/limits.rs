@@ -23,8 +23,12 @@ fn random(state: &mut u64, below: u64) -> u64 {
 fn ten_times_the_limit_is_written_to_a_file_and_read_back_at_random() {
     let folder = tempfile::tempdir().unwrap();
     let limit = 64 * CHUNK;
-    let store =
-        ChunkStore::new(StoreConfig { memory_bytes: limit, spill_dir: Some(folder.path().to_owned()) }).unwrap();
+    let store = ChunkStore::new(StoreConfig {
+        memory_bytes: limit,
+        spill_dir: Some(folder.path().to_owned()),
+        spill: SpillConfig::default(),
+    })
+    .unwrap();
     let mut state = 1;
     let (mut stream, mut model) = written(&store, 640, 1);
     let snapshot = (stream.clone(), model.clone());

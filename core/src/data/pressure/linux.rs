@@ -1,0 +1,182 @@
+//! Linux: pressure stall information, of the machine or of the innermost cgroup that has it; events of a cgroup's
+//! limit (version 2), or its levels of pressure (version 1). What there is of these is waited for together.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+
+use super::{Pressure, Signal, Stop};
+use crate::machine::{Group, groups};
+
+/// Somebody waited for memory for a tenth of two seconds. Whoever may not ask for shorter windows may ask for this.
+const TRIGGER: &str = "some 200000 2000000\0";
+
+/// Something to wait for, and how it says that it has something to say.
+#[derive(Debug)]
+enum Source {
+    /// A file that has become readable out of the ordinary.
+    Exception(File),
+    /// As that; what it tells is remembered, as it also tells of other things.
+    Events(File, u64),
+    /// A descriptor that counts events.
+    Count(OwnedFd),
+}
+
+#[derive(Debug)]
+pub(super) struct LinuxPressure {
+    sources: Vec<Source>,
+    stop: Arc<OwnedFd>,
+}
+
+#[derive(Debug)]
+pub(super) struct LinuxStop(Arc<OwnedFd>);
+
+impl Stop for LinuxStop {
+    fn stop(&self) {
+        // Fails only when it was stopped 2^64 times.
+        let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
+    }
+}
+
+/// Everything that this machine lets us wait for, if there is anything.
+pub(super) fn source() -> Option<(LinuxPressure, LinuxStop)> {
+    let groups = groups();
+    let stalls = groups.iter().find_map(|group| match group {
+        Group::V2(folder) => stalls(&folder.join("memory.pressure")),
+        Group::V1(_) => None,
+    });
+    let stalls = stalls.or_else(stalls_of_machine);
+    let limits = groups.iter().filter_map(|group| match group {
+        Group::V2(folder) => events(&folder.join("memory.events")),
+        Group::V1(folder) => level(folder),
+    });
+    let sources: Vec<Source> = stalls.into_iter().chain(limits).collect();
+    if sources.is_empty() {
+        return None;
+    }
+    let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).ok()?);
+    Some((LinuxPressure { sources, stop: Arc::clone(&stop) }, LinuxStop(stop)))
+}
+
+fn stalls_of_machine() -> Option<Source> {
+    stalls(Path::new("/proc/pressure/memory"))
+}
+
+fn stalls(file: &Path) -> Option<Source> {
+    let mut file = OpenOptions::new().read(true).write(true).open(file).ok()?;
+    file.write_all(TRIGGER.as_bytes()).ok()?;
+    Some(Source::Exception(file))
+}
+
+fn events(file: &Path) -> Option<Source> {
+    let mut file = File::open(file).ok()?;
+    let seen = throttled(&mut file)?;
+    Some(Source::Events(file, seen))
+}
+
+/// How often a group was held up at its limit.
+fn throttled(file: &mut File) -> Option<u64> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    let count = |line: &str| match line.split_once(' ')? {
+        ("high" | "max", count) => count.parse::<u64>().ok(),
+        _ => None,
+    };
+    Some(text.lines().filter_map(count).sum())
+}
+
+fn level(folder: &Path) -> Option<Source> {
+    let count = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok()?;
+    let level = File::open(folder.join("memory.pressure_level")).ok()?;
+    let mut control = OpenOptions::new().write(true).open(folder.join("cgroup.event_control")).ok()?;
+    write!(control, "{} {} medium", count.as_raw_fd(), level.as_raw_fd()).ok()?;
+    Some(Source::Count(count))
+}
+
+impl Source {
+    fn poll_fd(&self) -> PollFd<'_> {
+        match self {
+            Source::Exception(file) | Source::Events(file, _) => PollFd::new(file, PollFlags::PRI),
+            Source::Count(count) => PollFd::new(count, PollFlags::IN),
+        }
+    }
+
+    /// Whether it says that memory is short, given what it was woken by.
+    fn is_short(&mut self) -> bool {
+        match self {
+            Source::Exception(_) => true,
+            Source::Count(count) => rustix::io::read(count.as_fd(), &mut [0; 8]).is_ok(),
+            Source::Events(file, seen) => {
+                let now = throttled(file).unwrap_or(*seen);
+                std::mem::replace(seen, now) < now
+            }
+        }
+    }
+}
+
+impl LinuxPressure {
+    /// Which sources have something to say; `None` when stopped.
+    fn ready(&self, most: Option<&Timespec>) -> Option<Vec<PollFlags>> {
+        let mut fds: Vec<PollFd<'_>> = self.sources.iter().map(Source::poll_fd).collect();
+        fds.push(PollFd::new(&*self.stop, PollFlags::IN));
+        match poll(&mut fds, most) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return None,
+        }
+        let stopped = fds.pop().is_none_or(|stop| !stop.revents().is_empty());
+        (!stopped).then(|| fds.iter().map(PollFd::revents).collect())
+    }
+}
+
+impl Pressure for LinuxPressure {
+    fn wait(&mut self, most: Option<Duration>) -> Signal {
+        let most = most.map(|most| Timespec { tv_sec: most.as_secs() as i64, tv_nsec: most.subsec_nanos().into() });
+        loop {
+            let Some(ready) = self.ready(most.as_ref()) else { return Signal::Stopped };
+            if ready.iter().all(|flags| flags.is_empty()) {
+                return Signal::Quiet;
+            }
+            let mut short = false;
+            for at in (0..ready.len()).rev() {
+                if ready[at].contains(PollFlags::ERR) && !matches!(self.sources[at], Source::Events(..)) {
+                    // Its group has gone.
+                    self.sources.swap_remove(at);
+                } else if !ready[at].is_empty() {
+                    short |= self.sources[at].is_short();
+                }
+            }
+            if short {
+                return Signal::Short;
+            }
+            if self.sources.is_empty() {
+                return Signal::Stopped;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_when_it_is_stopped() {
+        let Some((mut source, stop)) = source() else { return };
+        let waiting = std::thread::spawn(move || while source.wait(None) != Signal::Stopped {});
+        stop.stop();
+        assert!(waiting.join().is_ok());
+    }
+
+    #[test]
+    fn only_what_happens_at_the_limit_is_pressure() {
+        let mut file = tempfile::tempfile().expect("a file");
+        write!(file, "low 7\nhigh 3\nmax 40\noom 1\noom_kill 0\n").expect("room");
+        assert_eq!(throttled(&mut file), Some(43));
+    }
+}

@@ -1,0 +1,191 @@
+//! What the machine allows: memory, and a disk for what memory has no room for.
+//!
+//! Asked once, when a volume is opened. What a group of processes (a cgroup, version 1 or 2) or a limit of the process
+//! allows counts as what the machine has.
+
+use std::path::{Path, PathBuf};
+
+/// What a machine is taken to have that does not say.
+const UNKNOWN_MACHINE_BYTES: u64 = 2 << 30;
+/// Of what the machine allows a volume takes so many hundredths, if it is not told.
+pub(crate) const DEFAULT_PERCENT: u32 = 25;
+
+/// How many bytes of memory this process may use.
+pub(crate) fn memory_bytes() -> u64 {
+    let groups = os::group_limits();
+    groups.into_iter().chain(os::address_space_bytes()).fold(total_bytes(), u64::min)
+}
+
+/// The most that a volume takes whatever it is told: half of the address space that there is, as code, threads and
+/// programs' own data need some too, and Rust ends a process that gets none.
+pub(crate) fn most_bytes() -> u64 {
+    os::address_space_bytes().map_or(u64::MAX, |bytes| bytes / 2)
+}
+
+pub(crate) fn share(bytes: u64, percent: u32) -> u64 {
+    (u128::from(bytes) * u128::from(percent) / 100) as u64
+}
+
+fn total_bytes() -> u64 {
+    let Ok(mut system) = sysinfo::System::new() else { return UNKNOWN_MACHINE_BYTES };
+    system.refresh_memory();
+    match system.total_memory() {
+        0 => UNKNOWN_MACHINE_BYTES,
+        bytes => bytes,
+    }
+}
+
+/// The folder of temporary files, or another, that lies on a disk. Why not, if there is none.
+pub(crate) fn spill_folder() -> Result<PathBuf, String> {
+    let folders = [std::env::temp_dir(), PathBuf::from("/var/tmp")];
+    let on_disk = folders.iter().find(|folder| folder.is_dir() && !is_memory(folder));
+    on_disk.cloned().ok_or_else(|| {
+        format!("nothing is spilled: {} and /var/tmp are in memory themselves, or missing", folders[0].display())
+    })
+}
+
+/// Whether what is written to this folder stays in memory.
+pub(crate) fn is_memory(folder: &Path) -> bool {
+    os::is_memory(folder)
+}
+
+/// Where the memory of this process' groups is controlled: the files of each, innermost first.
+#[cfg(target_os = "linux")]
+pub(crate) use self::os::{Group, groups};
+
+#[cfg(target_os = "linux")]
+mod os {
+    use std::fs::read_to_string;
+    use std::path::{Path, PathBuf};
+
+    use rustix::process::{Resource, getrlimit};
+
+    const TMPFS: u64 = 0x0102_1994;
+    const RAMFS: u64 = 0x8584_58f6;
+
+    /// A group of processes whose memory is limited together.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(crate) enum Group {
+        V1(PathBuf),
+        V2(PathBuf),
+    }
+
+    impl Group {
+        fn limit_bytes(&self) -> Option<u64> {
+            let file = match self {
+                Group::V1(folder) => folder.join("memory.limit_in_bytes"),
+                Group::V2(folder) => folder.join("memory.max"),
+            };
+            // "max" is no number, and none.
+            read_to_string(file).ok()?.trim().parse().ok()
+        }
+    }
+
+    /// The groups of this process, innermost first.
+    pub(crate) fn groups() -> Vec<Group> {
+        let own = read_to_string("/proc/self/cgroup").unwrap_or_default();
+        own.lines().flat_map(groups_of).collect()
+    }
+
+    /// The groups that one line of `/proc/self/cgroup` names: those of memory, and their parents.
+    fn groups_of(line: &str) -> Vec<Group> {
+        let mut fields = line.splitn(3, ':');
+        let (Some(number), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next()) else {
+            return Vec::new();
+        };
+        let path = path.trim_start_matches('/');
+        if controllers.split(',').any(|controller| controller == "memory") {
+            return below(Path::new("/sys/fs/cgroup/memory"), path, Group::V1, "memory.limit_in_bytes");
+        }
+        if number == "0" && controllers.is_empty() {
+            let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+            let root = roots.iter().map(Path::new).find(|root| root.join("cgroup.controllers").exists());
+            return root.map_or_else(Vec::new, |root| below(root, path, Group::V2, "cgroup.procs"));
+        }
+        Vec::new()
+    }
+
+    /// In a container the folder of a group may be mounted as the root of all: what is not there is left out.
+    fn below(root: &Path, path: &str, group: fn(PathBuf) -> Group, must_have: &str) -> Vec<Group> {
+        let own = root.join(path);
+        let folders = own.ancestors().take_while(|folder| folder.starts_with(root));
+        folders.filter(|folder| folder.join(must_have).exists()).map(|folder| group(folder.to_owned())).collect()
+    }
+
+    pub(super) fn group_limits() -> Vec<u64> {
+        groups().iter().filter_map(Group::limit_bytes).collect()
+    }
+
+    pub(super) fn address_space_bytes() -> Option<u64> {
+        getrlimit(Resource::As).current
+    }
+
+    pub(super) fn is_memory(folder: &Path) -> bool {
+        rustix::fs::statfs(folder).is_ok_and(|stats| [TMPFS, RAMFS].contains(&(stats.f_type as u64 & 0xffff_ffff)))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn lines_of_other_controllers_name_no_group_of_memory() {
+            for line in ["", "3:cpuset:/", "1:name=systemd:/x", "nonsense", "0:x:/"] {
+                assert_eq!(groups_of(line), Vec::new(), "{line}");
+            }
+        }
+
+        #[test]
+        fn the_parents_of_a_group_limit_it_too() {
+            let folder = tempfile::tempdir().expect("a folder");
+            let inner = folder.path().join("a/b");
+            std::fs::create_dir_all(&inner).expect("folders");
+            for (at, limit) in [("", "max"), ("a", "1000"), ("a/b", "5000")] {
+                std::fs::write(folder.path().join(at).join("memory.max"), limit).expect("a file");
+            }
+            let found = below(folder.path(), "a/b", Group::V2, "memory.max");
+            assert_eq!(found.len(), 3);
+            assert_eq!(found[0], Group::V2(inner));
+            assert_eq!(found.iter().filter_map(Group::limit_bytes).min(), Some(1000));
+            assert_eq!(below(folder.path(), "not/there", Group::V1, "memory.max").len(), 1);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod os {
+    use std::path::Path;
+
+    pub(super) fn group_limits() -> Vec<u64> {
+        Vec::new()
+    }
+
+    pub(super) fn address_space_bytes() -> Option<u64> {
+        None
+    }
+
+    pub(super) fn is_memory(_: &Path) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_has_memory_and_a_share_of_it_is_less() {
+        let bytes = memory_bytes();
+        assert!(bytes > 1 << 20);
+        assert_eq!(share(bytes, 100), bytes);
+        assert!(share(bytes, 25) <= bytes / 4);
+        assert_eq!(share(u64::MAX, 50), u64::MAX / 2);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn folders_in_memory_are_known_as_such() {
+        assert!(!Path::new("/dev/shm").is_dir() || is_memory(Path::new("/dev/shm")));
+        assert!(!is_memory(Path::new("/nowhere")));
+    }
+}

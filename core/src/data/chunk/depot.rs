@@ -23,7 +23,7 @@ use super::ahead::ReadAhead;
 use super::cell::{CELL_BYTES, Cell};
 use super::evictor::{Evictor, Patience};
 use super::pool::{Cooled, Pool};
-use super::region::{Frame, Place, REGION_FRAMES, Region};
+use super::region::{self, Frame, Place, REGION_FRAMES, Region};
 use super::slab::Shelves;
 use super::spill::Spill;
 use crate::error::{Error, Result};
@@ -38,6 +38,8 @@ pub(super) const STRIPES: usize = 8;
 const WARM_FRAMES: u64 = 64;
 /// Metadata leaves one part in so many of the limit free.
 const METADATA_RESERVE: u64 = 32;
+/// What the allocator may keep of metadata that went: one part in so many of the limit.
+const HEAP_SHARE: u64 = 32;
 /// What is waited for before metadata grows.
 const ADMIT_BYTES: u64 = 4096;
 /// Pressure takes one part in so many of the limit at a time, down to one in [`SQUEEZE_MOST`]; its absence gives back one
@@ -163,6 +165,8 @@ pub(super) struct Depot {
     charged: CachePadded<AtomicU64>,
     /// Cells whose bytes are only in the device.
     away: CachePadded<AtomicU64>,
+    /// The most metadata since the heap was last trimmed.
+    heap_peak: CachePadded<AtomicU64>,
     pub(super) me: Weak<Depot>,
     #[cfg(test)]
     frames_asked: AtomicU64,
@@ -190,6 +194,7 @@ impl Depot {
             used: CachePadded::default(),
             charged: CachePadded::default(),
             away: CachePadded::default(),
+            heap_peak: CachePadded::default(),
             me: Weak::clone(me),
             #[cfg(test)]
             frames_asked: AtomicU64::new(0),
@@ -490,6 +495,17 @@ impl Depot {
         Some((self.take_warm_elsewhere(own, owner)?, false))
     }
 
+    /// The allocator keeps what metadata has left. Where chunks are about to take its place, the system gets it back first.
+    /// That holds up who allocates: it is done for a part of the limit only, and not before it is needed.
+    pub(super) fn trim_heap(&self) {
+        let (limit, metadata) = (self.marks.limit, self.ledger.coarse());
+        let kept = self.heap_peak.load(Relaxed).saturating_sub(metadata);
+        if kept > limit / HEAP_SHARE && self.charged().saturating_add(kept) > limit {
+            self.heap_peak.store(metadata, Relaxed);
+            region::trim_heap();
+        }
+    }
+
     fn map_region(&self) -> Result<Region> {
         if self.maps_nothing() {
             return Err(Error::NoSpace);
@@ -539,6 +555,7 @@ impl Depot {
 
 impl Listener for Depot {
     fn grew(&self) {
+        self.heap_peak.fetch_max(self.ledger.coarse(), Relaxed);
         // Warm frames make way.
         self.charge(0);
         if self.used() > self.marks_now().soft {

@@ -84,6 +84,15 @@ impl Region {
     }
 }
 
+/// Has the allocator give the system back what it keeps of memory that was freed, where it can.
+pub(super) fn trim_heap() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: takes a number, and locks what it touches itself; memory in use stays as it is.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Where a frame lies: the pool, the region's number in it, and the frame's in that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {

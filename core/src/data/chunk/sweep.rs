@@ -89,6 +89,7 @@ impl Depot {
         let Some(spill) = &self.spill else {
             return Swept { enough: self.used() <= target, ..Swept::default() };
         };
+        self.trim_heap();
         let mut hand = self.evictor.hand.lock();
         let batch = Vec::with_capacity(BATCH);
         let mut sweep = Sweep { depot: self, spill, target, batch, swept: Swept::default() };

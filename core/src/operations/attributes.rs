@@ -7,12 +7,16 @@ use crate::history::events::{Changes, EventKind};
 use crate::operations::access::{self, Mask};
 use crate::operations::attachment::{Attachment, Change};
 use crate::operations::streams::Target;
+use crate::operations::windows::access::Token;
 use crate::operations::windows::attributes as windows_attributes;
+use crate::operations::windows::rights;
 use crate::operations::xattrs;
-use crate::operations::{file_info, security};
+use crate::operations::{file_info, granted, security};
 use crate::tree::inode::Record;
 use crate::types::{Attr, Caller, FileKind, HeldTimes, InodeId, Privileges, SetAttr, SetTime, StreamId, Time};
 
+/// Set-user-ID and set-group-ID.
+const SETID: u32 = 0o6000;
 const DAY_NANOSECONDS: i64 = 24 * 3600 * 1_000_000_000;
 
 impl Attachment {
@@ -66,6 +70,9 @@ impl Attachment {
     /// chmod(2), chown(2), truncate(2), utimensat(2), and flags as chattr(1) has them.
     fn may_set(&self, caller: &Caller<'_>, record: &Record, set: &SetAttr, by_handle: bool) -> Result<()> {
         check_frozen(record, set)?;
+        if let Some(token) = caller.token {
+            return may_set_by_token(caller, token, record, set, by_handle);
+        }
         if caller.may(Privileges::CHECKED) {
             return may_set_flags(caller, record, set);
         }
@@ -103,6 +110,34 @@ impl Attachment {
         let Ok(inode) = change.own(id) else { return };
         let mut record = inode.write();
         record.accessed = later_than(change.now, &record);
+    }
+}
+
+/// The rights of Windows that say the same. Who may change a list of access has not become the owner by that: set-user-ID and
+/// set-group-ID are not his to give.
+fn may_set_by_token(caller: &Caller<'_>, token: &Token, record: &Record, set: &SetAttr, by_handle: bool) -> Result<()> {
+    if set.mode.is_some_and(|mode| mode & !u32::from(record.mode) & SETID != 0) {
+        return Err(Error::NotPermitted);
+    }
+    let wanted = set.rights() & if by_handle { !rights::WRITE_DATA } else { u32::MAX };
+    if wanted != 0 {
+        granted::granted(caller, None, record, wanted, false)?;
+    }
+    if let Some(uid) = set.uid.filter(|_| !caller.may(Privileges::CHECKED)) {
+        token.check_new_owner(security::IDS.user(uid))?;
+    }
+    may_set_flags(caller, record, set)
+}
+
+impl SetAttr {
+    /// What a handle, or a caller with a token, must be granted to set it.
+    pub(crate) fn rights(&self) -> u32 {
+        let needs = |asked: bool, right: u32| if asked { right } else { 0 };
+        let times = self.accessed.is_some() || self.modified.is_some() || self.changed.is_some() || self.born.is_some();
+        needs(self.size.is_some(), rights::WRITE_DATA)
+            | needs(times || self.flags.is_some(), rights::WRITE_ATTRIBUTES)
+            | needs(self.mode.is_some(), rights::WRITE_DAC)
+            | needs(self.uid.is_some() || self.gid.is_some(), rights::WRITE_OWNER)
     }
 }
 
@@ -169,10 +204,12 @@ fn check_frozen(record: &Record, set: &SetAttr) -> Result<()> {
     Ok(())
 }
 
+/// Of a caller with a token the rights have been asked for.
 fn may_set_flags(caller: &Caller<'_>, record: &Record, set: &SetAttr) -> Result<()> {
     let Some(flags) = set.flags else { return Ok(()) };
     let changed = flags ^ record.flags;
-    if !caller.owns(record.uid) || (changed & flags::PRIVILEGED != 0 && !caller.may(Privileges::IMMUTABLE)) {
+    let owns = caller.token.is_some() || caller.owns(record.uid);
+    if !owns || (changed & flags::PRIVILEGED != 0 && !caller.may(Privileges::IMMUTABLE)) {
         return Err(Error::NotPermitted);
     }
     Ok(())
@@ -210,7 +247,7 @@ pub(crate) fn lose_privileges(caller: &Caller<'_>, record: &mut Record) {
 }
 
 /// Looks first: extras that are shared with a snapshot are not to be copied for nothing.
-fn lose_capabilities(record: &mut Record) {
+pub(crate) fn lose_capabilities(record: &mut Record) {
     if xattrs::find(record, xattrs::CAPABILITY).is_some() {
         record.change_extra(|extra| xattrs::take(extra, xattrs::CAPABILITY));
     }

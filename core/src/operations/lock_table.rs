@@ -134,7 +134,7 @@ impl WaitId {
 /// How a waiter learns how its wait ended. Called once, without any lock of the table held.
 pub(crate) type Done = Box<dyn FnOnce(Result<()>) + Send>;
 /// Waits that ended during a change, to be told after it.
-type Ended = Vec<(Done, Result<()>)>;
+pub(crate) type Ended = Vec<(Done, Result<()>)>;
 
 /// What is held and waited for on one inode.
 #[derive(Default)]
@@ -207,9 +207,26 @@ impl LockTable {
     /// Gives up what the owner holds of the range: F_UNLCK, LOCK_UN. Fails only with [`Error::Limit`], when a
     /// hole in a range would need one more entry than the table may have.
     pub(crate) fn unlock(&self, inode: InodeId, space: LockSpace, owner: u64, start: u64, end: u64) -> Result<()> {
+        let mut ended = Vec::new();
+        let answer = self.unlock_untold(inode, space, owner, start, end, &mut ended);
+        tell(ended);
+        answer
+    }
+
+    /// As [`LockTable::unlock`], by somebody who holds locks that callbacks may want: the waits that ended are left to him to
+    /// [`tell`] of.
+    pub(crate) fn unlock_untold(
+        &self,
+        inode: InodeId,
+        space: LockSpace,
+        owner: u64,
+        start: u64,
+        end: u64,
+        ended: &mut Ended,
+    ) -> Result<()> {
         let lock = Lock { kind: LockKind::Read, start, end, pid: 0 };
         let claim = Claim::new(space, owner, lock)?;
-        self.change_used(inode, |locks, ended| {
+        self.change_untold(inode, ended, |locks, ended| {
             let at = locks.space(space);
             at.drop_range(&claim, &self.quota)?;
             self.settle(space, at, ended);
@@ -388,14 +405,23 @@ impl LockTable {
     /// As [`LockTable::change`], but `None` for an inode without locks.
     fn change_used<R>(&self, inode: InodeId, act: impl FnOnce(&mut InodeLocks, &mut Ended) -> R) -> Option<R> {
         let mut ended = Vec::new();
+        let answer = self.change_untold(inode, &mut ended, act);
+        tell(ended);
+        answer
+    }
+
+    fn change_untold<R>(
+        &self,
+        inode: InodeId,
+        ended: &mut Ended,
+        act: impl FnOnce(&mut InodeLocks, &mut Ended) -> R,
+    ) -> Option<R> {
         let mut shard = self.used_shard(inode)?;
         let locks = shard.get_mut(&inode)?;
-        let answer = act(locks, &mut ended);
+        let answer = act(locks, ended);
         if locks.is_empty() {
             remove(&mut shard, inode);
         }
-        drop(shard);
-        tell(ended);
         Some(answer)
     }
 
@@ -415,7 +441,7 @@ fn remove(shard: &mut HashMap<InodeId, Box<InodeLocks>>, inode: InodeId) {
     }
 }
 
-fn tell(ended: Ended) {
+pub(crate) fn tell(ended: Ended) {
     for (done, result) in ended {
         done(result);
     }

@@ -74,7 +74,12 @@ struct OpenFile {
 
 impl OpenFile {
     fn link(&mut self, number: u32) -> &mut Link {
-        self.links.iter_mut().find(|link| link.number == number).expect("invariant: a handle's link is there")
+        self.find_link(number).expect("invariant: a handle's link is there")
+    }
+
+    /// As [`OpenFile::link`], for those whose handle another thread may have cleaned up meanwhile.
+    fn find_link(&mut self, number: u32) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.number == number)
     }
 
     /// The link of this place; a new one if nobody has opened the inode by it.
@@ -89,7 +94,11 @@ impl OpenFile {
     }
 
     fn stream(&mut self, key: StreamId) -> &mut OpenStream {
-        self.streams.iter_mut().find(|stream| stream.key == key).expect("invariant: a handle's stream is there")
+        self.find_stream(key).expect("invariant: a handle's stream is there")
+    }
+
+    fn find_stream(&mut self, key: StreamId) -> Option<&mut OpenStream> {
+        self.streams.iter_mut().find(|stream| stream.key == key)
     }
 
     /// One handle more on the stream. Answers what its locks stand on.
@@ -212,7 +221,7 @@ impl OpenTable {
 
     /// A further handle on what one has open.
     pub(crate) fn open_again(&self, of: &Opening, stream: Option<StreamId>, user: Use, extra: u32) -> Result<Opening> {
-        let place = match self.shard(of.inode).get_mut(&of.inode).map(|file| file.link(of.link)) {
+        let place = match self.shard(of.inode).get_mut(&of.inode).and_then(|file| file.find_link(of.link)) {
             Some(link) if link.pending || link.gone => return Err(Error::DeletePending),
             Some(link) => link.place,
             None => return Err(Error::BadHandle),
@@ -264,14 +273,14 @@ impl OpenTable {
     /// Marks what the handle has open for deletion, or clears the mark.
     pub(crate) fn set_pending(&self, opening: &Opening, pending: bool) -> Result<()> {
         let mut shard = self.shard(opening.inode);
-        let file = shard.get_mut(&opening.inode).expect("invariant: an open file is in the table");
-        let link = file.link(opening.link);
+        let file = shard.get_mut(&opening.inode).ok_or(Error::BadHandle)?;
+        let link = file.find_link(opening.link).ok_or(Error::BadHandle)?;
         if link.gone || link.removing {
             return Err(Error::Deleted);
         }
         match opening.stream {
             None => link.pending = pending,
-            Some(key) => file.stream(key).pending = pending,
+            Some(key) => file.find_stream(key).ok_or(Error::BadHandle)?.pending = pending,
         }
         Ok(())
     }
@@ -280,20 +289,19 @@ impl OpenTable {
     pub(crate) fn is_pending(&self, opening: &Opening) -> bool {
         let mut shard = self.shard(opening.inode);
         let Some(file) = shard.get_mut(&opening.inode) else { return false };
-        let link = file.link(opening.link);
-        let of_link = link.pending || link.gone;
-        of_link || opening.stream.is_some_and(|key| file.stream(key).pending)
+        let of_link = file.find_link(opening.link).is_some_and(|link| link.pending || link.gone);
+        of_link || opening.stream.is_some_and(|key| file.find_stream(key).is_some_and(|stream| stream.pending))
     }
 
     /// Whether the name that the handle was opened by has been removed.
     pub(crate) fn is_gone(&self, opening: &Opening) -> bool {
         let mut shard = self.shard(opening.inode);
-        shard.get_mut(&opening.inode).is_none_or(|file| file.link(opening.link).gone)
+        shard.get_mut(&opening.inode).is_none_or(|file| file.find_link(opening.link).is_none_or(|link| link.gone))
     }
 
     /// Where the handle's name is.
     pub(crate) fn place(&self, opening: &Opening) -> Place {
-        self.shard(opening.inode).get_mut(&opening.inode).and_then(|file| file.link(opening.link).place)
+        self.shard(opening.inode).get_mut(&opening.inode).and_then(|file| file.find_link(opening.link)?.place)
     }
 
     /// A name moved, and the handles that were opened by it with it.

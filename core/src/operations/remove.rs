@@ -5,8 +5,10 @@ use crate::history::events::EventKind;
 use crate::operations::access::{self, Mask};
 use crate::operations::attachment::{Attachment, Change, check_flags};
 use crate::operations::copy_up::take_over;
+use crate::operations::granted;
 use crate::operations::locked::{Locked, Owned};
 use crate::operations::lookup::Found;
+use crate::operations::windows::rights;
 use crate::tree::inode::Record;
 use crate::types::{Caller, FileKind, InodeId};
 
@@ -79,7 +81,8 @@ impl Attachment {
         }
     }
 
-    /// Whether the caller may take the name of `id` out of `parent`: write and search permission, the sticky bit, flags.
+    /// Whether the caller may take the name of `id` out of `parent`: write and search permission, the sticky bit, flags. A token needs
+    /// DELETE, or DELETE_CHILD of the directory.
     pub(crate) fn may_unlink(
         &self,
         caller: &Caller<'_>,
@@ -87,6 +90,12 @@ impl Attachment {
         parent: InodeId,
         id: InodeId,
     ) -> Result<()> {
+        if caller.token.is_some() {
+            let (directory, record) = (locked.look(parent), locked.look(id));
+            granted::granted(caller, Some(directory), record, rights::DELETE, false)?;
+            check_flags(directory, false)?;
+            return check_flags(record, false);
+        }
         let owner = locked.get(id).uid;
         let directory = locked.get(parent);
         self.permit(caller, directory, Mask::WRITE.with(Mask::EXECUTE))?;
@@ -104,6 +113,8 @@ pub(crate) fn unlink_entry(change: &Change<'_>, locked: &mut Locked<'_>, parent:
     directory.directory_mut()?.take_out(&change.at.context.names, found.key)?;
     directory.touch_content(change.now);
     drop_name(change, locked.get(found.id), parent, found.key);
+    // A handle that was to delete this name must not take another name of the file for it.
+    change.head.opens.replaced(found.id, Some((parent, found.key)));
     Ok(())
 }
 

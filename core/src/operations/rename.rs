@@ -272,6 +272,7 @@ impl Attachment {
         }
         locked.get(from.parent).directory_mut()?.take_out(&self.context.names, source.key)?;
         drop_name(change, locked.get(target.id), to.parent, target.key);
+        change.head.opens.replaced(target.id, Some((to.parent, target.key)));
         give_place(change, locked, source.id, (from.parent, source.key), (to.parent, target.key));
         touch_parents(change, locked, from, to);
         if let Some(mut spelled) = spelled {

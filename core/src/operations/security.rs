@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::history::events::{Changes, EventKind};
 use crate::operations::access;
 use crate::operations::attachment::{Attachment, check_flags};
+use crate::operations::attributes::lose_capabilities;
 use crate::operations::uses::Use;
 use crate::operations::windows::rights;
 use crate::operations::windows::security::posix::{self, IdMap, NOBODY};
@@ -72,6 +73,10 @@ impl Attachment {
         self.permit_use(caller, &record, Use::WriteSecurity(parts, uid, gid))?;
         check_token_owner(caller, &merged, parts)?;
         check_flags(&record, false)?;
+        if uid.is_some() || gid.is_some() {
+            record.mode = access::chown_mode(record.mode.into(), record.kind) as u16;
+            lose_capabilities(&mut record);
+        }
         record.uid = uid.unwrap_or(record.uid);
         record.gid = gid.unwrap_or(record.gid);
         if parts.any(Parts::DACL.with(Parts::BACKUP)) {

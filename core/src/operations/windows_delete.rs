@@ -91,6 +91,7 @@ impl Attachment {
             let mut locked = owned.lock();
             let Some((name, found)) = named(locked.get(parent), key, id) else { continue };
             check_flags(locked.get(parent), false)?;
+            check_flags(locked.get(id), false)?;
             self.check_empty(locked.get(id))?;
             unlink_entry(&change, &mut locked, parent, found)?;
             change.tell_name(EventKind::Removed, id, found.kind, parent, &name);

@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::operations::attachment::Attachment;
-use crate::operations::lock_table::{Lock, LockKind, LockSpace, LockTable};
+use crate::operations::lock_table::{Ended, Lock, LockKind, LockSpace, LockTable, tell};
 use crate::operations::windows::ranges::{HeldRanges, Piece, Range};
 use crate::sync::Mutex;
 use crate::types::InodeId;
@@ -34,18 +34,28 @@ impl HandleLocks {
 
     /// Locks a range at once, or answers [`Error::WouldBlock`].
     pub(crate) fn lock(&self, table: &LockTable, range: Range, pid: u32) -> Result<()> {
-        let mut held = self.held.lock();
-        let wanted = held.wanted(range)?;
-        for (done, piece) in wanted.iter().enumerate() {
-            if let Err(error) = self.apply(table, piece, pid) {
-                for piece in &wanted[..done] {
-                    self.apply(table, &Piece { kind: None, ..*piece }, pid)?;
+        self.changing(|held, ended| {
+            let wanted = held.wanted(range)?;
+            for (done, piece) in wanted.iter().enumerate() {
+                if let Err(error) = self.apply(table, piece, pid, ended) {
+                    for piece in &wanted[..done] {
+                        self.apply(table, &Piece { kind: None, ..*piece }, pid, ended)?;
+                    }
+                    return Err(error);
                 }
-                return Err(error);
             }
-        }
-        held.add(range);
-        Ok(())
+            held.add(range);
+            Ok(())
+        })
+    }
+
+    /// What the handle holds and what the table knows of it change together. Whoever waited is told when the handle's locks are free
+    /// again: he may want them.
+    fn changing(&self, change: impl FnOnce(&mut HeldRanges, &mut Ended) -> Result<()>) -> Result<()> {
+        let mut ended = Ended::new();
+        let changed = change(&mut self.held.lock(), &mut ended);
+        tell(ended);
+        changed
     }
 
     /// The one piece that a lock has to wait for; `None` when it can be had piece by piece only.
@@ -64,8 +74,10 @@ impl HandleLocks {
 
     /// Gives up exactly the range that was locked, or answers [`Error::RangeNotLocked`].
     pub(crate) fn unlock(&self, table: &LockTable, start: u64, length: u64) -> Result<()> {
-        let left = self.held.lock().remove(start, length)?;
-        left.iter().try_for_each(|piece| self.apply(table, piece, 0))
+        self.changing(|held, ended| {
+            let left = held.remove(start, length)?;
+            left.iter().try_for_each(|piece| self.apply(table, piece, 0, ended))
+        })
     }
 
     /// Gives up all, and ends the waits of the handle.
@@ -74,11 +86,11 @@ impl HandleLocks {
         table.forget_owner(self.on, LockSpace::Range, self.owner);
     }
 
-    fn apply(&self, table: &LockTable, piece: &Piece, pid: u32) -> Result<()> {
+    fn apply(&self, table: &LockTable, piece: &Piece, pid: u32, ended: &mut Ended) -> Result<()> {
         let (start, end) = (piece.start, piece.end);
         match piece.kind {
             Some(kind) => table.set(self.on, LockSpace::Range, self.owner, Lock { kind, start, end, pid }),
-            None => table.unlock(self.on, LockSpace::Range, self.owner, start, end),
+            None => table.unlock_untold(self.on, LockSpace::Range, self.owner, start, end, ended),
         }
     }
 

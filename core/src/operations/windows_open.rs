@@ -269,6 +269,9 @@ impl Attachment {
         if self.is_read_only() && (wanted & CHANGES != 0 || deletes || open.disposition.replaces()) {
             return Err(Error::ReadOnly);
         }
+        if deletes || open.disposition.replaces() {
+            check_flags(record, false)?;
+        }
         if wanted & (rights::WRITE_DATA | rights::APPEND_DATA) == 0 || record.is_directory() {
             return Ok(());
         }
@@ -404,6 +407,7 @@ impl Attachment {
         let change = self.change_to_free()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
+        check_flags(&record, false)?;
         let stored = attributes_of(&record);
         attributes::check_overwrite(stored, open.attributes)?;
         let eas = Attributes::parse(open.extended_attributes)?;

@@ -175,7 +175,6 @@ impl Attachment {
         }
         self.may_replace(caller, change, locked, to, target, source.kind, how)?;
         let ended = self.replace(change, locked, from, to, source, target, true)?;
-        opens.replaced(target.id, new);
         opens.moved(source.id, old, new);
         Ok(ended)
     }

@@ -85,9 +85,9 @@ impl Caller<'_> {
         self.privileges.has(privileges)
     }
 
-    /// Whether the caller owns what `uid` owns, or may act as if.
+    /// Whether the caller owns what `uid` owns, or may act as if. The uid of a caller with a token says nothing.
     #[must_use]
     pub fn owns(&self, uid: u32) -> bool {
-        self.uid == uid || self.may(Privileges::OWNER)
+        self.uid == uid && self.token.is_none() || self.may(Privileges::OWNER)
     }
 }

@@ -13,7 +13,6 @@ use crate::operations::OpenOptions;
 use crate::operations::attachment::Attachment;
 use crate::operations::open_table::Opening;
 use crate::operations::streams::Target;
-use crate::operations::windows::rights;
 use crate::operations::windows_locks::HandleLocks;
 use crate::sync::RwLock;
 use crate::types::{Attr, Caller, HandleId, HeldTimes, InodeId, Privileges, SetAttr, StreamId};
@@ -102,14 +101,7 @@ impl WindowsHandle {
 
     /// Sets attributes as the rights of the handle allow, whoever the caller is.
     pub(crate) fn set_attr(&self, caller: &Caller<'_>, handle: &Handle, set: &SetAttr) -> Result<Attr> {
-        let needs = |asked: bool, right: u32| if asked { right } else { 0 };
-        let times = set.accessed.is_some() || set.modified.is_some() || set.changed.is_some() || set.born.is_some();
-        handle.require(
-            needs(set.size.is_some(), rights::WRITE_DATA)
-                | needs(times || set.flags.is_some(), rights::WRITE_ATTRIBUTES)
-                | needs(set.mode.is_some(), rights::WRITE_DAC)
-                | needs(set.uid.is_some() || set.gid.is_some(), rights::WRITE_OWNER),
-        )?;
+        handle.require(set.rights())?;
         let checked = Caller { privileges: caller.privileges.with(Privileges::CHECKED), ..*caller };
         handle.at.set_attr(&checked, handle.target(), set, true)
     }
@@ -200,6 +192,8 @@ impl Handles {
     pub(crate) fn insert(&self, handle: Handle) -> Result<HandleId> {
         if self.open.fetch_add(1, Ordering::Relaxed) >= crate::limits::HANDLES as u64 {
             self.open.fetch_sub(1, Ordering::Relaxed);
+            // An open that failed deletes nothing.
+            handle.windows.iter().for_each(|windows| windows.delete_on_close.store(false, Ordering::Relaxed));
             return Err(Error::Limit("open handles of one view: 16,777,216"));
         }
         let id = HandleId(self.next.fetch_add(1, Ordering::Relaxed));

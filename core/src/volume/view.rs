@@ -475,6 +475,10 @@ impl View {
             return Err(if handle.windows.is_some() { Error::AccessDenied } else { Error::BadHandle });
         }
         if let Some(windows) = &handle.windows {
+            // Who may only append changes nothing that is there.
+            if want == Mask::WRITE && handle.options.append && !matches!(span, Span::End(_)) {
+                return Err(Error::AccessDenied);
+            }
             windows.check_span(&handle, span, want == Mask::WRITE)?;
         }
         with(&handle.at, handle.target())

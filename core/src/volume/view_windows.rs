@@ -319,7 +319,10 @@ impl View {
         if windows.granted & (rights::READ_DATA | rights::WRITE_DATA) == 0 {
             return Err(Error::AccessDenied);
         }
-        with(&handle, head)
+        let done = with(&handle, head);
+        // Another thread may have cleaned up the handle meanwhile: nobody else would give up what was locked since.
+        windows.opening().inspect_err(|_| windows.locks.unlock_all(&head.locks))?;
+        done
     }
 
     /// What a handle is.

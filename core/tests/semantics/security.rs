@@ -1,6 +1,9 @@
 //! Security descriptors: told from owner and mode, set part by part, inherited, in step with chmod and chown.
 
-use bough::{Aspects, Error, NewExtras, NewNode, NewSecurity, NodeId, Privileges, SetAttr, View};
+use bough::{
+    Aspects, Caller, Error, Group, NewExtras, NewNode, NewSecurity, NodeId, Privileges, RenameMode, SetAttr, Sid,
+    Token, TokenPrivileges, View,
+};
 
 use crate::support::*;
 use crate::windows_files::windows;
@@ -329,4 +332,56 @@ fn a_diff_and_a_snapshot_see_descriptors() {
     let keep = SetAttr { mode: Some(0o640), ..SetAttr::default() };
     fs.set("file", keep);
     assert_eq!(fs.stat("file").mode, 0o640);
+}
+
+#[test]
+fn a_new_owner_or_group_takes_setuid_and_setgid_away() {
+    for (part, id) in [(OWNER, unix(1, 7)), (GROUP, unix(2, 7))] {
+        let fs = Fs::new();
+        fs.write_file("file", "");
+        fs.chmod("file", 0o6755);
+        let (owner, group) = if part == OWNER { (Some(id), None) } else { (None, Some(id)) };
+        let bytes = descriptor(0, owner, group, None, None);
+        fs.set_security(&ROOT, fs.node("file"), None, part, &bytes).unwrap();
+        assert_eq!(fs.stat("file").mode & 0o7777, 0o755);
+    }
+}
+
+#[test]
+fn a_token_removes_and_renames_only_what_lets_itself_be_deleted() {
+    const ADD_AND_SEARCH: u32 = 0x27;
+    let fs = Fs::new();
+    fs.mkdir_p("shared");
+    fs.write_file("shared/file", "content");
+    let shared = fs.node("shared");
+    let everyone_adds = only_dacl(&[(ALLOWED, 0, ADD_AND_SEARCH, everyone())]);
+    fs.set_security(&ROOT, shared, None, DACL, &everyone_adds).unwrap();
+    let world = Group { sid: Sid::new(1, &[0]), enabled: true, deny_only: false, may_own: false };
+    let token = Token { groups: [world].into(), ..Token::of(Sid::new(5, &[21, 1, 2, 3, 9]), TokenPrivileges::NONE) };
+    let caller = Caller { token: Some(&token), ..user(9, 9) };
+    assert_eq!(fs.unlink(&caller, shared, b"file"), Err(Error::AccessDenied));
+    let rename = fs.rename(&caller, shared, b"file", shared, b"other", RenameMode::Replace);
+    assert_eq!(rename, Err(Error::AccessDenied));
+    let lets_delete = only_dacl(&[(ALLOWED, 0, 0x1_0000, everyone())]);
+    fs.set_security(&ROOT, fs.node("shared/file"), None, DACL, &lets_delete).unwrap();
+    assert_eq!(fs.unlink(&caller, shared, b"file"), Ok(()));
+}
+
+#[test]
+fn a_token_sets_what_the_descriptor_lets_it_whatever_its_uid() {
+    const WRITE_DAC: u32 = 0x4_0000;
+    let fs = Fs::new();
+    fs.write_file("file", "");
+    let file = fs.node("file");
+    let world = Group { sid: Sid::new(1, &[0]), enabled: true, deny_only: false, may_own: false };
+    let token = Token { groups: [world].into(), ..Token::of(Sid::new(5, &[21, 1, 2, 3, 9]), TokenPrivileges::NONE) };
+    let caller = Caller { token: Some(&token), privileges: Privileges::NONE, ..ROOT };
+    let mode = |mode| SetAttr { mode: Some(mode), ..SetAttr::default() };
+    assert_eq!(fs.set_attr(&caller, file, None, &mode(0o777)).unwrap_err(), Error::AccessDenied);
+    let lets = only_dacl(&[(ALLOWED, 0, WRITE_DAC, everyone())]);
+    fs.set_security(&ROOT, file, None, DACL, &lets).unwrap();
+    assert_eq!(fs.set_attr(&caller, file, None, &mode(0o4777)).unwrap_err(), Error::NotPermitted);
+    let owner = SetAttr { uid: Some(9), ..SetAttr::default() };
+    assert_eq!(fs.set_attr(&caller, file, None, &owner).unwrap_err(), Error::AccessDenied);
+    assert!(fs.set_attr(&caller, file, None, &mode(0o777)).is_ok());
 }

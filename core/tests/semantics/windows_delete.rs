@@ -275,3 +275,32 @@ fn a_read_only_file_is_deleted_only_when_that_is_ignored() {
     assert_eq!(fs.delete_path("file", Disposal { ignore_readonly: true, ..DELETE }), Ok(()));
     assert!(!fs.exists("file"));
 }
+
+#[test]
+fn what_is_immutable_or_append_only_is_not_deleted_on_close() {
+    for flag in [flags::IMMUTABLE, flags::APPEND, flags::USER_IMMUTABLE, flags::USER_APPEND] {
+        let fs = Fs::new();
+        fs.write_file("file", "content");
+        let handle = fs.wopen("file", ON_CLOSE);
+        fs.set_flags("file", flag);
+        assert_eq!(fs.ask("file", ON_CLOSE), Err(Error::NotPermitted));
+        fs.close(handle);
+        assert_eq!(fs.read_text("file"), "content", "a handle from before does not delete it either");
+        assert!(fs.ask("file", READING).is_ok(), "and no mark stays behind");
+    }
+}
+
+#[test]
+fn a_handle_deletes_no_other_name_than_that_it_was_opened_by() {
+    let gone: [fn(&Fs); 2] = [|fs| fs.remove_file("one"), |fs| fs.move_to("other", "one")];
+    for gone in gone {
+        let fs = Fs::new();
+        fs.write_file("one", "content");
+        fs.write_file("other", "other");
+        fs.hard_link("one", "two");
+        let handle = fs.wopen("one", ON_CLOSE);
+        gone(&fs);
+        fs.close(handle);
+        assert_eq!(fs.read_text("two"), "content");
+    }
+}

@@ -195,3 +195,21 @@ fn a_handle_locks_65_536_ranges_and_no_more() {
     assert!(matches!(fs.windows_lock(one, 0, 0, false, 0), Err(Error::Limit(_))));
     assert_eq!(fs.windows_lock(two, 0, 0, false, 0), Ok(()));
 }
+
+#[test]
+fn two_threads_that_share_a_handle_lose_no_lock_to_each_other() {
+    let (fs, shared, other) = fixture();
+    let fs = &fs;
+    let work = || {
+        for _ in 0..5_000 {
+            if fs.windows_lock(shared, 0, 10, true, 0).is_ok() {
+                assert_eq!(fs.windows_lock(other, 0, 10, true, 0), Err(Error::WouldBlock));
+                fs.windows_unlock(shared, 0, 10).unwrap();
+            }
+        }
+    };
+    std::thread::scope(|threads| {
+        threads.spawn(work);
+        threads.spawn(work);
+    });
+}

@@ -510,3 +510,35 @@ fn an_overwrite_after_the_open_does_what_an_open_that_overwrites_does() {
     let dir = fs.wopen("dir", ALL);
     assert_eq!(fs.windows_overwrite(&ROOT, dir, &how), Err(Error::IsADirectory));
 }
+
+#[test]
+fn what_is_immutable_or_append_only_is_neither_overwritten_nor_superseded() {
+    use Disposition::{Overwrite, OverwriteIf, Supersede};
+    for flag in [flags::IMMUTABLE, flags::APPEND, flags::USER_IMMUTABLE, flags::USER_APPEND] {
+        for disposition in [Supersede, Overwrite, OverwriteIf] {
+            let fs = Fs::new();
+            fs.write_file("file", "content");
+            let how = WindowsOpen { access: rights::READ_ATTRIBUTES, disposition, ..READING };
+            let handle = fs.wopen("file", ALL);
+            fs.set_flags("file", flag);
+            assert_eq!(fs.ask("file", how), Err(Error::NotPermitted), "{disposition:?}");
+            assert_eq!(fs.windows_overwrite(&ROOT, handle, &how), Err(Error::NotPermitted), "{disposition:?}");
+            assert_eq!(fs.read_text("file"), "content");
+        }
+    }
+}
+
+#[test]
+fn a_handle_that_may_only_append_takes_nothing_away() {
+    let fs = Fs::new();
+    fs.write_file("file", "content");
+    fs.write_file("source", "x");
+    let file = fs.node("file");
+    let handle = fs.wopen("file", WindowsOpen { access: rights::APPEND_DATA, ..READING });
+    assert_eq!(fs.set_allocation(&ROOT, file, Some(handle), 0), Err(Error::AccessDenied));
+    assert_eq!(fs.allocate(&ROOT, file, Some(handle), 0, 7, bough::Allocation::Punch), Err(Error::AccessDenied));
+    let source = fs.node("source");
+    assert_eq!(fs.copy_range(&ROOT, source, None, 0, file, Some(handle), 0, 1), Err(Error::AccessDenied));
+    assert_eq!(fs.write(&ROOT, file, Some(handle), WriteAt::Offset(0), b"!"), Ok(1));
+    assert_eq!(fs.read_text("file"), "content!");
+}

@@ -110,3 +110,19 @@ fn handles_follow_a_name_that_moves() {
     assert_eq!(table.close(&one, true, false).name, Some(THERE));
     table.removed(&one, true);
 }
+
+#[test]
+fn a_handle_that_ended_meanwhile_is_told_so() {
+    let table = OpenTable::default();
+    let (ended, other) = (opened(&table, HERE, READ_DATA), opened(&table, THERE, READ_DATA));
+    for others in [true, false] {
+        if others {
+            table.close(&ended, false, false);
+        } else {
+            table.close(&other, false, false);
+        }
+        assert_eq!(table.set_pending(&ended, true), Err(Error::BadHandle));
+        assert_eq!(table.open_again(&ended, None, using(READ_DATA, 7), 0), Err(Error::BadHandle));
+        assert_eq!((table.is_pending(&ended), table.is_gone(&ended), table.place(&ended)), (false, true, None));
+    }
+}

@@ -4,6 +4,8 @@
 //! A set is kept in the order its names came, spelled as they came first. The reference: a value of no bytes deletes,
 //! names are matched without case, hosts report them in upper case or as they are.
 
+use hashbrown::HashSet;
+
 use super::bytes::{align, part, read_u8, read_u16, read_u32};
 use crate::error::{Error, Result};
 use crate::ledger::Footprint;
@@ -171,9 +173,13 @@ pub(crate) fn parse_list(list: &[u8]) -> Result<Vec<Attribute>> {
     Ok(entries)
 }
 
-/// The names of a list of FILE_GET_EA_INFORMATION.
+/// The names of a list of FILE_GET_EA_INFORMATION, each once: an answer is never longer than all there is and all that was asked.
 pub(crate) fn parse_names(list: &[u8]) -> Result<Vec<Vec<u8>>> {
+    if list.len() > limits::EA_LIST_BYTES {
+        return Err(Error::TooManyAttributes);
+    }
     let mut names = Vec::new();
+    let mut seen = HashSet::new();
     for_each_entry(list, |entry| {
         let length = usize::from(read_u8(entry, 4).ok_or(Error::BadEaList("an entry ends beyond the list"))?);
         let name =
@@ -182,7 +188,9 @@ pub(crate) fn parse_names(list: &[u8]) -> Result<Vec<Vec<u8>>> {
             return Err(Error::BadEaList("a name does not end in NUL"));
         }
         check_name(&name[..length])?;
-        names.push(name[..length].to_vec());
+        if seen.insert(name[..length].to_ascii_uppercase()) {
+            names.push(name[..length].to_vec());
+        }
         Ok(NAME_HEADER_BYTES + length + 1)
     })?;
     Ok(names)

@@ -3,7 +3,8 @@
 //!
 //! The scheme has no identifier for many ids, and gives two to some. Those stand as Samba has them, `S-1-22-1-uid` and
 //! `S-1-22-2-gid`, so that every id comes back from its identifier; so does a group whose identifier would be the
-//! owner's own, because a descriptor could not tell the two classes apart.
+//! owner's own, because a descriptor could not tell the two classes apart, and one whose identifier means everybody: a file of uid 11
+//! would be all authenticated users' own.
 //!
 //! The mode stays the inode's own: a descriptor has no set-id bits. What Windows programs change in the descriptor is
 //! read back into the permission bits ([`mode`]); chmod and chown write theirs into it ([`with_mode`]) and leave alone what
@@ -20,6 +21,9 @@ use super::sid::{Sid, well_known};
 /// The id of who has none here, and its identifier.
 pub(crate) const NOBODY: u32 = 65_534;
 const NOBODY_SID: Sid = Sid::new(0, &[NOBODY]);
+
+/// Identifiers that every class is, or that mean whoever owns: nobody is an owner or group by them.
+const EVERYBODYS: [Sid; 3] = [well_known::WORLD, well_known::AUTHENTICATED_USERS, well_known::OWNER_RIGHTS];
 
 const STICKY: u32 = 0o1000;
 const SETID: u32 = 0o6000;
@@ -51,7 +55,7 @@ impl IdMap {
     }
 
     fn sid(&self, id: u32, class: u32) -> Sid {
-        let scheme = self.scheme(id).filter(|&sid| self.id(sid) == Some(id));
+        let scheme = self.scheme(id).filter(|&sid| self.id(sid) == Some(id) && !EVERYBODYS.contains(&sid));
         scheme.unwrap_or(samba(class, id))
     }
 
@@ -101,7 +105,8 @@ pub(crate) fn descriptor(uid: u32, gid: u32, mode: u32, directory: bool, ids: &I
 /// The descriptor after chmod or chown: what it says about owner, group and everyone is new, what it says about others
 /// and to heirs stays.
 pub(crate) fn with_mode(old: &Descriptor, uid: u32, gid: u32, mode: u32, directory: bool, ids: &IdMap) -> Descriptor {
-    let same = |sid: Option<Sid>, id: u32| sid.filter(|&sid| ids.id(sid).unwrap_or(NOBODY) == id);
+    let same =
+        |sid: Option<Sid>, id: u32| sid.filter(|sid| ids.id(*sid).unwrap_or(NOBODY) == id && !EVERYBODYS.contains(sid));
     let owner = same(old.owner, uid).unwrap_or_else(|| ids.user(uid));
     let group = same(old.group, gid).filter(|&group| group != owner).unwrap_or_else(|| ids.group(gid, owner));
     let classes = [Some(owner), Some(group), old.owner, old.group];
@@ -143,10 +148,7 @@ fn rights(bits: u32, deletes: bool) -> u32 {
 /// Entries of a list that chmod leaves alone: first those that deny, which must stand before all that allows.
 fn kept(old: &Descriptor, directory: bool, classes: &[Option<Sid>]) -> (Vec<Ace>, Vec<Ace>) {
     let of_class = |ace: &Ace| {
-        ace.entry().is_some_and(|entry| {
-            let known = [well_known::WORLD, well_known::AUTHENTICATED_USERS, well_known::OWNER_RIGHTS];
-            known.contains(&entry.sid) || classes.contains(&Some(entry.sid))
-        })
+        ace.entry().is_some_and(|entry| EVERYBODYS.contains(&entry.sid) || classes.contains(&Some(entry.sid)))
     };
     let all = old.dacl.iter().flat_map(|acl| &acl.aces);
     let kept = all.filter_map(|ace| {

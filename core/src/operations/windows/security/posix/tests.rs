@@ -19,7 +19,6 @@ fn ids_and_identifiers_stand_for_each_other_as_in_cygwin() {
         (545, "S-1-5-32-545"),
         (1000, "S-1-5-1000"),
         (NOBODY, "S-1-0-65534"),
-        (0x1_0100, "S-1-1-0"),
         (0x1_0300, "S-1-3-0"),
         (0x3_0000 + 1001, "S-1-5-21-1-2-3-1001"),
         (0x10_0000 + 1105, "S-1-5-21-4-5-6-1105"),
@@ -47,6 +46,19 @@ fn a_group_of_the_owners_number_is_told_apart_from_him() {
     assert_eq!(IDS.group(1000, owner), Sid::new(22, &[2, 1000]));
     let descriptor = descriptor(1000, 1000, 0o640, false, &IDS);
     assert_eq!(mode(&descriptor, 0, false), 0o640);
+}
+
+#[test]
+fn nobody_owns_by_an_identifier_that_means_everybody() {
+    for (id, text) in [(11, "S-1-5-11"), (0x1_0100, "S-1-1-0"), (0x1_0304, "S-1-3-4")] {
+        assert_eq!(IDS.id(sid(text)), Some(id));
+        assert_eq!(IDS.user(id), Sid::new(22, &[1, id]));
+        for (uid, gid) in [(id, 1002), (1001, id), (id, id)] {
+            for bits in 0..=0o777 {
+                assert_eq!(mode(&descriptor(uid, gid, bits, false, &IDS), 0, false), bits, "{uid} {gid}");
+            }
+        }
+    }
 }
 
 #[test]

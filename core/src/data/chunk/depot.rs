@@ -306,7 +306,7 @@ impl Depot {
             return Err(Error::NoSpace);
         }
         self.counters.stalls.add(1);
-        self.wait_for_room(ADMIT_BYTES, self.marks_now().hard, PATIENCE)?;
+        self.wait_below(ADMIT_BYTES, self.marks_now().hard, self.marks.hard)?;
         self.unclaim(ADMIT_BYTES);
         Ok(())
     }
@@ -393,17 +393,27 @@ impl Depot {
         if self.try_claim(bytes, mark) {
             return Ok(());
         }
-        if need == Need::Ahead || self.spill.is_none() || bytes > mark {
+        let most = self.marks.of(need);
+        if need == Need::Ahead || self.spill.is_none() || bytes > most {
             return Err(Error::NoSpace);
         }
         self.counters.stalls.add(1);
         if need != Need::Read {
-            return self.wait_for_room(bytes, mark, PATIENCE);
+            return self.wait_below(bytes, mark, most);
         }
         if self.wait_for_room(bytes, mark, READ_PATIENCE).is_err() {
             self.used.fetch_add(bytes, Relaxed);
         }
         Ok(())
+    }
+
+    /// Waits for room below `mark`. That the system is short of memory makes nothing fail that the limit has room for: where
+    /// nothing can be spilled, `most` counts.
+    fn wait_below(&self, bytes: u64, mark: u64, most: u64) -> Result<()> {
+        match self.wait_for_room(bytes, mark, PATIENCE) {
+            Err(_) if mark < most => self.wait_for_room(bytes, most, PATIENCE),
+            waited => waited,
+        }
     }
 
     /// While the evictor is at work, what it frees is what is taken next.

@@ -204,3 +204,15 @@ fn however_small_the_limit_a_store_that_spills_works() {
         }
     }
 }
+
+#[test]
+fn pressure_makes_nothing_fail_that_the_limit_has_room_for() {
+    let disk = Disk::default();
+    disk.set_capacity(Some(0));
+    let store = store_on(&disk, 64);
+    let (first, all) = written(&store, 20, 3);
+    assert!(store.squeeze());
+    assert_eq!(store.admit(), Ok(()));
+    let (second, more) = written(&store, 30, 4);
+    assert_eq!((content(&first), content(&second)), (all, more));
+}

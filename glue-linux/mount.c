@@ -87,7 +87,7 @@ static void apply(struct mount *mount, const struct mount_settings *settings)
     mount->confined = settings->confined;
     mount->writeback = settings->writeback && !settings->read_only;
     // A name that is spelled differently may come to be, or go, without the kernel knowing that it is the same.
-    mount->entry_seconds = mount->volume->case_insensitive ? 0 : MOUNT_FOR_EVER;
+    mount->entry_seconds = mount->volume->folds_names ? 0 : MOUNT_FOR_EVER;
 }
 
 enum exits mount_new(struct volume *volume, struct fs_ref shows, const char *path, int device_file,

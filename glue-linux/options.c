@@ -38,7 +38,7 @@ static const struct fuse_opt table[] = {
     OPTION("freeze", freeze),
     OPTION("fsname=%s", fsname),
     OPTION("max_threads=%u", max_threads),
-    OPTION("case_insensitive", case_insensitive),
+    OPTION("names=%s", names),
     OPTION("keep", keep),
     OPTION("unmounted", unmounted),
     OPTION("noatime", no_access_time),
@@ -83,7 +83,7 @@ static const char help_text[] =
     "    -o base=DIR            show what is in this directory; changes stay in the volume, nothing is ever written there\n"
     "    -o cross_mounts        with base: show other file systems mounted below it too\n"
     "    -o freeze              with base: copy what is read, so that a branch sees one state of it\n"
-    "    -o case_insensitive    names that differ in case only are one and the same\n"
+    "    -o names=RULES         rules of names: posix (default), posix-ignore-case, windows, macos\n"
     "    -o keep                live on after the last unmount, until SIGTERM\n"
     "    -o unmounted           no mount point: served by the socket, until the last branch but the first has gone\n"
     "    -o noatime, relatime   leave access times alone, or set them as mount(8) says (default)\n"
@@ -178,6 +178,26 @@ static bool parse_sizes(struct options *options)
     return true;
 }
 
+static bool parse_names(const char *text, uint32_t *rules)
+{
+    static const struct {
+        const char *text;
+        uint32_t rules;
+    } known[] = {
+        { "posix", FS_NAMES_POSIX },
+        { "posix-ignore-case", FS_NAMES_POSIX_IGNORE_CASE },
+        { "windows", FS_NAMES_WINDOWS },
+        { "macos", FS_NAMES_MACOS },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(text, known[i].text) == 0) {
+            *rules = known[i].rules;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_consistent(struct options *options)
 {
     if (options->unmounted && (options->mountpoint || !options->volume)) {
@@ -190,6 +210,10 @@ static bool is_consistent(struct options *options)
     }
     if (!parse_sizes(options))
         return false;
+    if (options->names && !parse_names(options->names, &options->name_rules)) {
+        log_error("names=%s: no such rules; there are posix, posix-ignore-case, windows and macos", options->names);
+        return false;
+    }
     if (options->allow_other && !options->default_permissions) {
         log_error("allow_other needs default_permissions: without it nobody checks what other users do");
         return false;
@@ -198,8 +222,8 @@ static bool is_consistent(struct options *options)
         log_error("cross_mounts and freeze say how a base is used: base=DIR is missing");
         return false;
     }
-    if (options->base && options->case_insensitive) {
-        log_error("case_insensitive or base, not both: the names in a directory differ by case");
+    if (options->base && options->name_rules != FS_NAMES_POSIX) {
+        log_error("names=%s or base, not both: the names in a directory are those of POSIX", options->names);
         return false;
     }
     if (options->branch && options->snapshot) {
@@ -247,4 +271,5 @@ void options_free(struct options *options)
     free(options->base);
     free(options->fsname);
     free(options->memory);
+    free(options->names);
 }

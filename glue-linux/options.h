@@ -21,6 +21,8 @@ struct options {
     uint64_t spill_limit_bytes; // 0: core's default
     uint64_t spill_reserve_bytes; // 0: core's default
     uint32_t memory_percent; // 0: core's default
+    char *names;           // as given: rules of names
+    uint32_t name_rules;   // FS_NAMES_...
     unsigned max_threads;  // 0: by the number of CPUs
     int default_permissions;
     int allow_other;
@@ -28,7 +30,6 @@ struct options {
     int no_access_time;
     int locks;
     int no_writeback;
-    int case_insensitive;
     int no_spill;
     int cross_mounts;    // of the base
     int freeze;          // the base

@@ -24,7 +24,7 @@ static enum exits open_core(struct volume *volume, const struct options *options
     struct fs_config config = {
         .size = sizeof config,
         .flags = options->no_spill || options->spill_dir ? 0 : FS_CONFIG_SPILL,
-        .names = options->case_insensitive ? FS_NAMES_POSIX_IGNORE_CASE : FS_NAMES_POSIX,
+        .names = options->name_rules,
         .name = volume->name,
         .name_bytes = strlen(volume->name),
         .memory_bytes = options->memory_bytes,
@@ -62,7 +62,7 @@ static bool name_it(struct volume *volume, const struct options *options)
 
 static void settle_settings(struct volume *volume, const struct options *options)
 {
-    volume->case_insensitive = options->case_insensitive;
+    volume->folds_names = options->name_rules != FS_NAMES_POSIX;
     volume->over_base = options->base != NULL;
     volume->may_spill = !options->no_spill;
     volume->owner = geteuid();

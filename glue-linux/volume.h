@@ -19,7 +19,7 @@ struct volume {
     char *name;
     char *endpoint;          // path of the socket
     uid_t owner;
-    bool case_insensitive;
+    bool folds_names; // several spellings are one name
     bool over_base;          // what nobody here changed may change all the same
     bool may_spill;
     struct mount_settings settings; // of the first mount; further ones take them over

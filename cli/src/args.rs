@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::options::NameRules;
 use crate::size::Size;
 
 const EXIT_CODES: &str = "\
@@ -89,7 +90,7 @@ machine's memory.
 
 OPTIONS are those of this command (volume=, branch=, snapshot=, memory=, spill_dir=,
 spill_limit=, spill_reserve=, no_spill, base=,
-cross_mounts, freeze, case_insensitive), `keep` (the volume outlives its last mount point), `no_default_permissions`,
+cross_mounts, freeze, names=), `keep` (the volume outlives its last mount point), `no_default_permissions`,
 and those of bough-fuse and FUSE (ro, noatime, noexec, allow_other, …).")]
 pub(crate) struct MountArgs {
     /// Show this branch (a new volume has only `main`)
@@ -99,7 +100,7 @@ pub(crate) struct MountArgs {
     #[arg(long, value_name = "SNAPSHOT")]
     pub(crate) snapshot: Option<String>,
     /// Mount another view of the volume that PATH lies in; without --branch or --snapshot one of what PATH shows
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["volume", "memory", "spill_dir", "spill_limit", "spill_reserve", "no_spill", "case_insensitive", "base", "foreground"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["volume", "memory", "spill_dir", "spill_limit", "spill_reserve", "no_spill", "names", "base", "foreground"])]
     pub(crate) attach: Option<PathBuf>,
     /// The volume of this name: attach to it if it is alive, else begin it
     #[arg(long, value_name = "NAME")]
@@ -119,9 +120,9 @@ pub(crate) struct MountArgs {
     /// Keep all content in memory: a full volume answers ENOSPC
     #[arg(long, conflicts_with_all = ["spill_dir", "spill_limit", "spill_reserve"])]
     pub(crate) no_spill: bool,
-    /// A new volume whose names differ by more than case
-    #[arg(long)]
-    pub(crate) case_insensitive: bool,
+    /// A new volume with these rules of names: posix (default), posix-ignore-case, windows or macos
+    #[arg(long, value_name = "RULES")]
+    pub(crate) names: Option<NameRules>,
     /// A new volume that shows what is in DIR; changes stay in the volume, nothing is ever written to DIR
     #[arg(long, value_name = "DIR")]
     pub(crate) base: Option<PathBuf>,

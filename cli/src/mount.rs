@@ -38,7 +38,7 @@ fn options_of(args: &MountArgs) -> Result<Options> {
     options.spill_limit = args.spill_limit.or(options.spill_limit);
     options.spill_reserve = args.spill_reserve.or(options.spill_reserve);
     options.no_spill |= args.no_spill;
-    options.case_insensitive |= args.case_insensitive;
+    options.names = args.names.or(options.names);
     options.base = args.base.clone().or(options.base);
     options.cross_mounts |= args.cross_mounts;
     options.freeze |= args.freeze;
@@ -189,8 +189,8 @@ mod tests {
     #[test]
     fn flags_and_options_say_the_same() {
         let by_flags =
-            options(&["--volume", "v", "--memory", "1G", "--spill-dir", "/s", "--case-insensitive"]).unwrap();
-        let by_list = options(&["-o", "volume=v,memory=1G", "-o", "spill_dir=/s,case_insensitive"]).unwrap();
+            options(&["--volume", "v", "--memory", "1G", "--spill-dir", "/s", "--names", "windows"]).unwrap();
+        let by_list = options(&["-o", "volume=v,memory=1G", "-o", "spill_dir=/s,names=windows"]).unwrap();
         assert_eq!(by_flags, by_list);
         assert_eq!(options(&["--snapshot", "s"]).unwrap(), options(&["-o", "snapshot=s"]).unwrap());
     }
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn attaching_takes_no_options_of_a_beginning() {
-        for words in [&["--memory", "1G"][..], &["--spill-dir", "/s"], &["--case-insensitive"], &["--volume", "v"]] {
+        for words in [&["--memory", "1G"][..], &["--spill-dir", "/s"], &["--names", "macos"], &["--volume", "v"]] {
             let words = ["bough", "mount", "--attach", "/a"].iter().chain(words).chain(&["/mnt"]);
             assert!(Cli::try_parse_from(words).is_err());
         }

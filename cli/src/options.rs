@@ -4,11 +4,37 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use rustix::mount::MountFlags;
 
 use crate::errors::{Failure, Result};
 use crate::refs::Kind;
 use crate::size::Size;
+
+/// What is a name in a volume, and which spellings are one (`docs/semantics.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NameRules {
+    /// Any bytes but a slash and NUL
+    Posix,
+    /// As posix, but names that differ in case only are one
+    PosixIgnoreCase,
+    /// What Windows programs can use; case ignored
+    Windows,
+    /// UTF-8; case and the form of accents ignored
+    Macos,
+}
+
+impl NameRules {
+    /// The daemon's word.
+    fn word(self) -> &'static str {
+        match self {
+            NameRules::Posix => "posix",
+            NameRules::PosixIgnoreCase => "posix-ignore-case",
+            NameRules::Windows => "windows",
+            NameRules::Macos => "macos",
+        }
+    }
+}
 
 /// Everything that a mount was asked to be.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,7 +47,7 @@ pub(crate) struct Options {
     pub(crate) spill_limit: Option<Size>,
     pub(crate) spill_reserve: Option<Size>,
     pub(crate) no_spill: bool,
-    pub(crate) case_insensitive: bool,
+    pub(crate) names: Option<NameRules>,
     /// The directory that the volume lies over.
     pub(crate) base: Option<PathBuf>,
     /// Show what is mounted below the base.
@@ -90,7 +116,7 @@ impl Options {
             "spill_limit" => self.spill_limit = Some(size(name, &wanted()?)?),
             "spill_reserve" => self.spill_reserve = Some(size(name, &wanted()?)?),
             "no_spill" => self.no_spill = true,
-            "case_insensitive" => self.case_insensitive = true,
+            "names" => self.names = Some(name_rules(&wanted()?)?),
             "base" => self.base = Some(wanted()?.into()),
             "cross_mounts" => self.cross_mounts = true,
             "freeze" => self.freeze = true,
@@ -125,8 +151,8 @@ impl Options {
         if self.base.is_none() && (self.cross_mounts || self.freeze) {
             return Err(Failure::usage("cross_mounts and freeze say how a base is used: give --base DIR too"));
         }
-        if self.base.is_some() && self.case_insensitive {
-            return Err(Failure::usage("the names in a directory differ by case: leave out case_insensitive or base"));
+        if self.base.is_some() && self.names.is_some_and(|rules| rules != NameRules::Posix) {
+            return Err(Failure::usage("the names in a directory are those of POSIX: leave out names or base"));
         }
         Ok(())
     }
@@ -139,7 +165,7 @@ impl Options {
             (self.spill_limit.is_some(), "spill_limit"),
             (self.spill_reserve.is_some(), "spill_reserve"),
             (self.no_spill, "no_spill"),
-            (self.case_insensitive, "case_insensitive"),
+            (self.names.is_some(), "names"),
             (self.base.is_some(), "base"),
             (self.cross_mounts, "cross_mounts"),
             (self.freeze, "freeze"),
@@ -166,7 +192,7 @@ impl Options {
         list.size("spill_limit", self.spill_limit);
         list.size("spill_reserve", self.spill_reserve);
         list.flag("no_spill", self.no_spill);
-        list.flag("case_insensitive", self.case_insensitive);
+        list.value("names", self.names.map(|rules| rules.word().as_bytes()));
         list.value("base", self.base.as_ref().map(|dir| dir.as_os_str().as_bytes()));
         list.flag("cross_mounts", self.cross_mounts);
         list.flag("freeze", self.freeze);
@@ -214,6 +240,13 @@ impl Options {
 
 fn size(name: &str, text: &str) -> Result<Size> {
     text.parse().map_err(|why| Failure::usage(format!("{name}={text}: {why}")))
+}
+
+fn name_rules(text: &str) -> Result<NameRules> {
+    NameRules::from_str(text, false).map_err(|_| {
+        let known: Vec<&str> = NameRules::value_variants().iter().map(|rules| rules.word()).collect();
+        Failure::usage(format!("names={text}: no such rules; there are {}", known.join(", ")))
+    })
 }
 
 fn no_value(name: &str) -> Failure {
@@ -289,11 +322,18 @@ mod tests {
 
     #[test]
     fn our_options_are_taken_out_and_the_others_pass() {
-        let options = options(&["volume=v,memory=1M,max_read=4096", "case_insensitive,ro"]);
+        let options = options(&["volume=v,memory=1M,max_read=4096", "names=macos,ro"]);
         assert_eq!(options.volume.as_deref(), Some("v"));
         assert_eq!(options.memory, Some(Size::Bytes(1 << 20)));
-        let daemon = "volume=v,memory=1048576,case_insensitive,default_permissions,max_read=4096,ro";
+        let daemon = "volume=v,memory=1048576,names=macos,default_permissions,max_read=4096,ro";
         assert_eq!(options.for_daemon(), daemon);
+    }
+
+    #[test]
+    fn rules_of_names_have_one_word_on_the_command_line_and_for_the_daemon() {
+        for rules in NameRules::value_variants() {
+            assert_eq!(rules.to_possible_value().unwrap().get_name(), rules.word());
+        }
     }
 
     #[test]
@@ -317,6 +357,10 @@ mod tests {
         assert!(refused("memory=lots"));
         assert!(refused("memory"));
         assert!(refused("volume="));
+        assert!(refused("names=dos"));
+        assert!(refused("names"));
+        assert!(options(&["base=/,names=windows"]).check().is_err());
+        assert!(options(&["base=/,names=posix"]).check().is_ok());
         assert!(refused("branch=a,snapshot=b"));
         assert!(options(&["allow_other,no_default_permissions"]).check().is_err());
         assert!(options(&["allow_other"]).check().is_ok());

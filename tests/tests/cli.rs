@@ -488,7 +488,7 @@ fn options_reach_the_volume() {
     let place = Place::new();
     fs::create_dir(place.at("spill, here")).unwrap();
     let spill = place.text("spill, here");
-    place.run(&["mount", "--memory", "64M", "--spill-dir", &spill, "--case-insensitive", "mnt"]).done();
+    place.run(&["mount", "--memory", "64M", "--spill-dir", &spill, "--names", "posix-ignore-case", "mnt"]).done();
     let status = place.json(&["status", "--json"]);
     assert_eq!((&status["memory_bytes"], &status["case_insensitive"]), (&json!(64 << 20), &json!(true)));
     place.write("mnt/Name", "x");

@@ -172,8 +172,9 @@ fn a_base_that_cannot_be_one_is_refused_and_said_why() {
     let refused = [
         (format!("base={}/missing", scratch.path().display()), "there is no such directory"),
         (format!("base={}/file", scratch.path().display()), "it is not a directory"),
-        (format!("base={},case_insensitive", scratch.path().display()), "case_insensitive or base, not both"),
+        (format!("base={},names=windows", scratch.path().display()), "names=windows or base, not both"),
         ("freeze".to_owned(), "base=DIR is missing"),
+        ("names=dos".to_owned(), "no such rules"),
     ];
     for (options, why) in refused {
         let output = start(&scratch, &options, &point);

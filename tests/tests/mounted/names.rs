@@ -1,6 +1,6 @@
 //! Names, as programs see them through a mount.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 
@@ -148,7 +148,7 @@ fn a_listing_of_20_000_entries_is_whole_while_entries_come_and_go() {
 
 #[test]
 fn where_case_is_ignored_every_spelling_finds_the_file() {
-    let Some(mount) = Mount::with("default_permissions,allow_other,case_insensitive") else { return };
+    let Some(mount) = Mount::with("default_permissions,allow_other,names=posix-ignore-case") else { return };
     assert!(!mount.at("README").exists());
     fs::write(mount.at("ReadMe"), "text").unwrap();
     assert_eq!(fs::read(mount.at("README")).unwrap(), b"text");
@@ -156,4 +156,45 @@ fn where_case_is_ignored_every_spelling_finds_the_file() {
     assert_eq!(names(mount.point()), ["ReadMe"]);
     fs::remove_file(mount.at("readme")).unwrap();
     assert!(!mount.at("README").exists() && !mount.at("ReadMe").exists());
+}
+
+/// The kernel takes two spellings of one file for two links of it, and a rename from one to the other for done.
+fn respell(mount: &Mount, from: &str, to: &str) {
+    fs::rename(mount.at(from), mount.at(to)).unwrap();
+    assert_eq!(fs::read(mount.at(to)).unwrap(), fs::read(mount.at(from)).unwrap());
+    fs::rename(mount.at(from), mount.at("between")).unwrap();
+    assert!(!mount.at(from).exists() && !mount.at(to).exists());
+    fs::rename(mount.at("between"), mount.at(to)).unwrap();
+}
+
+#[test]
+fn the_rules_of_names_are_those_that_the_mount_was_given() {
+    // Two spellings of one name, and one that is refused.
+    let rules = [
+        ("posix-ignore-case", "Gr\u{f6}\u{df}e", "GR\u{d6}\u{1e9e}E", None),
+        ("windows", "Gr\u{f6}\u{df}e", "GR\u{d6}\u{1e9e}E", Some("con")),
+        ("macos", "Gr\u{f6}\u{df}e", "GRo\u{308}\u{df}E", None),
+    ];
+    for (rules, name, other, refused) in rules {
+        let Some(mount) = Mount::with(&format!("default_permissions,allow_other,names={rules}")) else { return };
+        fs::write(mount.at(name), name).unwrap();
+        assert_eq!(fs::read(mount.at(other)).unwrap(), name.as_bytes(), "{rules}");
+        let again = OpenOptions::new().write(true).create_new(true).open(mount.at(other));
+        assert_eq!(again.unwrap_err().raw_os_error(), Some(libc::EEXIST), "{rules}");
+        assert_eq!(fs::create_dir(mount.at(other)).unwrap_err().raw_os_error(), Some(libc::EEXIST), "{rules}");
+        assert_eq!(names(mount.point()), [name], "{rules}");
+        respell(&mount, name, other);
+        assert_eq!(names(mount.point()), [other], "{rules}");
+        assert_eq!(fs::read(mount.at(name)).unwrap(), name.as_bytes(), "{rules}");
+        if let Some(refused) = refused {
+            assert_eq!(fs::write(mount.at(refused), "").unwrap_err().raw_os_error(), Some(libc::EINVAL), "{rules}");
+        }
+        mount.end();
+    }
+    let Some(mount) = Mount::with("default_permissions,allow_other,names=posix") else { return };
+    for name in ["name", "NAME", "con"] {
+        fs::write(mount.at(name), name).unwrap();
+    }
+    assert_eq!(fs::read(mount.at("name")).unwrap(), b"name");
+    mount.end();
 }

@@ -475,8 +475,8 @@ impl View {
             return Err(if handle.windows.is_some() { Error::AccessDenied } else { Error::BadHandle });
         }
         if let Some(windows) = &handle.windows {
-            // Who may only append changes nothing that is there.
-            if want == Mask::WRITE && handle.options.append && !matches!(span, Span::End(_)) {
+            // Who may only append changes nothing that is there; pages that come back are asked for nothing.
+            if want == Mask::WRITE && handle.options.append && matches!(span, Span::At(..)) {
                 return Err(Error::AccessDenied);
             }
             windows.check_span(&handle, span, want == Mask::WRITE)?;

@@ -116,7 +116,8 @@ impl View {
         bytes: u64,
     ) -> Result<FileInfo> {
         let _timed = self.timed(Operation::Allocate);
-        self.opened(caller, node, handle, Mask::WRITE, Span::None, |at, target| at.set_allocation(target, bytes))
+        // No bytes: sizes ask no locks.
+        self.opened(caller, node, handle, Mask::WRITE, Span::At(0, 0), |at, target| at.set_allocation(target, bytes))
     }
 
     /// Gives back what was set aside beyond the size: to be called when the last handle that asked for it closes.

@@ -540,5 +540,6 @@ fn a_handle_that_may_only_append_takes_nothing_away() {
     let source = fs.node("source");
     assert_eq!(fs.copy_range(&ROOT, source, None, 0, file, Some(handle), 0, 1), Err(Error::AccessDenied));
     assert_eq!(fs.write(&ROOT, file, Some(handle), WriteAt::Offset(0), b"!"), Ok(1));
-    assert_eq!(fs.read_text("file"), "content!");
+    assert_eq!(fs.write(&ROOT, file, Some(handle), WriteAt::Within(0), b"C"), Ok(1), "pages of a kernel come back");
+    assert_eq!(fs.read_text("file"), "Content!");
 }

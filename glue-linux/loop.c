@@ -105,6 +105,13 @@ static void spin_ended(struct loop *loop, int64_t now, bool found)
         loop->spin_pause *= 2;
 }
 
+// A thread that finds no memory for its first buffer gives its turn to one that has a buffer, if there may be any: else what must
+// be written back for memory to become free would never be taken.
+static bool is_starved(const struct worker *worker, bool alone, int size)
+{
+    return size == -ENOMEM && !worker->buffer.mem && !alone;
+}
+
 static bool is_worth_waiting(const struct loop *loop, int size)
 {
     return (size == -EAGAIN || size == -EINTR || size == -ENOMEM) && !fuse_session_exited(loop->session);
@@ -123,11 +130,12 @@ static void sleep_until_readable(struct loop *loop, int size)
 }
 
 // Takes the next request; 0 or an error when there will be none any more. By the leader, without the mutex.
-static int take(struct loop *loop, struct fuse_buf *buffer)
+static int take(struct loop *loop, struct worker *worker, bool alone)
 {
+    struct fuse_buf *buffer = &worker->buffer;
     int size = fuse_session_receive_buf(loop->session, buffer);
     loop->queued_in_a_row = size > 0 ? loop->queued_in_a_row + 1 : 0;
-    if (!is_worth_waiting(loop, size))
+    if (!is_worth_waiting(loop, size) || is_starved(worker, alone, size))
         return size;
     int64_t now = now_nanoseconds();
     bool spin = now >= loop->spin_paused_until;
@@ -138,7 +146,7 @@ static int take(struct loop *loop, struct fuse_buf *buffer)
     }
     if (spin)
         spin_ended(loop, now, size > 0);
-    while (is_worth_waiting(loop, size)) {
+    while (is_worth_waiting(loop, size) && !is_starved(worker, alone, size)) {
         sleep_until_readable(loop, size);
         size = fuse_session_receive_buf(loop->session, buffer);
     }
@@ -258,21 +266,36 @@ static bool serve(struct loop *loop, struct worker *worker)
     return keeps_turn;
 }
 
-// Takes and serves requests for as long as the turn is this thread's.
-static void be_leader(struct loop *loop, struct worker *worker)
+// Leaves the turn to a thread that waits for it, or to the first that has served what it serves.
+static void give_up_turn(struct loop *loop)
+{
+    loop->led = false;
+    pthread_cond_signal(&loop->turn);
+}
+
+// Takes and serves requests for as long as the turn is this thread's. False: it has no memory to take any.
+static bool be_leader(struct loop *loop, struct worker *worker)
 {
     bool leads = true;
     loop->queued_in_a_row = 0;
     loop->preemptions = preemptions_of_this_thread();
     while (leads && !loop->stopping) {
+        bool alone = loop->threads == 1;
         pthread_mutex_unlock(&loop->mutex);
-        int size = take(loop, &worker->buffer);
+        int size = take(loop, worker, alone);
         pthread_mutex_lock(&loop->mutex);
+        if (is_starved(worker, loop->threads == 1, size) && !loop->stopping) {
+            give_up_turn(loop);
+            return false;
+        }
+        if (size == -ENOMEM && !fuse_session_exited(loop->session))
+            continue;
         if (size <= 0)
             stop(loop);
         else if (!loop->stopping)
             leads = serve(loop, worker);
     }
+    return true;
 }
 
 static void enter(struct loop *loop, struct worker *worker)
@@ -298,8 +321,8 @@ static void *work(void *argument)
     struct worker worker = { 0 };
     pthread_mutex_lock(&loop->mutex);
     enter(loop, &worker);
-    while (lead(loop))
-        be_leader(loop, &worker);
+    while (lead(loop) && be_leader(loop, &worker))
+        ;
     leave(loop, &worker);
     bool last = loop->stopping && loop->threads == 1;
     struct loop_owner owner = loop->owner;

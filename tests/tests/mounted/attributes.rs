@@ -206,7 +206,7 @@ fn without_default_permissions_core_checks_them() {
 
 #[test]
 fn statfs_tells_the_room_there_is() {
-    let Some(mount) = Mount::with("default_permissions,memory=64M") else { return };
+    let Some(mount) = Mount::with("default_permissions,memory=64M,no_spill") else { return };
     let said = run(Command::new("stat").args(["-f", "-c", "%S %b %f %l"]).arg(mount.point()));
     let numbers: Vec<u64> = said.split_whitespace().map(|word| word.parse().unwrap()).collect();
     let [block, all, free, name] = numbers[..] else { panic!("{said}") };

@@ -192,8 +192,23 @@ impl LockTable {
     /// Takes the lock or answers [`Error::WouldBlock`]: F_SETLK, LOCK_NB. What the owner holds of the range becomes
     /// this lock in one step; when that is refused it keeps what it had.
     pub(crate) fn set(&self, inode: InodeId, space: LockSpace, owner: u64, lock: Lock) -> Result<()> {
+        let mut ended = Vec::new();
+        let answer = self.set_untold(inode, space, owner, lock, &mut ended);
+        tell(ended);
+        answer
+    }
+
+    /// As [`LockTable::set`], for who tells of ended waits himself: see [`LockTable::unlock_untold`].
+    pub(crate) fn set_untold(
+        &self,
+        inode: InodeId,
+        space: LockSpace,
+        owner: u64,
+        lock: Lock,
+        ended: &mut Ended,
+    ) -> Result<()> {
         let claim = Claim::new(space, owner, lock)?;
-        self.change(inode, |locks, ended| {
+        self.change_or_make(inode, ended, |locks, ended| {
             let at = locks.space(space);
             if at.first_conflict(&claim).is_some() {
                 return Err(Error::WouldBlock);
@@ -389,16 +404,25 @@ impl LockTable {
 
     /// Changes an inode's locks, then tells the waiters whose wait ended.
     fn change<R>(&self, inode: InodeId, act: impl FnOnce(&mut InodeLocks, &mut Ended) -> R) -> R {
-        let shards = self.shards.get_or_init(Default::default);
         let mut ended = Vec::new();
+        let answer = self.change_or_make(inode, &mut ended, act);
+        tell(ended);
+        answer
+    }
+
+    fn change_or_make<R>(
+        &self,
+        inode: InodeId,
+        ended: &mut Ended,
+        act: impl FnOnce(&mut InodeLocks, &mut Ended) -> R,
+    ) -> R {
+        let shards = self.shards.get_or_init(Default::default);
         let mut shard = shards[shard_of(inode)].lock();
         let locks = shard.entry(inode).or_default();
-        let answer = act(locks, &mut ended);
+        let answer = act(locks, ended);
         if locks.is_empty() {
             remove(&mut shard, inode);
         }
-        drop(shard);
-        tell(ended);
         answer
     }
 

@@ -16,7 +16,35 @@ pub(crate) struct HandleLocks {
     /// What they are on: an inode, or a stream of one.
     on: InodeId,
     owner: u64,
-    held: Mutex<HeldRanges>,
+    held: Mutex<Held>,
+}
+
+/// What a handle holds, and what it waits for. A range that is waited for stands against every other request of the handle that overlaps
+/// it: what is granted must not overlap what came meanwhile.
+#[derive(Default)]
+struct Held {
+    ranges: HeldRanges,
+    waits: Vec<(Reservation, Range)>,
+    next: Reservation,
+}
+
+/// Tells the waits of one handle apart.
+pub(crate) type Reservation = u64;
+
+impl Held {
+    fn wanted(&self, range: Range) -> Result<Vec<Piece>> {
+        if self.waits.iter().any(|(_, waited)| waited.overlaps_range(&range)) {
+            return Err(Error::WouldBlock);
+        }
+        self.ranges.wanted(range)
+    }
+
+    fn reserve(&mut self, range: Range) -> Reservation {
+        let reservation = self.next;
+        self.next += 1;
+        self.waits.push((reservation, range));
+        reservation
+    }
 }
 
 impl HandleLocks {
@@ -44,52 +72,66 @@ impl HandleLocks {
                     return Err(error);
                 }
             }
-            held.add(range);
+            held.ranges.add(range);
             Ok(())
         })
     }
 
     /// What the handle holds and what the table knows of it change together. Whoever waited is told when the handle's locks are free
     /// again: he may want them.
-    fn changing(&self, change: impl FnOnce(&mut HeldRanges, &mut Ended) -> Result<()>) -> Result<()> {
+    fn changing(&self, change: impl FnOnce(&mut Held, &mut Ended) -> Result<()>) -> Result<()> {
         let mut ended = Ended::new();
         let changed = change(&mut self.held.lock(), &mut ended);
         tell(ended);
         changed
     }
 
-    /// The one piece that a lock has to wait for; `None` when it can be had piece by piece only.
-    pub(crate) fn single(&self, range: Range) -> Result<Option<Lock>> {
-        let wanted = self.held.lock().wanted(range)?;
-        Ok(match wanted[..] {
-            [Piece { start, end, kind: Some(kind) }] => Some(Lock { kind, start, end, pid: 0 }),
-            _ => None,
-        })
+    /// Enters a wait for a range that can be had in one piece, to be ended with [`HandleLocks::settle`]; `None` for one that can be had piece by
+    /// piece only, and so at once or not at all.
+    pub(crate) fn reserve(&self, range: Range) -> Result<Option<(Reservation, Lock)>> {
+        let mut held = self.held.lock();
+        let (start, end) = match held.wanted(range)?[..] {
+            [Piece { start, end, .. }] if range.bounds() == Some((start, end)) => (start, end),
+            _ => return Ok(None),
+        };
+        let kind = if range.exclusive { LockKind::Write } else { LockKind::Read };
+        Ok(Some((held.reserve(range), Lock { kind, start, end, pid: 0 })))
     }
 
-    /// A wait for the range was granted.
-    pub(crate) fn granted(&self, range: Range) {
-        self.held.lock().add(range);
+    /// A wait is over: the range is the handle's if it was granted, unless all was given up meanwhile.
+    pub(crate) fn settle(&self, reservation: Reservation, granted: bool) {
+        let mut held = self.held.lock();
+        if let Some(at) = held.waits.iter().position(|(wait, _)| *wait == reservation) {
+            let (_, range) = held.waits.swap_remove(at);
+            if granted {
+                held.ranges.add(range);
+            }
+        }
     }
 
     /// Gives up exactly the range that was locked, or answers [`Error::RangeNotLocked`].
     pub(crate) fn unlock(&self, table: &LockTable, start: u64, length: u64) -> Result<()> {
         self.changing(|held, ended| {
-            let left = held.remove(start, length)?;
+            let left = held.ranges.remove(start, length)?;
             left.iter().try_for_each(|piece| self.apply(table, piece, 0, ended))
         })
     }
 
     /// Gives up all, and ends the waits of the handle.
     pub(crate) fn unlock_all(&self, table: &LockTable) {
-        self.held.lock().clear();
+        let mut held = self.held.lock();
+        held.ranges.clear();
+        held.waits.clear();
+        drop(held);
         table.forget_owner(self.on, LockSpace::Range, self.owner);
     }
 
     fn apply(&self, table: &LockTable, piece: &Piece, pid: u32, ended: &mut Ended) -> Result<()> {
         let (start, end) = (piece.start, piece.end);
         match piece.kind {
-            Some(kind) => table.set(self.on, LockSpace::Range, self.owner, Lock { kind, start, end, pid }),
+            Some(kind) => {
+                table.set_untold(self.on, LockSpace::Range, self.owner, Lock { kind, start, end, pid }, ended)
+            }
             None => table.unlock_untold(self.on, LockSpace::Range, self.owner, start, end, ended),
         }
     }
@@ -103,6 +145,6 @@ impl HandleLocks {
         if head.locks.test(self.on, LockSpace::Range, self.owner, lock).is_some() {
             return Err(Error::LockConflict);
         }
-        if writes && self.held.lock().forbids_writing(offset, end) { Err(Error::LockConflict) } else { Ok(()) }
+        if writes && self.held.lock().ranges.forbids_writing(offset, end) { Err(Error::LockConflict) } else { Ok(()) }
     }
 }

@@ -254,7 +254,8 @@ impl View {
 
     /// As [`View::windows_lock`], but waits: `None`: it is taken; else `done` is called once, by another thread, when it is or when the handle ended.
     ///
-    /// Errors: as there, but [`Error::WouldBlock`] only for what the handle itself stands in the way of; [`Error::Deadlock`].
+    /// Errors: as there, but [`Error::WouldBlock`] only for what the handle itself stands in the way of, which a wait of it does for every range that
+    /// overlaps; [`Error::Deadlock`].
     pub fn windows_wait_lock(
         &self,
         handle: HandleId,
@@ -267,19 +268,21 @@ impl View {
         self.locking_range(handle, |handle, head| {
             let range = Range::new(start, length, exclusive)?;
             let locks = &handle.windows()?.locks;
-            let Some(lock) = locks.single(range)? else { return locks.lock(&head.locks, range, 0).map(|()| None) };
+            let Some((reservation, lock)) = locks.reserve(range)? else {
+                return locks.lock(&head.locks, range, 0).map(|()| None);
+            };
             let of = Arc::downgrade(handle);
             let told = Box::new(move |result: Result<()>| {
-                if let (Some(handle), Ok(())) = (of.upgrade(), &result) {
-                    handle.windows.iter().for_each(|windows| windows.locks.granted(range));
-                }
+                let handle = of.upgrade();
+                let windows = handle.iter().filter_map(|handle| handle.windows.as_ref());
+                windows.for_each(|windows| windows.locks.settle(reservation, result.is_ok()));
                 done(result);
             });
-            let wait = head.locks.wait(locks.on(), LockSpace::Range, locks.owner(), lock, told)?;
-            if wait.is_none() {
-                locks.granted(range);
+            let wait = head.locks.wait(locks.on(), LockSpace::Range, locks.owner(), lock, told);
+            if !matches!(wait, Ok(Some(_))) {
+                locks.settle(reservation, wait.is_ok());
             }
-            Ok(wait)
+            wait
         })
     }
 

@@ -139,6 +139,45 @@ fn a_wait_is_granted_when_the_range_is_free_and_cancelled_when_its_handle_goes()
 }
 
 #[test]
+fn a_handle_that_waits_for_a_range_is_granted_it_once() {
+    let (fs, one, two) = fixture();
+    fs.windows_lock(two, 0, 10, true, 0).unwrap();
+    let (sender, answers) = mpsc::channel();
+    let wait = |start, exclusive| {
+        let sender = sender.clone();
+        fs.windows_wait_lock(one, start, 10, exclusive, Box::new(move |result| sender.send(result).unwrap()))
+    };
+    let first = wait(0, true).unwrap().unwrap();
+    for (start, exclusive) in [(0, true), (0, false), (9, true)] {
+        assert_eq!(wait(start, exclusive), Err(Error::WouldBlock), "{start} {exclusive}");
+        assert_eq!(fs.windows_lock(one, start, 10, exclusive, 0), Err(Error::WouldBlock), "{start} {exclusive}");
+    }
+    assert!(fs.windows_cancel_wait(one, first));
+    assert_eq!(answers.recv_timeout(Duration::from_secs(5)), Ok(Err(Error::Cancelled)));
+    assert!(wait(0, true).unwrap().is_some(), "a wait that has ended stands against nothing");
+    fs.windows_unlock(two, 0, 10).unwrap();
+    assert_eq!(answers.recv_timeout(Duration::from_secs(5)), Ok(Ok(())));
+    assert!(answers.try_recv().is_err());
+    assert_eq!(fs.windows_unlock(one, 0, 10), Ok(()));
+    assert_eq!(fs.windows_unlock(one, 0, 10), Err(Error::RangeNotLocked));
+    assert_eq!(write(&fs, two, 0, 10), Ok(10));
+}
+
+#[test]
+fn giving_up_all_ends_a_wait_that_may_begin_anew() {
+    let (fs, one, two) = fixture();
+    fs.windows_lock(two, 0, 10, true, 0).unwrap();
+    let (sender, answers) = mpsc::channel();
+    for _ in 0..2 {
+        let sender = sender.clone();
+        let done = Box::new(move |result| sender.send(result).unwrap());
+        assert!(fs.windows_wait_lock(one, 0, 10, true, done).unwrap().is_some());
+        fs.windows_unlock_all(one).unwrap();
+        assert_eq!(answers.recv_timeout(Duration::from_secs(5)), Ok(Err(Error::Cancelled)));
+    }
+}
+
+#[test]
 fn a_wait_is_cancelled_by_who_began_it() {
     let (fs, one, two) = fixture();
     fs.windows_lock(one, 0, 10, true, 0).unwrap();

@@ -28,12 +28,16 @@ impl Range {
     }
 
     /// First and last byte; nothing for an empty one.
-    fn bounds(&self) -> Option<(u64, u64)> {
+    pub(crate) fn bounds(&self) -> Option<(u64, u64)> {
         (self.length > 0).then(|| (self.start, self.start + (self.length - 1)))
     }
 
     fn overlaps(&self, start: u64, end: u64) -> bool {
         self.bounds().is_some_and(|(first, last)| first <= end && start <= last)
+    }
+
+    pub(crate) fn overlaps_range(&self, other: &Range) -> bool {
+        other.bounds().is_some_and(|(start, end)| self.overlaps(start, end))
     }
 }
 

@@ -65,12 +65,13 @@ pub unsafe extern "C" fn fs_xattr_set(
     }
 }
 
-/// The value of an extended attribute, by the size protocol.
+/// The value of an extended attribute, by the size protocol. A resource fork of more than 65,536 bytes is read with `fs_xattr_read`.
 ///
 /// `into`, `capacity`: where it goes; a capacity of 0 asks for the size only, and `into` may be NULL then.
 /// `value_bytes`: how long it is.
 ///
-/// Results: `FS_OK`, `FS_NO_ATTRIBUTE`, `FS_BUFFER_TOO_SMALL`, `FS_ACCESS_DENIED`, `FS_NOT_SUPPORTED`, `FS_INVALID`, `FS_NAME_TOO_LONG`, `FS_STALE`.
+/// Results: `FS_OK`, `FS_NO_ATTRIBUTE`, `FS_BUFFER_TOO_SMALL`, `FS_VALUE_TOO_LARGE`, `FS_ACCESS_DENIED`, `FS_NOT_SUPPORTED`, `FS_INVALID`,
+/// `FS_NAME_TOO_LONG`, `FS_STALE`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fs_xattr_get(
     view: *const fs_view,

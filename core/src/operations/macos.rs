@@ -10,6 +10,7 @@ use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::flags;
 use crate::history::events::{Changes, EventKind};
+use crate::limits;
 use crate::operations::attachment::{Attachment, Change, check_flags};
 use crate::operations::streams::{Target, unname_stream};
 use crate::operations::uses::Use;
@@ -249,11 +250,11 @@ fn check_position(position: u64) -> Result<()> {
     if position == 0 { Ok(()) } else { Err(Error::Invalid("only the resource fork has positions")) }
 }
 
+/// A fork may be as large as a file: whole, it is had up to the size of any extended attribute, beyond that from position to position
+/// ([`Attachment::read_xattr`]).
 fn read_all(stream: &Stream) -> Result<Arc<[u8]>> {
-    let mut all = Vec::new();
-    let size = usize::try_from(stream.size()).map_err(|_| Error::FileTooLarge)?;
-    all.try_reserve_exact(size).map_err(|_| Error::FileTooLarge)?;
-    all.resize(size, 0);
+    let size = usize::try_from(stream.size()).ok().filter(|&size| size <= limits::XATTR_VALUE_BYTES);
+    let mut all = vec![0; size.ok_or(Error::ValueTooLarge)?];
     stream.read(0, &mut all)?;
     Ok(all.into())
 }

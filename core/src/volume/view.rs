@@ -352,7 +352,8 @@ impl View {
 
     /// The value of an extended attribute.
     ///
-    /// Errors: [`Error::NoAttribute`], [`Error::AccessDenied`], [`Error::NotSupported`].
+    /// Errors: [`Error::NoAttribute`], [`Error::AccessDenied`], [`Error::NotSupported`], [`Error::ValueTooLarge`] for a resource fork beyond the size
+    /// of any extended attribute: [`View::read_xattr`] reads that.
     pub fn get_xattr(&self, caller: &Caller<'_>, node: NodeId, name: &[u8]) -> Result<Arc<[u8]>> {
         let _timed = self.timed(Operation::GetXattr);
         self.with(node, |at| at.get_xattr(caller, node.inode(), name))

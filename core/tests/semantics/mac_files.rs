@@ -134,7 +134,7 @@ fn the_resource_fork_is_a_named_stream_and_an_extended_attribute() {
     assert_eq!(names(&fs), ["com.apple.ResourceFork"]);
     let handle = fs.open_stream(&ROOT, node, FORK, BOTH, false).unwrap();
     fs.put(handle, 1, b"\0");
-    assert_eq!(fs.get_xattr(&ROOT, node, FORK).unwrap()[..3], [9, 0, 9]);
+    assert_eq!(fs.get(handle, 0, 3), [9, 0, 9]);
     fs.set_xattr(&ROOT, node, FORK, b"short", Set).unwrap();
     assert_eq!(fs.get(handle, 0, 99), b"short");
     assert_eq!(fs.list_streams(node).unwrap()[0].size, 5);
@@ -142,6 +142,20 @@ fn the_resource_fork_is_a_named_stream_and_an_extended_attribute() {
     assert_eq!((names(&fs).len(), fs.list_streams(node).unwrap().len()), (0, 0));
     assert_eq!(fs.remove_xattr(&ROOT, node, FORK), Err(Error::NoAttribute));
     assert_eq!(fs.get(handle, 0, 99), b"short", "whoever has it open keeps it");
+}
+
+#[test]
+fn a_resource_fork_larger_than_any_extended_attribute_is_read_by_position_only() {
+    let (fs, node) = with_file();
+    fs.set_xattr(&ROOT, node, FORK, &[9; 65_536], Create).unwrap();
+    assert_eq!(fs.get_xattr(&ROOT, node, FORK).unwrap()[..], [9; 65_536]);
+    for end in [65_536, 10 << 30] {
+        fs.write_xattr(&ROOT, node, FORK, end, b"end", Set).unwrap();
+        assert_eq!(fs.get_xattr(&ROOT, node, FORK), Err(Error::ValueTooLarge));
+        let mut buffer = [0; 4];
+        assert_eq!((fs.read_xattr(&ROOT, node, FORK, end, &mut buffer), &buffer), (Ok(3), b"end\0"));
+    }
+    assert_eq!(names(&fs), ["com.apple.ResourceFork"]);
 }
 
 #[test]

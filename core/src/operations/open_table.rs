@@ -367,15 +367,6 @@ impl OpenTable {
         all
     }
 
-    /// The streams of the inode that somebody has open are to be deleted from now on: their file is overwritten.
-    pub(crate) fn end_streams(&self, inode: InodeId) {
-        if let Some(mut shard) = self.used_shard(inode)
-            && let Some(file) = shard.get_mut(&inode)
-        {
-            file.streams.iter_mut().for_each(|stream| stream.pending = true);
-        }
-    }
-
     /// Inodes that have handles.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

@@ -246,14 +246,17 @@ impl Attachment {
         Ok(())
     }
 
-    /// Removes all streams of an inode but those that handles are open on (the reference: Overwrite). Answers what they
+    /// Removes all streams of an inode but those that handles are open on, which stay (the reference: Overwrite). Answers what they
     /// held, to be dropped without the lock.
     pub(crate) fn remove_closed_streams(&self, change: &Change<'_>, id: InodeId, record: &mut Record) -> Vec<Stream> {
-        let all: Vec<StreamId> =
-            record.streams().into_iter().flat_map(Streams::named).map(|stream| stream.id).collect();
-        let closed = all.into_iter().filter(|stream| !change.head.open_streams.is_open(id, *stream));
+        let named = record.streams().into_iter().flat_map(Streams::named).map(|stream| stream.id);
+        let closed: Vec<StreamId> = named.filter(|stream| !change.head.open_streams.is_open(id, *stream)).collect();
         let take = |stream| record.change_extra(|extra| extra.streams_mut().remove(stream));
-        closed.filter_map(take).map(|stream| stream.content).collect()
+        let removed: Vec<NamedStream> = closed.into_iter().filter_map(take).collect();
+        for stream in &removed {
+            change.tell_stream(EventKind::StreamRemoved, id, record, &stream.name, Changes::STREAM_NAME);
+        }
+        removed.into_iter().map(|stream| stream.content).collect()
     }
 }
 

@@ -413,7 +413,6 @@ impl Attachment {
         let eas = Attributes::parse(open.extended_attributes)?;
         _emptied = self.empty(caller, &mut record, open.allocation)?;
         extended_attributes::replace(&mut record, eas);
-        change.head.opens.end_streams(id);
         _streams = self.remove_closed_streams(&change, id, &mut record);
         set_attributes(&mut record, attributes::overwritten(stored, open.attributes, supersede));
         record.touch_content(change.now);

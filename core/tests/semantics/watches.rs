@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bough::{
-    Changes, Config, Error, Event, EventKind, Events, NamePolicy, Next, OpenOptions, RenameMode, SetAttr, Watch,
-    XattrMode,
+    Changes, Config, Disposition, Error, Event, EventKind, Events, NamePolicy, Next, OpenOptions, RenameMode, SetAttr,
+    Watch, WindowsOpen, XattrMode,
 };
 
+use crate::support::windows::{ALL, Windows, with};
 use crate::support::*;
 
 const PATHS: Watch =
@@ -213,6 +214,26 @@ fn changes_of_named_streams_are_told_with_their_names() {
         (EventKind::StreamRemoved, "new", named),
     ];
     assert_eq!(told, expected.map(|(kind, stream, changes)| (kind, "/file".into(), stream.into(), changes)));
+}
+
+#[test]
+fn streams_that_go_with_an_overwritten_file_are_told_of() {
+    let fs = Fs::new();
+    let beside = |name: &'static str| WindowsOpen { stream: name.as_bytes(), ..ALL };
+    fs.write_file("file", "content");
+    for name in ["one", "open", "two"] {
+        fs.close(fs.wopen("file", beside(name)));
+    }
+    let open = fs.wopen("file", beside("open"));
+    let events = fs.watch(PATHS).unwrap();
+    fs.close(fs.wopen("file", with(ALL, Disposition::Overwrite, 0)));
+    let told = drained(&events);
+    let removed = told.iter().filter(|event| event.kind == EventKind::StreamRemoved);
+    let removed: Vec<_> = removed.map(|event| (&event.path[..], &event.stream[..], event.changes)).collect();
+    let gone = |name| (&b"/file"[..], name, Changes::STREAM_NAME);
+    assert_eq!(removed, [gone(&b"one"[..]), gone(&b"two"[..])]);
+    fs.close(open);
+    assert!(drained(&events).iter().all(|event| event.kind != EventKind::StreamRemoved));
 }
 
 #[test]

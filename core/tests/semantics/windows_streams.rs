@@ -125,8 +125,12 @@ fn overwriting_a_file_removes_its_streams_but_those_that_are_open() {
     fs.close(fs.wopen("file", with(ALL, Disposition::Overwrite, 0)));
     assert_eq!(names(&fs, "file"), ["open"]);
     assert_eq!(fs.get(open, 0, 9), b"beside");
-    assert!(fs.windows_info(open).unwrap().delete_pending, "it goes when its last handle does");
+    assert!(!fs.windows_info(open).unwrap().delete_pending);
+    let again = fs.wopen("file", stream("open", READING));
     fs.close(open);
+    fs.close(again);
+    assert_eq!(names(&fs, "file"), ["open"], "it stays without its handles as well");
+    fs.close(fs.wopen("file", with(ALL, Disposition::Supersede, 0)));
     assert!(names(&fs, "file").is_empty());
     // To empty a stream leaves the others.
     fs.close(fs.wopen("file", stream("one", ALL)));

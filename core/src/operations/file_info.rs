@@ -12,6 +12,7 @@ use crate::flags;
 use crate::history::events::{Changes, EventKind};
 use crate::limits::{self, ALLOCATION_BYTES};
 use crate::operations::attachment::{Attachment, check_flags};
+use crate::operations::attributes::lose_privileges;
 use crate::operations::io::check_writable;
 use crate::operations::reparse;
 use crate::operations::streams::Target;
@@ -146,8 +147,8 @@ impl Attachment {
     }
 
     /// Sets the allocation size of a stream, rounded up to a whole number of units. One below the size cuts the stream
-    /// (\[MS-FSA\] 2.1.5.15.1; the reference: SetFileSize).
-    pub(crate) fn set_allocation(&self, target: Target, bytes: u64) -> Result<FileInfo> {
+    /// (\[MS-FSA\] 2.1.5.15.1; the reference: SetFileSize), which takes privileges away as truncate(2) does.
+    pub(crate) fn set_allocation(&self, caller: &Caller<'_>, target: Target, bytes: u64) -> Result<FileInfo> {
         let wanted = whole_units(bytes)?;
         // Outlives the locks and the gate: to free it may take long.
         let _before;
@@ -165,6 +166,7 @@ impl Attachment {
         _before = std::mem::replace(record.stream_of_mut(target.stream)?, resized);
         set_reserved(&mut record, target.stream, wanted)?;
         if size < old {
+            lose_privileges(caller, &mut record);
             record.touch_content_but(change.now, target.held);
         } else {
             record.version += 1;

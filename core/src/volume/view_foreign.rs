@@ -117,7 +117,9 @@ impl View {
     ) -> Result<FileInfo> {
         let _timed = self.timed(Operation::Allocate);
         // No bytes: sizes ask no locks.
-        self.opened(caller, node, handle, Mask::WRITE, Span::At(0, 0), |at, target| at.set_allocation(target, bytes))
+        self.opened(caller, node, handle, Mask::WRITE, Span::At(0, 0), |at, target| {
+            at.set_allocation(caller, target, bytes)
+        })
     }
 
     /// Gives back what was set aside beyond the size: to be called when the last handle that asked for it closes.

@@ -3,7 +3,7 @@
 use bough::limits::ALLOCATION_BYTES;
 use bough::{
     Aspects, Config, Error, FileInfo, HandleId, NamePolicy, NewExtras, NewNode, NodeId, Privileges, RefId, SetAttr,
-    SetFileInfo, Time, WriteAt, flags,
+    SetFileInfo, Time, WriteAt, XattrMode, flags,
 };
 
 use crate::support::*;
@@ -244,6 +244,21 @@ fn an_allocation_below_the_size_cuts_the_file() {
     assert_eq!(fs.read_file("file"), vec![7; 8192]);
     let empty = fs.set_allocation(&ROOT, node, None, 0).unwrap();
     assert_eq!((empty.size, empty.allocation, fs.stat("file").allocated), (0, 0, 0));
+}
+
+#[test]
+fn an_allocation_that_cuts_the_file_takes_its_privileges_away() {
+    let capability = b"security.capability";
+    let user = privileged(5, 5, Privileges::CHECKED);
+    for (bytes, kept) in [(20_000, true), (10_000, true), (5_000, false), (0, false)] {
+        let (fs, node) = with_file();
+        fs.write_file("file", vec![7; 10_000]);
+        fs.chmod("file", 0o6755);
+        fs.set_xattr(&ROOT, node, capability, b"cap", XattrMode::Set).unwrap();
+        fs.set_allocation(&user, node, None, bytes).unwrap();
+        assert_eq!(fs.stat("file").mode, if kept { 0o6755 } else { 0o755 }, "{bytes}");
+        assert_eq!(fs.get_xattr(&ROOT, node, capability).is_ok(), kept, "{bytes}");
+    }
 }
 
 #[test]

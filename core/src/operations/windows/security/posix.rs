@@ -3,8 +3,9 @@
 //!
 //! The scheme has no identifier for many ids, and gives two to some. Those stand as Samba has them, `S-1-22-1-uid` and
 //! `S-1-22-2-gid`, so that every id comes back from its identifier; so does a group whose identifier would be the
-//! owner's own, because a descriptor could not tell the two classes apart, and one whose identifier means everybody: a file of uid 11
-//! would be all authenticated users' own.
+//! owner's own, because a descriptor could not tell the two classes apart, and one whose identifier means everybody. An owner stands by the
+//! scheme only where its identifier is an account's ([`may_be_owner`]): a file of uid 4 would be everybody's own who has logged on at the
+//! machine, one of uid 545 all users'.
 //!
 //! The mode stays the inode's own: a descriptor has no set-id bits. What Windows programs change in the descriptor is
 //! read back into the permission bits ([`mode`]); chmod and chown write theirs into it ([`with_mode`]) and leave alone what
@@ -45,18 +46,18 @@ pub(crate) struct IdMap {
 impl IdMap {
     /// The identifier of a user.
     pub(crate) fn user(&self, uid: u32) -> Sid {
-        self.sid(uid, 1)
+        self.sid(uid, 1, may_be_owner)
     }
 
     /// The identifier of a group of files whose owner is `owner`.
     pub(crate) fn group(&self, gid: u32, owner: Sid) -> Sid {
-        let sid = self.sid(gid, 2);
+        let sid = self.sid(gid, 2, |_| true);
         if sid == owner { samba(2, gid) } else { sid }
     }
 
-    fn sid(&self, id: u32, class: u32) -> Sid {
-        let scheme = self.scheme(id).filter(|&sid| self.id(sid) == Some(id) && !EVERYBODYS.contains(&sid));
-        scheme.unwrap_or(samba(class, id))
+    fn sid(&self, id: u32, class: u32, fits: impl Fn(&Sid) -> bool) -> Sid {
+        let scheme = self.scheme(id).filter(|sid| self.id(*sid) == Some(id) && !EVERYBODYS.contains(sid));
+        scheme.filter(fits).unwrap_or(samba(class, id))
     }
 
     /// The identifier that the scheme has for an id. Not every one of them means that id again.
@@ -91,6 +92,15 @@ impl IdMap {
             _ => None,
         }
     }
+}
+
+/// Whether the scheme's identifier is somebody's own, or that of administrators, who own files as one: all other identifiers without a
+/// domain are groups that tokens carry, or nobody's.
+fn may_be_owner(sid: &Sid) -> bool {
+    let known = [NOBODY_SID, well_known::SYSTEM, well_known::LOCAL_SERVICE, well_known::NETWORK_SERVICE];
+    known.contains(sid)
+        || *sid == well_known::ADMINISTRATORS
+        || matches!((sid.authority(), sid.parts()), (5, [21, _, ..]))
 }
 
 fn samba(class: u32, id: u32) -> Sid {

@@ -33,7 +33,8 @@ pub(crate) mod well_known {
     pub(crate) const OWNER_RIGHTS: Sid = Sid::new(3, &[4]);
     pub(crate) const AUTHENTICATED_USERS: Sid = Sid::new(5, &[11]);
     pub(crate) const SYSTEM: Sid = Sid::new(5, &[18]);
-    #[cfg(test)]
+    pub(crate) const LOCAL_SERVICE: Sid = Sid::new(5, &[19]);
+    pub(crate) const NETWORK_SERVICE: Sid = Sid::new(5, &[20]);
     pub(crate) const ADMINISTRATORS: Sid = Sid::new(5, &[32, 544]);
     #[cfg(test)]
     pub(crate) const USERS: Sid = Sid::new(5, &[32, 545]);

@@ -26,7 +26,7 @@ fn ids_and_identifiers_stand_for_each_other_as_in_cygwin() {
         (0x4_000A, "S-1-5-64-10"),
     ];
     for (id, text) in table {
-        assert_eq!(IDS.user(id), sid(text), "{id}");
+        assert_eq!(IDS.group(id, well_known::NULL), sid(text), "{id}");
         assert_eq!(IDS.id(sid(text)), Some(id), "{text}");
     }
 }
@@ -41,10 +41,22 @@ fn ids_without_an_identifier_in_the_scheme_stand_as_samba_has_them() {
 }
 
 #[test]
+fn nobody_owns_by_an_identifier_that_is_a_groups() {
+    for id in [1, 2, 3, 4, 6, 9, 14, 15, 21, 545, 555, 999, 1000, 0x4_000A, 0x1_0200, 0x1_0201, 0x6_2000] {
+        let (user, group) = (IDS.user(id), IDS.group(id, well_known::NULL));
+        assert_eq!(user, Sid::new(22, &[1, id]), "{id}");
+        assert!(group != Sid::new(22, &[2, id]), "{id}");
+        assert_eq!((IDS.id(user), IDS.id(group)), (Some(id), Some(id)));
+    }
+    let accounts = [18, 19, 20, 544, NOBODY, 0x3_0000 + 1001, 0x10_0000 + 1105];
+    assert!(accounts.iter().all(|&id| IDS.user(id).authority() != 22));
+}
+
+#[test]
 fn a_group_of_the_owners_number_is_told_apart_from_him() {
-    let owner = IDS.user(1000);
-    assert_eq!(IDS.group(1000, owner), Sid::new(22, &[2, 1000]));
-    let descriptor = descriptor(1000, 1000, 0o640, false, &IDS);
+    let owner = IDS.user(544);
+    assert_eq!(IDS.group(544, owner), Sid::new(22, &[2, 544]));
+    let descriptor = descriptor(544, 544, 0o640, false, &IDS);
     assert_eq!(mode(&descriptor, 0, false), 0o640);
 }
 
@@ -178,6 +190,7 @@ proptest! {
             let beside = ids.group(id, owner);
             prop_assert!(beside != owner);
             prop_assert_eq!(ids.id(beside), Some(id));
+            prop_assert!(may_be_owner(&owner) || owner == Sid::new(22, &[1, id]));
         }
     }
 

@@ -381,6 +381,10 @@ fn operations_are_counted_and_timed_by_their_names() {
     assert_eq!((activity.faults, activity.stalls, activity.spill_written_bytes), (0, 0, 0));
 }
 
+fn pause() {
+    std::thread::sleep(std::time::Duration::from_millis(10));
+}
+
 #[test]
 fn what_waits_for_memory_and_disk_is_counted() {
     let folder = tempfile::tempdir().unwrap();
@@ -391,7 +395,16 @@ fn what_waits_for_memory_and_disk_is_counted() {
     assert!(fs.read_file("file") == content);
     let activity = fs.volume.activity();
     assert!(activity.evictions >= 12 * 16 && activity.spill_written_bytes >= 12 << 20, "{activity:?}");
-    assert!(activity.spill_read_bytes >= 12 << 20 && activity.faults > 0, "{activity:?}");
-    assert!(activity.faults <= activity.chunk_reads && activity.chunk_reads >= 16 * 16, "{activity:?}");
-    assert!(activity.resident_bytes <= 4 << 20, "{activity:?}");
+    assert!(activity.spill_read_bytes >= 12 << 20, "{activity:?}");
+    assert!(activity.faults + activity.ahead_hits > 0 && activity.chunk_reads >= 16 * 16, "{activity:?}");
+    // What was being read ahead when the reader came to the end may take a moment more.
+    let settled = || {
+        (0..200).any(|_| {
+            fs.volume.activity().resident_bytes <= 4 << 20 || {
+                pause();
+                false
+            }
+        })
+    };
+    assert!(settled(), "{:?}", fs.volume.activity());
 }

@@ -55,6 +55,10 @@ impl Attachment {
         }
         let inode = change.own(opening.inode)?;
         let record = inode.write();
+        // A POSIX program may have taken its last name since.
+        if record.links == 0 {
+            return Err(Error::Deleted);
+        }
         self.check_deletable(&record, opening, how.ignore_readonly)?;
         if how.on_close { Ok(()) } else { opens.set_pending(opening, true) }
     }
@@ -133,7 +137,11 @@ impl Attachment {
     pub(crate) fn windows_name(&self, change: &Change<'_>, opening: &Opening) -> Result<(InodeId, Box<[u8]>)> {
         loop {
             let (parent, key) = self.present_place(opening.inode, change.head.opens.place(opening))?;
-            let directory = self.inode(parent)?;
+            // Another change may have moved the file and removed its directory.
+            let directory = match self.inode(parent) {
+                Err(Error::Stale) => continue,
+                directory => directory?,
+            };
             let found = named(&directory.read(), key, opening.inode);
             if let Some((name, _)) = found {
                 return Ok((parent, name));

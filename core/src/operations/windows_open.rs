@@ -140,6 +140,11 @@ pub(super) struct There {
     pub(super) entry: Option<(InodeId, Found)>,
 }
 
+/// The directory that a path led to went between two steps.
+pub(crate) fn gone_on_the_way(error: Error) -> Error {
+    if error == Error::Stale { Error::PathNotFound } else { error }
+}
+
 impl Attachment {
     /// Opens what the target leads to, or makes it. The caller holds the branch's names (if it is a branch), and the inode is held for
     /// the handle to come.
@@ -154,14 +159,18 @@ impl Attachment {
         loop {
             match self.try_open(caller, target, &asked) {
                 // The name changed hands between two steps.
-                Err(Error::Stale) if self.still_there(target) => {}
+                Err(Error::Stale) => self.check_still_there(target)?,
                 answer => return answer,
             }
         }
     }
 
-    fn still_there(&self, target: Target<'_>) -> bool {
-        matches!(target, Target::Name(parent, _) if self.tree.get(parent).is_some())
+    /// The directory that a name is looked for in may go meanwhile, when nobody has it open.
+    fn check_still_there(&self, target: Target<'_>) -> Result<()> {
+        match target {
+            Target::Name(parent, _) => self.inode(parent).map(drop).map_err(gone_on_the_way),
+            Target::Inode(..) => Err(Error::Stale),
+        }
     }
 
     fn try_open(&self, caller: &Caller<'_>, target: Target<'_>, asked: &Asked<'_>) -> Result<WindowsOpened> {
@@ -305,7 +314,8 @@ impl Attachment {
             (None, _) => head.opens.open(there.id, self.place_of(there.id)?, stream, user, extra),
         };
         let Target::Name(parent, name) = target else { return added.map(Some) };
-        let same = self.peek(parent, name)? == there.entry.map(|(_, found)| found);
+        // A directory that is gone meanwhile has no such name either.
+        let same = self.peek(parent, name).is_ok_and(|now| now == there.entry.map(|(_, found)| found));
         match added {
             Ok(opening) if same => Ok(Some(opening)),
             Ok(opening) => {

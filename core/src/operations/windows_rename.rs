@@ -17,7 +17,7 @@ use crate::operations::open_table::Opening;
 use crate::operations::remove::drop_name;
 use crate::operations::rename::{Place, RenameMode, Sides, is_respelling, tell};
 use crate::operations::windows::{attributes, rights};
-use crate::operations::windows_open::attributes_of;
+use crate::operations::windows_open::{attributes_of, gone_on_the_way};
 use crate::tree::inode::Inode;
 use crate::types::{Caller, FileKind, InodeId};
 
@@ -59,7 +59,7 @@ impl Attachment {
         };
         let change = self.change()?;
         let done = loop {
-            if let Some(done) = self.try_windows_rename(caller, &change, opening, to, how)? {
+            if let Some(done) = self.unless_moved(to, self.try_windows_rename(caller, &change, opening, to, how))? {
                 break done;
             }
         };
@@ -67,6 +67,15 @@ impl Attachment {
         drop(change);
         drop(done);
         Ok(())
+    }
+
+    /// What a handle has open stays while it is open, so when something is gone between two steps, it is the new name's directory, or another change
+    /// moved what was looked at: then the answer is nothing, to look again.
+    fn unless_moved<T>(&self, to: Place<'_>, tried: Result<Option<T>>) -> Result<Option<T>> {
+        match tried {
+            Err(Error::Stale) => self.inode(to.parent).map(|_| None).map_err(gone_on_the_way),
+            tried => tried,
+        }
     }
 
     /// Answers nothing when another change came between looking and locking.
@@ -84,10 +93,11 @@ impl Attachment {
         self.check_search(caller, to.parent)?;
         let (parent, name) = self.windows_name(change, opening)?;
         let from = Place { parent, name: &name };
-        let sides = self.sides(from, to)?;
-        if sides.source.id != opening.inode {
-            return Ok(None);
-        }
+        let sides = match self.sides(from, to) {
+            Ok(sides) if sides.source.id == opening.inode => sides,
+            Ok(_) | Err(Error::NotFound) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         self.check_open_below(change, sides.source, how.posix)?;
         if from.parent == to.parent && from.name == to.name {
             return Ok(Some(None));
@@ -98,13 +108,7 @@ impl Attachment {
             self.check_ancestry(from, to, sides, RenameMode::Replace)?;
         }
         let target_id = sides.target.map_or(sides.source.id, |target| target.id);
-        let owned = match Owned::of(change, &[from.parent, to.parent, sides.source.id, target_id]) {
-            Err(Error::Stale) => {
-                self.inode(to.parent)?;
-                return Ok(None);
-            }
-            owned => owned?,
-        };
+        let owned = Owned::of(change, &[from.parent, to.parent, sides.source.id, target_id])?;
         let mut locked = owned.lock();
         let now = (self.entry(locked.get(from.parent), from.name)?, self.entry(locked.get(to.parent), to.name)?);
         if now != (Some(sides.source), sides.target) {
@@ -237,7 +241,7 @@ impl Attachment {
         self.context.names.check(to.name)?;
         let change = self.change()?;
         let done = loop {
-            if let Some(done) = self.try_windows_link(caller, &change, opening, to, how)? {
+            if let Some(done) = self.unless_moved(to, self.try_windows_link(caller, &change, opening, to, how))? {
                 break done;
             }
         };
@@ -260,14 +264,7 @@ impl Attachment {
         self.check_search(caller, to.parent)?;
         let id = opening.inode;
         let target = self.peek(to.parent, to.name)?;
-        let owned = match Owned::of(change, &[to.parent, id, target.map_or(id, |target| target.id)]) {
-            Err(Error::Stale) => {
-                self.inode(to.parent)?;
-                self.inode(id)?;
-                return Ok(None);
-            }
-            owned => owned?,
-        };
+        let owned = Owned::of(change, &[to.parent, id, target.map_or(id, |target| target.id)])?;
         let mut locked = owned.lock();
         if self.entry(locked.get(to.parent), to.name)? != target {
             return Ok(None);

@@ -24,7 +24,7 @@ use crate::operations::windows::ranges::Range;
 use crate::operations::windows::rights;
 use crate::operations::windows_delete::Disposal;
 use crate::operations::windows_locks::HandleLocks;
-use crate::operations::windows_open::{Target, WindowsOpen};
+use crate::operations::windows_open::{Target, WindowsOpen, gone_on_the_way};
 use crate::operations::windows_rename::Renaming;
 use crate::tree::name::{NamePolicy, windows_path, wtf8};
 use crate::types::{Attr, Caller, FileKind, HandleId, InodeId, NodeId, Privileges, StreamId};
@@ -417,8 +417,8 @@ fn open_path(
         if parent.name.is_empty() {
             return at.windows_open(caller, Target::Inode(parent.id, None), open);
         }
-        let Some(target) = link_at_end(at, &parent, &here, open)? else {
-            check_trailing(at, &parent, &here, open)?;
+        let Some(target) = link_at_end(at, &parent, &here, open).map_err(gone_on_the_way)? else {
+            check_trailing(at, &parent, &here, open).map_err(gone_on_the_way)?;
             return at.windows_open(caller, Target::Name(parent.id, parent.name), open);
         };
         start = parent.id;

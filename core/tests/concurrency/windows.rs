@@ -22,7 +22,10 @@ fn churn(arena: &Arena, seed: u64, round: u64) {
         ..WindowsOpen::default()
     };
     let (one, other) = (dice.pick(NAMES), dice.pick(NAMES));
-    let Ok(opened) = view.windows_open(&ROOT, OpenFrom::Node(NodeId::ROOT), one.as_bytes(), &open) else { return };
+    let opened = match view.windows_open(&ROOT, OpenFrom::Node(NodeId::ROOT), one.as_bytes(), &open) {
+        Ok(opened) => opened,
+        Err(error) => return assert!(!matches!(error, Error::Internal | Error::Stale), "{error:?}"),
+    };
     let how = Renaming { replace: true, posix: dice.below(2) == 0, ..Renaming::default() };
     let to = RenameTo { from: Some(OpenFrom::Node(NodeId::ROOT)), path: other.as_bytes() };
     let refused = match dice.below(5) {

@@ -7,10 +7,16 @@
 // The fixture is that of the mounted tests, which use more of it.
 #![allow(dead_code)]
 
+#[path = "suites/census.rs"]
+mod census;
+#[path = "suites/exerciser.rs"]
+mod exerciser;
 #[path = "mounted/fixture.rs"]
 mod fixture;
 #[path = "suites/fsx.rs"]
 mod fsx;
+#[path = "suites/ground.rs"]
+mod ground;
 #[path = "suites/kit.rs"]
 mod kit;
 #[path = "suites/life.rs"]

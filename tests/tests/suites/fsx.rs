@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::fixture::{Mount, USUAL, eventually, snapshot};
-use crate::kit::cargo_program;
+use crate::ground::{Ground, On};
+use crate::kit::{cargo_program, noise};
 use crate::sys;
 
 const EVERYTHING: &str = "
@@ -53,17 +54,22 @@ impl Fsx {
     }
 }
 
-/// Several files at once, each with a seed of its own.
-fn run_on(options: &str, seeds: std::ops::Range<u64>, operations: u64) {
-    let Some(mount) = Mount::with(options) else { return };
-    let Some(fsx) = Fsx::of(&mount, EVERYTHING) else { return };
+/// Several files at once, each with a seed of its own. Those of a base are full of what must not come back once fsx has emptied them.
+fn run_on(on: On, options: &str, seeds: std::ops::Range<u64>, operations: u64) {
+    let make = |folder: &Path| {
+        for seed in seeds.clone().filter(|_| on == On::Base) {
+            fs::write(folder.join(format!("file-{seed}")), noise(seed, 1 << 20)).unwrap();
+        }
+    };
+    let Some(ground) = Ground::new(on, options, make) else { return };
+    let Some(fsx) = Fsx::of(&ground, EVERYTHING) else { return };
     std::thread::scope(|scope| {
-        for seed in seeds {
-            let (fsx, file) = (&fsx, mount.at(&format!("file-{seed}")));
+        for seed in seeds.clone() {
+            let (fsx, file) = (&fsx, ground.folder().join(format!("file-{seed}")));
             scope.spawn(move || fsx.run(&file, seed, 1, operations));
         }
     });
-    mount.end();
+    ground.end();
 }
 
 fn spilling(memory: &str) -> String {
@@ -94,19 +100,27 @@ fn run_with_snapshots(options: &str, seed: u64, operations: u64) {
     mount.end();
 }
 
+const THROUGH: &str = "default_permissions,no_writeback";
+
 #[test]
 fn fsx_finds_nothing_where_the_kernel_writes_back() {
-    run_on(USUAL, 1..3, 1_500);
+    run_on(On::Nothing, USUAL, 1..3, 1_500);
 }
 
 #[test]
 fn fsx_finds_nothing_where_writes_go_through() {
-    run_on("default_permissions,no_writeback", 3..5, 1_500);
+    run_on(On::Nothing, THROUGH, 3..5, 1_500);
 }
 
 #[test]
 fn fsx_finds_nothing_while_memory_is_short() {
-    run_on(&spilling("1M"), 5..9, 700);
+    run_on(On::Nothing, &spilling("1M"), 5..9, 700);
+}
+
+#[test]
+fn fsx_finds_nothing_in_files_of_a_base() {
+    run_on(On::Base, USUAL, 1..3, 700);
+    run_on(On::Base, &spilling("2M"), 3..5, 700);
 }
 
 #[test]
@@ -117,14 +131,18 @@ fn fsx_finds_in_snapshots_what_the_file_was() {
 #[test]
 #[ignore = "minutes: make test-long"]
 fn fsx_finds_nothing_in_many_operations() {
-    run_on(USUAL, 1..11, 20_000);
-    run_on("default_permissions,no_writeback", 1..11, 20_000);
-    run_on(&spilling("4M"), 1..11, 20_000);
+    for on in On::BOTH {
+        run_on(on, USUAL, 1..11, 20_000);
+        run_on(on, THROUGH, 1..11, 20_000);
+        run_on(on, &spilling("4M"), 1..11, 20_000);
+    }
 }
 
 #[test]
 #[ignore = "minutes: make test-long"]
 fn fsx_finds_in_many_snapshots_what_the_file_was() {
-    run_with_snapshots(USUAL, 1, 20_000);
-    run_with_snapshots(&spilling("2M"), 2, 20_000);
+    for seed in 1..11 {
+        let options = if seed % 2 == 0 { spilling("2M") } else { USUAL.to_owned() };
+        run_with_snapshots(&options, seed, 20_000);
+    }
 }

@@ -32,14 +32,28 @@ pub(crate) fn sound_in_use(point: &Path) {
     sound(point, false);
 }
 
+/// Numbers that are the same for the same seed.
+pub(crate) struct Draw(u64);
+
+impl Draw {
+    pub(crate) fn of(seed: u64) -> Draw {
+        Draw(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 32) as u32
+    }
+
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.next() as usize % limit
+    }
+}
+
 /// Bytes that differ from place to place and from seed to seed.
 pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    };
-    (0..length).map(|_| next()).collect()
+    let mut draw = Draw::of(seed);
+    (0..length).map(|_| draw.next() as u8).collect()
 }

@@ -1,10 +1,10 @@
 //! pjdfstest, as root on a mount that others may enter: every case that tmpfs passes.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::fixture::{Mount, USUAL};
+use crate::fixture::USUAL;
+use crate::ground::{Ground, On};
 use crate::kit::cargo_program;
 use crate::sys;
 
@@ -38,17 +38,16 @@ naptime = 0.02
 allow_remount = false
 "#;
 
-fn run_on(options: &str) {
+fn run_on(on: On, options: &str) {
     if !sys::is_root() {
         eprintln!("SKIPPED: pjdfstest becomes other users, which takes root");
         return;
     }
     let Some(program) = cargo_program("pjdfstest", "0.2.2") else { return };
-    let Some(mount) = Mount::with(options) else { return };
-    fs::set_permissions(mount.point(), fs::Permissions::from_mode(0o777)).unwrap();
-    let configuration = mount.scratch().path().join("pjdfstest.toml");
+    let Some(ground) = Ground::new(on, options, |_| {}) else { return };
+    let configuration = ground.scratch().path().join("pjdfstest.toml");
     fs::write(&configuration, CONFIGURATION).unwrap();
-    let output = Command::new(program).arg("-c").arg(configuration).arg("-p").arg(mount.point()).output().unwrap();
+    let output = Command::new(program).arg("-c").arg(configuration).arg("-p").arg(ground.folder()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let with = |word: &str| said.lines().filter(|line| line.ends_with(word)).collect::<Vec<_>>();
     let excluded = |line: &str| EXCLUDED.iter().any(|(case, _)| line.contains(case));
@@ -56,15 +55,27 @@ fn run_on(options: &str) {
     assert!(wrong.is_empty(), "{wrong:#?}\n{said}");
     let passed = with(" ok").len();
     assert!(passed >= PASSING, "only {passed} passed\n{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    mount.end();
+    ground.end();
 }
 
 #[test]
 fn pjdfstest_passes_where_the_kernel_writes_back() {
-    run_on(USUAL);
+    run_on(On::Nothing, USUAL);
 }
 
 #[test]
 fn pjdfstest_passes_where_writes_go_through() {
-    run_on("default_permissions,allow_other,no_writeback,locks");
+    run_on(On::Nothing, "default_permissions,allow_other,no_writeback,locks");
+}
+
+#[test]
+fn pjdfstest_passes_in_a_folder_of_a_base() {
+    run_on(On::Base, USUAL);
+}
+
+#[test]
+#[ignore = "minutes: make test-long"]
+fn pjdfstest_passes_in_a_folder_of_a_base_in_other_ways() {
+    run_on(On::Base, "default_permissions,allow_other,no_writeback,locks");
+    run_on(On::Base, "default_permissions,allow_other,freeze");
 }

@@ -1,5 +1,6 @@
 //! What only a kernel and many threads can race: renames against lookups and listings, mappings against snapshots, locks
-//! against each other, branches against everything. A watchdog sees to it that nobody is stuck.
+//! against each other, branches against everything. A watchdog sees to it that nobody is stuck. Each on an empty volume and over
+//! a base that has the files that are raced for.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -8,7 +9,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::fixture::{Mount, USUAL, name, names, snapshot, try_snapshot};
+use crate::fixture::{USUAL, name, names, snapshot, try_snapshot};
+use crate::ground::{Ground, On};
 use crate::kit::{noise, sound_in_use};
 use crate::sys;
 use bough::control::message;
@@ -92,37 +94,57 @@ fn work<'a>(work: impl FnMut() + Send + 'a) -> Box<dyn FnMut() + Send + 'a> {
     Box::new(work)
 }
 
+/// A test on both grounds, whose folders are made the same way.
+fn on_both(options: &str, make: impl Fn(&Path), test: impl Fn(Ground)) {
+    for on in On::BOTH {
+        let Some(ground) = Ground::new(on, options, &make) else { return };
+        test(ground);
+    }
+}
+
 #[test]
 fn a_name_that_is_replaced_is_always_there_and_whole() {
-    let Some(mount) = Mount::new() else { return };
-    let file = mount.at("file");
-    let content = |version: u8| vec![version; 50_000 + usize::from(version) * 400];
-    fs::write(&file, content(0)).unwrap();
+    let make = |folder: &Path| fs::write(folder.join("file"), content_of(0)).unwrap();
+    on_both(USUAL, make, replace_a_name);
+}
+
+fn content_of(version: u8) -> Vec<u8> {
+    vec![version; 50_000 + usize::from(version) * 400]
+}
+
+fn replace_a_name(ground: Ground) {
+    let folder = ground.folder();
+    let file = folder.join("file");
     let replace = |new: &'static str| {
-        let (new, file, mut version) = (mount.at(new), file.clone(), 0_u8);
+        let (new, file, mut version) = (folder.join(new), file.clone(), 0_u8);
         work(move || {
             version = version.wrapping_add(1);
-            fs::write(&new, content(version)).unwrap();
+            fs::write(&new, content_of(version)).unwrap();
             fs::rename(&new, &file).unwrap();
         })
     };
     let look = || {
         work(|| {
             let read = fs::read(&file).unwrap();
-            assert_eq!(read, content(read[0]), "a file that was never there");
+            assert_eq!(read, content_of(read[0]), "a file that was never there");
         })
     };
-    race(seconds(3), vec![replace("new-1"), replace("new-2"), look(), look(), look()]);
-    mount.end();
+    race(seconds(2), vec![replace("new-1"), replace("new-2"), look(), look(), look()]);
+    ground.end();
 }
 
 #[test]
 fn two_names_that_are_exchanged_are_always_both_there() {
-    let Some(mount) = Mount::new() else { return };
-    fs::create_dir(mount.at("below")).unwrap();
-    let (one, two) = (mount.at("one"), mount.at("below/two"));
-    fs::write(&one, "1").unwrap();
-    fs::write(&two, "2").unwrap();
+    let make = |folder: &Path| {
+        fs::create_dir(folder.join("below")).unwrap();
+        fs::write(folder.join("one"), "1").unwrap();
+        fs::write(folder.join("below/two"), "2").unwrap();
+    };
+    on_both(USUAL, make, exchange_two_names);
+}
+
+fn exchange_two_names(ground: Ground) {
+    let (one, two) = (ground.folder().join("one"), ground.folder().join("below/two"));
     let exchange = work(|| assert_eq!(sys::rename(&one, &two, libc::RENAME_EXCHANGE).unwrap(), 0));
     let look = |path: &Path| {
         let path = path.to_owned();
@@ -131,26 +153,35 @@ fn two_names_that_are_exchanged_are_always_both_there() {
     let mut taken = 0;
     let snap = work(|| {
         taken += 1;
-        snapshot(mount.point(), &format!("s{taken}"));
+        snapshot(ground.point(), &format!("s{taken}"));
         std::thread::sleep(Duration::from_millis(20));
     });
-    race(seconds(3), vec![exchange, look(&one), look(&two), look(&one), snap]);
+    race(seconds(2), vec![exchange, look(&one), look(&two), look(&one), snap]);
     for number in 1..=taken.min(20) {
-        let shown = mount.attach(&format!("s{number}"), &format!("shown-{number}"));
-        let both = [shown.join("one"), shown.join("below/two")].map(|path| fs::read_to_string(path).unwrap());
+        let shown = ground.attach(&format!("s{number}"), &format!("shown-{number}"));
+        let folder = Ground::folder_at(&shown);
+        let both = [folder.join("one"), folder.join("below/two")].map(|path| fs::read_to_string(path).unwrap());
         assert_ne!(both[0], both[1], "a snapshot in the middle of an exchange");
         sys::unmount(&shown).unwrap();
     }
-    mount.end();
+    ground.end();
 }
 
 #[test]
 fn a_listing_shows_what_stays_once_while_others_come_and_go() {
-    let Some(mount) = Mount::new() else { return };
-    let folder = mount.at("folder");
-    fs::create_dir(&folder).unwrap();
-    let stays: Vec<String> = (0..700).map(|n| format!("stays-{n:04}")).collect();
-    stays.iter().for_each(|name| drop(File::create(folder.join(name)).unwrap()));
+    let make = |folder: &Path| {
+        fs::create_dir(folder.join("folder")).unwrap();
+        stays().for_each(|name| drop(File::create(folder.join("folder").join(name)).unwrap()));
+    };
+    on_both(USUAL, make, list_what_stays);
+}
+
+fn stays() -> impl Iterator<Item = String> {
+    (0..700).map(|n| format!("stays-{n:04}"))
+}
+
+fn list_what_stays(ground: Ground) {
+    let folder = ground.folder().join("folder");
     let come_and_go = |prefix: &'static str| {
         let (folder, mut round) = (folder.clone(), 0_u64);
         work(move || {
@@ -168,18 +199,20 @@ fn a_listing_shows_what_stays_once_while_others_come_and_go() {
         work(|| {
             let mut seen: BTreeMap<String, u32> = BTreeMap::new();
             names(&folder).into_iter().for_each(|name| *seen.entry(name).or_default() += 1);
-            assert!(stays.iter().all(|name| seen.get(name) == Some(&1)), "a listing skipped or repeated a name");
+            assert!(stays().all(|name| seen.get(&name) == Some(&1)), "a listing skipped or repeated a name");
         })
     };
-    race(seconds(3), vec![come_and_go("a"), come_and_go("b"), come_and_go("c"), list(), list()]);
-    mount.end();
+    race(seconds(2), vec![come_and_go("a"), come_and_go("b"), come_and_go("c"), list(), list()]);
+    ground.end();
 }
 
 #[test]
 fn lines_that_many_append_at_once_are_all_there() {
-    let Some(mount) = Mount::new() else { return };
-    let file = mount.at("log");
-    File::create(&file).unwrap();
+    on_both(USUAL, |folder| drop(File::create(folder.join("log")).unwrap()), append_lines);
+}
+
+fn append_lines(ground: Ground) {
+    let file = ground.folder().join("log");
     let append = |who: usize| {
         let (mut log, mut count) = (OpenOptions::new().append(true).open(&file).unwrap(), 0);
         work(move || {
@@ -195,19 +228,23 @@ fn lines_that_many_append_at_once_are_all_there() {
         assert_eq!(count, next[who], "a line of writer {who} is lost or torn: {line}");
         next[who] += 1;
     }
-    mount.end();
+    ground.end();
 }
 
 #[test]
 fn a_counter_under_a_lock_counts_everybody() {
-    let Some(mount) = Mount::with(&format!("{USUAL},locks")) else { return };
-    let other = mount.attach("main", "other");
-    fs::write(mount.at("counter"), 0_u64.to_le_bytes()).unwrap();
+    let make = |folder: &Path| fs::write(folder.join("counter"), 0_u64.to_le_bytes()).unwrap();
+    on_both(&format!("{USUAL},locks"), make, count_under_a_lock);
+}
+
+fn count_under_a_lock(ground: Ground) {
+    let other = ground.attach("main", "other");
+    let (here, there) = (ground.folder().join("counter"), Ground::folder_at(&other).join("counter"));
     let total = AtomicU64::new(0);
     // On one mount, since pages that the kernel caches are its own on each; the lock is held on the other.
     let count = |lock_at: &Path| {
-        let mut file = OpenOptions::new().read(true).write(true).open(mount.at("counter")).unwrap();
-        let lock = OpenOptions::new().read(true).write(true).open(lock_at.join("counter")).unwrap();
+        let mut file = OpenOptions::new().read(true).write(true).open(&here).unwrap();
+        let lock = OpenOptions::new().read(true).write(true).open(lock_at).unwrap();
         let total = &total;
         work(move || {
             sys::lock_range(&lock, libc::F_WRLCK, 0, 0, true).unwrap();
@@ -219,39 +256,42 @@ fn a_counter_under_a_lock_counts_everybody() {
             sys::lock_range(&lock, libc::F_UNLCK, 0, 0, false).unwrap();
         })
     };
-    let works = vec![count(mount.point()), count(&other), count(mount.point()), count(&other)];
-    race(seconds(2), works);
-    let counted = u64::from_le_bytes(fs::read(mount.at("counter")).unwrap().try_into().unwrap());
+    race(seconds(2), vec![count(&here), count(&there), count(&here), count(&there)]);
+    let counted = u64::from_le_bytes(fs::read(&here).unwrap().try_into().unwrap());
     assert_eq!(counted, total.load(Ordering::Relaxed));
-    mount.end_with(&[&other]);
+    ground.end_with(&[&other]);
 }
 
 #[test]
 fn a_mapping_shows_what_is_written_and_a_snapshot_what_was_mapped() {
-    let Some(mount) = Mount::new() else { return };
-    const LENGTH: usize = 256 * 1024;
-    fs::write(mount.at("file"), vec![0; LENGTH]).unwrap();
-    let open = || OpenOptions::new().read(true).write(true).open(mount.at("file")).unwrap();
+    on_both(USUAL, |folder| fs::write(folder.join("file"), vec![0; LENGTH]).unwrap(), map_and_snapshot);
+}
+
+const LENGTH: usize = 256 * 1024;
+
+fn map_and_snapshot(ground: Ground) {
+    let path = ground.folder().join("file");
+    let open = || OpenOptions::new().read(true).write(true).open(&path).unwrap();
     for round in 1..=20_u8 {
         let file = open();
         let mut mapping = sys::Mapping::of(&file, LENGTH);
         mapping.bytes()[usize::from(round) * 4096..][..4096].fill(round);
-        assert_eq!(fs::read(mount.at("file")).unwrap()[usize::from(round) * 4096], round);
-        sys::syncfs(mount.point());
-        snapshot(mount.point(), &format!("s{round}"));
+        assert_eq!(fs::read(&path).unwrap()[usize::from(round) * 4096], round);
+        sys::syncfs(ground.point());
+        snapshot(ground.point(), &format!("s{round}"));
         mapping.bytes()[..4096].fill(round);
         drop(mapping);
     }
     for round in [1_u8, 7, 20] {
-        let shown = mount.attach(&format!("s{round}"), &format!("shown-{round}"));
-        let read = fs::read(shown.join("file")).unwrap();
+        let shown = ground.attach(&format!("s{round}"), &format!("shown-{round}"));
+        let read = fs::read(Ground::folder_at(&shown).join("file")).unwrap();
         let pages: Vec<u8> = read.chunks(4096).map(|page| page[17]).collect();
         let wanted: Vec<u8> = (0..=round).collect();
         assert_eq!(pages[1..=usize::from(round)], wanted[1..]);
         assert!(pages[usize::from(round) + 1..].iter().all(|&byte| byte == 0));
         sys::unmount(&shown).unwrap();
     }
-    mount.end();
+    ground.end();
 }
 
 // ---- everything at once ------------------------------------------------------------------------------------------------
@@ -326,14 +366,22 @@ fn shift(point: &Path) -> Box<dyn FnMut() + Send + '_> {
     })
 }
 
-fn everything_at_once(options: &str, duration: Duration) {
-    let Some(mount) = Mount::with(options) else { return };
+/// Version 0 of each worker's file, and some of those that all fight for.
+fn make_everything(folder: &Path) {
+    fs::create_dir(folder.join("own")).unwrap();
+    for who in 0..44 {
+        fs::write(folder.join(format!("own/w{who}")), 0_u64.to_le_bytes()).unwrap();
+    }
+    (0..3).for_each(|number| fs::write(folder.join(format!("f{number}")), noise(number, 30_000)).unwrap());
+}
+
+fn everything_at_once(on: On, options: &str, duration: Duration) {
+    let Some(mount) = Ground::new(on, options, make_everything) else { return };
     let side = mount.attach("main", "side");
-    let folder = mount.at("own");
-    fs::create_dir(&folder).unwrap();
+    let (folder, shifting) = (mount.folder().join("own"), Ground::folder_at(&side));
     let mut taken = 0_u32;
     let mut works: Vec<Box<dyn FnMut() + Send + '_>> = (0..44).map(|who| own_files(&folder, who)).collect();
-    works.extend((0..17).map(|who| shifting_ground(&side, who)));
+    works.extend((0..17).map(|who| shifting_ground(&shifting, who)));
     works.push(shift(&side));
     works.push(work(|| {
         taken += 1;
@@ -351,7 +399,7 @@ fn everything_at_once(options: &str, duration: Duration) {
     for number in (1..=taken).step_by(step) {
         let shown = mount.attach(&format!("s{number}"), &format!("shown-{number}"));
         for (who, before) in before.iter_mut().enumerate() {
-            let version = version_of(&shown.join(format!("own/w{who}"))).unwrap_or(0);
+            let version = version_of(&Ground::folder_at(&shown).join(format!("own/w{who}"))).expect("it was always there");
             assert!(version >= *before, "snapshot {number} shows an older file of worker {who} than the one before");
             *before = version;
         }
@@ -362,13 +410,16 @@ fn everything_at_once(options: &str, duration: Duration) {
 
 #[test]
 fn sixty_four_threads_at_once_lose_nothing_and_are_never_stuck() {
-    everything_at_once(USUAL, seconds(8));
+    everything_at_once(On::Nothing, USUAL, seconds(6));
+    everything_at_once(On::Base, USUAL, seconds(6));
 }
 
 #[test]
 #[ignore = "minutes: make test-long"]
 fn sixty_four_threads_for_minutes_lose_nothing_and_are_never_stuck() {
-    everything_at_once(USUAL, seconds(120));
     let spilling = format!("{USUAL},memory=4M,spill_dir={}", std::env::temp_dir().display());
-    everything_at_once(&spilling, seconds(120));
+    for on in On::BOTH {
+        everything_at_once(on, USUAL, seconds(120));
+        everything_at_once(on, &spilling, seconds(120));
+    }
 }

@@ -6,7 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::fixture::{Mount, USUAL};
+use crate::fixture::USUAL;
+use crate::ground::{Ground, On};
 use crate::sys;
 
 const USER: u32 = 65_534;
@@ -21,27 +22,32 @@ fn as_user(folder: &Path, uid: u32, line: &str) -> bool {
     command.current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
 }
 
-fn each_mount(test: impl Fn(&Mount)) {
+/// On an empty volume, where writes go through and where the kernel writes back, and over a base.
+fn each_mount(test: impl Fn(&Path)) {
     if !sys::is_root() {
         eprintln!("SKIPPED: becoming other users takes root");
         return;
     }
-    for options in [USUAL, "default_permissions,allow_other,no_writeback"] {
-        let Some(mount) = Mount::with(options) else { return };
-        fs::set_permissions(mount.point(), fs::Permissions::from_mode(0o777)).unwrap();
-        test(&mount);
-        mount.end();
+    let grounds = [(On::Nothing, USUAL), (On::Nothing, "default_permissions,allow_other,no_writeback"), (On::Base, USUAL)];
+    for (on, options) in grounds {
+        let Some(ground) = Ground::new(on, options, |_| {}) else { return };
+        test(&ground.folder());
+        ground.end();
     }
 }
 
 /// A file of a user's with this mode, anew.
-fn file(mount: &Mount, mode: u32) -> std::path::PathBuf {
-    let path = mount.at("file");
+fn file(folder: &Path, mode: u32) -> std::path::PathBuf {
+    let path = folder.join("file");
     let _ = fs::remove_file(&path);
-    fs::write(&path, "content").unwrap();
-    chown(&path, Some(USER), Some(USER)).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    make_file(&path, mode);
     path
+}
+
+fn make_file(path: &Path, mode: u32) {
+    fs::write(path, "content").unwrap();
+    chown(path, Some(USER), Some(USER)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 fn mode_of(path: &Path) -> u32 {
@@ -50,26 +56,54 @@ fn mode_of(path: &Path) -> u32 {
 
 #[test]
 fn a_write_by_others_than_root_clears_set_id_bits() {
-    each_mount(|mount| {
+    each_mount(|folder| {
         let writes = ["echo x >> file", "echo x > file", "truncate -s 3 file", "truncate -s 300 file"];
         for line in writes {
             for (before, after) in [(0o4777, 0o777), (0o2777, 0o777), (0o6777, 0o777), (0o2767, 0o2767), (0o755, 0o755)]
             {
-                let path = file(mount, before);
-                assert!(as_user(mount.point(), USER, line));
+                let path = file(folder, before);
+                assert!(as_user(folder, USER, line));
                 assert_eq!(mode_of(&path), after, "`{line}` by the owner of a file of mode {before:o}");
             }
-            let path = file(mount, 0o6777);
-            assert!(as_user(mount.point(), OTHER, line));
+            let path = file(folder, 0o6777);
+            assert!(as_user(folder, OTHER, line));
             assert_eq!(mode_of(&path), 0o777, "`{line}` by another user");
         }
     });
 }
 
 #[test]
+fn files_of_a_base_lose_set_id_bits_as_any_others() {
+    if !sys::is_root() {
+        eprintln!("SKIPPED: becoming other users takes root");
+        return;
+    }
+    let changes: [(u32, &str, u32); 8] = [
+        (USER, "echo x >> ", 0o777),
+        (OTHER, "echo x > ", 0o777),
+        (OTHER, "truncate -s 3 ", 0o777),
+        (USER, "fallocate -l 3 ", 0o777),
+        (USER, "chgrp 65533 ", 0o777),
+        (USER, "chmod u-w ", 0o6577),
+        (USER, "touch -d 2001-01-01 ", 0o6777),
+        (USER, "cat ", 0o6777),
+    ];
+    let make = |folder: &Path| (0..changes.len()).for_each(|n| make_file(&folder.join(n.to_string()), 0o6777));
+    for options in [USUAL, "default_permissions,allow_other,no_writeback"] {
+        let Some(ground) = Ground::new(On::Base, options, make) else { return };
+        for (number, (who, line, after)) in changes.iter().enumerate() {
+            let path = ground.folder().join(number.to_string());
+            assert!(as_user(&ground.folder(), *who, &format!("{line}{number}")), "{line}");
+            assert_eq!(mode_of(&path), *after, "`{line}` by {who}, of a file of the base");
+        }
+        ground.end();
+    }
+}
+
+#[test]
 fn root_keeps_set_id_bits_where_it_writes() {
-    each_mount(|mount| {
-        let path = file(mount, 0o6777);
+    each_mount(|folder| {
+        let path = file(folder, 0o6777);
         fs::OpenOptions::new()
             .append(true)
             .open(&path)
@@ -81,39 +115,39 @@ fn root_keeps_set_id_bits_where_it_writes() {
 
 #[test]
 fn a_change_of_owner_clears_set_id_bits_of_files_and_not_of_directories() {
-    each_mount(|mount| {
+    each_mount(|folder| {
         for (uid, gid) in [(Some(OTHER), None), (None, Some(GROUPS[0])), (Some(OTHER), Some(GROUPS[1]))] {
-            let path = file(mount, 0o6555);
+            let path = file(folder, 0o6555);
             chown(&path, uid, gid).unwrap();
             assert_eq!(mode_of(&path), 0o555, "root gives it to {uid:?} {gid:?}");
             // Without execution for the group the bit means mandatory locking, and stays.
-            let path = file(mount, 0o2745);
+            let path = file(folder, 0o2745);
             chown(&path, uid, gid).unwrap();
             assert_eq!(mode_of(&path), 0o2745);
         }
-        let path = file(mount, 0o6777);
-        assert!(as_user(mount.point(), USER, &format!("chgrp {} file", GROUPS[0])));
+        let path = file(folder, 0o6777);
+        assert!(as_user(folder, USER, &format!("chgrp {} file", GROUPS[0])));
         assert_eq!((mode_of(&path), fs::metadata(&path).unwrap().gid()), (0o777, GROUPS[0]));
-        let folder = mount.at("folder");
-        fs::create_dir(&folder).unwrap();
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o6777)).unwrap();
-        chown(&folder, Some(USER), Some(GROUPS[0])).unwrap();
-        assert_eq!(mode_of(&folder), 0o6777);
-        fs::remove_dir(folder).unwrap();
+        let below = folder.join("below");
+        fs::create_dir(&below).unwrap();
+        fs::set_permissions(&below, fs::Permissions::from_mode(0o6777)).unwrap();
+        chown(&below, Some(USER), Some(GROUPS[0])).unwrap();
+        assert_eq!(mode_of(&below), 0o6777);
+        fs::remove_dir(below).unwrap();
     });
 }
 
 #[test]
 fn an_owner_gives_a_file_only_to_groups_of_its_own() {
-    each_mount(|mount| {
-        let path = file(mount, 0o644);
+    each_mount(|folder| {
+        let path = file(folder, 0o644);
         let refused = ["chown 0 file", "chown 65533 file", "chgrp 0 file", "chgrp 12345 file", "chown 65534:0 file"];
         for line in refused {
-            assert!(!as_user(mount.point(), USER, line), "`{line}` by the owner");
+            assert!(!as_user(folder, USER, line), "`{line}` by the owner");
         }
         for line in ["chgrp 65533 file", "chgrp 65532 file", "chown 65534:65533 file", "chown 65534 file"] {
-            assert!(as_user(mount.point(), USER, line), "`{line}` by the owner");
-            assert!(!as_user(mount.point(), OTHER, line), "`{line}` by another");
+            assert!(as_user(folder, USER, line), "`{line}` by the owner");
+            assert!(!as_user(folder, OTHER, line), "`{line}` by another");
         }
         assert_eq!(fs::metadata(&path).unwrap().uid(), USER);
     });
@@ -121,22 +155,22 @@ fn an_owner_gives_a_file_only_to_groups_of_its_own() {
 
 #[test]
 fn a_group_that_the_caller_is_not_in_costs_the_set_group_id_bit() {
-    each_mount(|mount| {
-        let path = file(mount, 0o755);
+    each_mount(|folder| {
+        let path = file(folder, 0o755);
         chown(&path, None, Some(12_345)).unwrap();
-        assert!(as_user(mount.point(), USER, "chmod 2755 file"));
+        assert!(as_user(folder, USER, "chmod 2755 file"));
         assert_eq!(mode_of(&path), 0o755);
         chown(&path, None, Some(GROUPS[0])).unwrap();
-        assert!(as_user(mount.point(), USER, "chmod 2755 file"));
+        assert!(as_user(folder, USER, "chmod 2755 file"));
         assert_eq!(mode_of(&path), 0o2755);
-        assert!(!as_user(mount.point(), OTHER, "chmod 644 file"));
+        assert!(!as_user(folder, OTHER, "chmod 644 file"));
     });
 }
 
 #[test]
 fn new_files_in_a_set_group_id_directory_get_its_group() {
-    each_mount(|mount| {
-        let folder = mount.at("shared");
+    each_mount(|folder| {
+        let folder = folder.join("shared");
         fs::create_dir(&folder).unwrap();
         chown(&folder, None, Some(12_345)).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o2777)).unwrap();
@@ -151,13 +185,13 @@ fn new_files_in_a_set_group_id_directory_get_its_group() {
 
 #[test]
 fn a_symbolic_link_is_given_away_by_itself() {
-    each_mount(|mount| {
-        let path = file(mount, 0o4755);
-        let link = mount.at("link");
+    each_mount(|folder| {
+        let path = file(folder, 0o4755);
+        let link = folder.join("link");
         std::os::unix::fs::symlink("file", &link).unwrap();
         lchown(&link, Some(OTHER), Some(GROUPS[1])).unwrap();
         let of = |path: &Path| fs::symlink_metadata(path).map(|found| (found.uid(), found.gid())).unwrap();
         assert_eq!((of(&link), of(&path), mode_of(&path)), ((OTHER, GROUPS[1]), (USER, USER), 0o4755));
-        assert!(!as_user(mount.point(), USER, "chown -h 65534 link"));
+        assert!(!as_user(folder, USER, "chown -h 65534 link"));
     });
 }

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::fixture::{Mount, USUAL, installed, run};
+use crate::fixture::{USUAL, installed, run};
+use crate::ground::{Ground, On};
 
 /// Stressors that work on files of the folder they are given.
 const STRESSORS: &[&str] = &[
@@ -54,16 +55,16 @@ const EXCLUDED: &[(&str, &str)] = &[
     ("verity", "fs-verity, which FUSE has not"),
 ];
 
-fn run_each(options: &str, names: &[&str], seconds: u32) {
+fn run_each(on: On, options: &str, names: &[&str], seconds: u32) {
     if !installed("stress-ng") {
         return;
     }
     assert!(names.iter().all(|name| EXCLUDED.iter().all(|(other, _)| name != other)));
-    let Some(mount) = Mount::with(options) else { return };
+    let Some(ground) = Ground::new(on, options, |_| {}) else { return };
     let limit = format!("{seconds}s");
     for name in names {
         let mut command = Command::new("stress-ng");
-        command.args([&format!("--{name}"), "2", "--verify", "--timeout", &limit, "--temp-path"]).arg(mount.point());
+        command.args([&format!("--{name}"), "2", "--verify", "--timeout", &limit, "--temp-path"]).arg(ground.folder());
         // Quotas of what one stressor writes, so that a short run stays short.
         command.args([
             "--hdd-bytes",
@@ -87,22 +88,39 @@ fn run_each(options: &str, names: &[&str], seconds: u32) {
         ]);
         run(&mut command);
     }
-    mount.end();
+    ground.end();
 }
 
 #[test]
 fn stressors_of_names_and_contents_find_nothing_in_a_second_each() {
-    run_each(USUAL, &["dentry", "rename", "link", "symlink", "lockofd", "flock", "xattr", "getdent", "seek"], 1);
+    let names = ["dentry", "rename", "link", "symlink", "lockofd", "flock", "xattr", "getdent", "seek"];
+    run_each(On::Nothing, USUAL, &names, 1);
+}
+
+#[test]
+fn stressors_find_nothing_over_a_base_in_a_second_each() {
+    run_each(On::Base, USUAL, &["dirmany", "rename", "fpunch", "copy-file"], 1);
 }
 
 #[test]
 #[ignore = "minutes: make test-long"]
 fn all_stressors_find_nothing() {
-    run_each(USUAL, STRESSORS, 5);
+    run_each(On::Nothing, USUAL, STRESSORS, 5);
 }
 
 #[test]
 #[ignore = "minutes: make test-long"]
 fn all_stressors_find_nothing_while_memory_is_short() {
-    run_each(&format!("{USUAL},memory=8M,spill_dir={}", std::env::temp_dir().display()), STRESSORS, 2);
+    run_each(On::Nothing, &short_of_memory(), STRESSORS, 2);
+}
+
+#[test]
+#[ignore = "minutes: make test-long"]
+fn all_stressors_find_nothing_over_a_base() {
+    run_each(On::Base, USUAL, STRESSORS, 2);
+    run_each(On::Base, &short_of_memory(), STRESSORS, 1);
+}
+
+fn short_of_memory() -> String {
+    format!("{USUAL},memory=8M,spill_dir={}", std::env::temp_dir().display())
 }

@@ -7,6 +7,8 @@
 // The fixture is that of the mounted tests, which use more of it.
 #![allow(dead_code)]
 
+#[path = "suites/calls.rs"]
+mod calls;
 #[path = "suites/census.rs"]
 mod census;
 #[path = "suites/exerciser.rs"]

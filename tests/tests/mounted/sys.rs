@@ -230,40 +230,6 @@ impl Drop for Mapping {
     }
 }
 
-/// The kernel need not keep what it has of the content.
-pub(crate) fn forget_pages(file: &File) {
-    // SAFETY: the descriptor is open.
-    unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
-}
-
-/// The names in a directory, whose access time stays what it is where we may ask for that.
-pub(crate) fn names_untouched(path: &Path) -> Vec<Vec<u8>> {
-    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-    let path = c_path(path);
-    // SAFETY: the path ends with a NUL and lives through the call, as it does below.
-    let quiet = unsafe { libc::open(path.as_ptr(), flags | libc::O_NOATIME) };
-    // SAFETY: as above.
-    let file = if quiet == -1 { unsafe { libc::open(path.as_ptr(), flags) } } else { quiet };
-    assert_ne!(file, -1, "{}", io::Error::last_os_error());
-    // SAFETY: the descriptor is open, and the stream's from here on.
-    let stream = unsafe { libc::fdopendir(file) };
-    assert!(!stream.is_null(), "{}", io::Error::last_os_error());
-    let mut names = Vec::new();
-    loop {
-        // SAFETY: the stream is open, and used by this thread alone.
-        let entry = unsafe { libc::readdir64(stream) };
-        if entry.is_null() {
-            break;
-        }
-        // SAFETY: an entry's name ends with a NUL, and stays until the next is read.
-        names.push(unsafe { CStr::from_ptr((&raw const (*entry).d_name).cast()) }.to_bytes().to_vec());
-    }
-    // SAFETY: it is open, and not used again.
-    unsafe { libc::closedir(stream) };
-    names.retain(|name| name != b"." && name != b"..");
-    names
-}
-
 // ---- extended attributes ---------------------------------------------------------------------------------------------
 
 pub(crate) fn set_xattr(path: &Path, name: &CStr, value: &[u8], flags: c_int) -> io::Result<c_int> {

@@ -1,7 +1,8 @@
 //! All that there is to know of a directory tree, to see whether anybody changed any of it: names, kinds, numbers, modes, owners,
 //! links, times to the nanosecond, extended attributes, holes, and a hash of the content. Taking it leaves no trace.
 //!
-//! Access times are those of files and directories: reading a symbolic link sets its own, whoever reads it.
+//! Access times are those of files, and of directories where that is asked for: whoever else looks around on this machine (find, du)
+//! sets those. Reading a symbolic link sets its own, whoever reads it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -10,22 +11,38 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::sys;
+use crate::{calls, sys};
 
 pub(crate) struct Census(BTreeMap<PathBuf, String>);
 
 impl Census {
     pub(crate) fn of(root: &Path) -> Census {
         let mut census = Census(BTreeMap::new());
-        census.visit(root, Path::new(""));
+        census.visit(root, Path::new(""), false);
+        census
+    }
+
+    /// Access times of directories too.
+    pub(crate) fn with_directories(root: &Path) -> Census {
+        let mut census = Census(BTreeMap::new());
+        census.visit(root, Path::new(""), true);
         census
     }
 
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// What a volume over it shows: the root is the volume's own, and so is what directories and attributes take of a disk.
+    pub(crate) fn as_shown(mut self) -> Census {
+        self.0.remove(Path::new(""));
+        for text in self.0.values_mut() {
+            *text = text.split(' ').filter(|word| !word.starts_with("blocks=")).collect::<Vec<_>>().join(" ");
+        }
+        self
     }
 
     /// Everything that one has and the other has not, or otherwise.
@@ -38,23 +55,23 @@ impl Census {
         assert!(said.is_empty(), "the base is not what it was:\n{}", said.join("\n"));
     }
 
-    fn visit(&mut self, root: &Path, below: &Path) {
+    fn visit(&mut self, root: &Path, below: &Path, exact: bool) {
         let path = root.join(below);
         let found = fs::symlink_metadata(&path).unwrap();
-        let mut text = described(&path, &found);
+        let mut text = described(&path, &found, exact);
         if found.is_file() {
             content(&path, found.len(), &mut text);
         }
         self.0.insert(below.to_owned(), text);
         if found.is_dir() {
-            for name in sys::names_untouched(&path) {
-                self.visit(root, &below.join(OsStr::from_bytes(&name)));
+            for name in calls::names_untouched(&path) {
+                self.visit(root, &below.join(OsStr::from_bytes(&name)), exact);
             }
         }
     }
 }
 
-fn described(path: &Path, found: &Metadata) -> String {
+fn described(path: &Path, found: &Metadata, exact: bool) -> String {
     let kind = found.file_type();
     let mut text = format!(
         "{:o} inode={} links={} owner={}:{} device={} size={} blocks={} modified={}.{:09} changed={}.{:09}",
@@ -73,10 +90,12 @@ fn described(path: &Path, found: &Metadata) -> String {
     );
     if kind.is_symlink() {
         write!(text, " to={}", fs::read_link(path).unwrap().display()).unwrap();
-    } else if !kind.is_fifo() {
+    } else if !kind.is_dir() || exact {
         write!(text, " accessed={}.{:09}", found.atime(), found.atime_nsec()).unwrap();
     }
-    for name in sys::list_xattrs(path) {
+    let mut names = sys::list_xattrs(path);
+    names.sort();
+    for name in names {
         let c_name = std::ffi::CString::new(name.clone()).unwrap();
         write!(text, " {name}={:?}", sys::get_xattr(path, &c_name).unwrap()).unwrap();
     }

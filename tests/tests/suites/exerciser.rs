@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::fixture::{USUAL, eventually, snapshot};
 use crate::ground::{Ground, On};
 use crate::kit::{Draw, noise};
-use crate::sys;
+use crate::{calls, sys};
 
 const MOST: usize = 1 << 20;
 const LONGEST: usize = 1 << 16;
@@ -32,7 +32,7 @@ fn open(path: &Path) -> File {
 impl Exerciser<'_> {
     /// A range that begins in the file, and may reach past its end.
     fn range(&mut self) -> (usize, usize) {
-        let at = self.draw.below(self.content.len() + LONGEST / 2);
+        let at = self.draw.below((self.content.len() + LONGEST / 2).min(MOST));
         (at, 1 + self.draw.below(LONGEST.min(MOST - at)))
     }
 
@@ -136,7 +136,7 @@ impl Exerciser<'_> {
     fn sync(&mut self) {
         self.log.push("sync, and forget pages".into());
         self.file.sync_all().unwrap();
-        sys::forget_pages(&self.file);
+        calls::forget_pages(&self.file);
     }
 
     fn step(&mut self) {
@@ -163,7 +163,8 @@ fn original(seed: u64) -> Vec<u8> {
 fn exercise(ground: &Ground, seed: u64, operations: u64, snapshots: bool) {
     let path = ground.folder().join(format!("file-{seed}"));
     let (file, content) = (open(&path), original(seed));
-    let mut exerciser = Exerciser { path: &path, file, content, draw: Draw::of(seed), log: vec![format!("seed {seed}")] };
+    let mut exerciser =
+        Exerciser { path: &path, file, content, draw: Draw::of(seed), log: vec![format!("seed {seed}")] };
     let mut copies = Vec::new();
     for step in 1..=operations {
         exerciser.step();

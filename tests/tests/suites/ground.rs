@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::census::Census;
-use crate::fixture::{Mount, shell};
+use crate::fixture::{Mount, USUAL, shell};
 use crate::kit::noise;
 use crate::sys;
 
@@ -35,8 +35,8 @@ impl Deref for Ground {
     }
 }
 
-/// Where suites work: not in the root, which is the volume's own.
-const WORK: &str = "deep/work";
+/// Where suites work: not in the root, which is the volume's own. Short, for sockets have short paths.
+const WORK: &str = "d/w";
 
 impl Ground {
     /// `None`: this machine has no FUSE.
@@ -54,9 +54,11 @@ impl Ground {
             open_to_all(&base.join(WORK));
             make(&base.join(WORK));
         })?;
-        let before = Census::of(&mount.scratch().path().join("base"));
+        let mut ground = Ground { mount, before: None };
+        let before = Census::of(&ground.base());
         assert!(before.len() > 800, "the base holds but {}", before.len());
-        Some(Ground { mount, before: Some(before) })
+        ground.before = Some(before);
+        Some(ground)
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -84,8 +86,12 @@ impl Ground {
     #[track_caller]
     pub(crate) fn check_base(&self) {
         if let Some(before) = &self.before {
-            before.assert_same(&Census::of(&self.mount.scratch().path().join("base")));
+            before.assert_same(&Census::of(&self.base()));
         }
+    }
+
+    fn base(&self) -> PathBuf {
+        self.mount.scratch().path().join("base")
     }
 }
 
@@ -106,8 +112,8 @@ fn populate(base: &Path) {
     shell(
         base,
         r#"
-        mkdir -p deep/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20; echo bottom > deep/1/2/3/4/5/6/7/8/9/10/file
-        mkdir links; echo linked > links/one; ln links/one links/two; ln links/one deep/three; ln many/7 links/seven
+        mkdir -p d/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20; echo bottom > d/1/2/3/4/5/6/7/8/9/10/file
+        mkdir links; echo linked > links/one; ln links/one links/two; ln links/one d/three; ln many/7 links/seven
         ln -s one links/soft; ln -s /no/where links/dangling; ln -s ../links links/around; ln -s . links/here
         mkfifo pipe; mkdir -m 2755 setgid; mkdir -m 1777 sticky; mkdir -m 700 closed; echo x > closed/x; chmod 000 closed/x
         cp /bin/true setgid/program; chmod 4711 setgid/program
@@ -131,4 +137,19 @@ a line break'; echo > $'\xff\xfe not UTF-8'; echo > "ünï çode"; echo > ' '; e
     if !sys::is_root() {
         eprintln!("PARTLY: without root the base has no devices and no other owners");
     }
+}
+
+#[test]
+fn a_volume_shows_all_of_its_base_and_looking_at_it_leaves_no_trace() {
+    let Some(ground) = Ground::new(On::Base, USUAL, |_| {}) else { return };
+    let before = Census::with_directories(&ground.base());
+    Census::of(&ground.base()).as_shown().assert_same(&Census::of(ground.point()).as_shown());
+    shell(
+        ground.point(),
+        "ls -lRaZ . > /dev/null 2>&1 || true; find . -type f -exec cat {} + > /dev/null; getfattr -hRd . > /dev/null",
+    );
+    if sys::is_root() {
+        before.assert_same(&Census::with_directories(&ground.base()));
+    }
+    ground.end();
 }

@@ -399,7 +399,8 @@ fn everything_at_once(on: On, options: &str, duration: Duration) {
     for number in (1..=taken).step_by(step) {
         let shown = mount.attach(&format!("s{number}"), &format!("shown-{number}"));
         for (who, before) in before.iter_mut().enumerate() {
-            let version = version_of(&Ground::folder_at(&shown).join(format!("own/w{who}"))).expect("it was always there");
+            let version =
+                version_of(&Ground::folder_at(&shown).join(format!("own/w{who}"))).expect("it was always there");
             assert!(version >= *before, "snapshot {number} shows an older file of worker {who} than the one before");
             *before = version;
         }

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::fixture::{Mount, USUAL, name, run, snapshot};
-use crate::sys;
+use crate::fixture::{Mount, USUAL, eventually, name, names, run, snapshot};
+use crate::ground::{Ground, On};
+use crate::{calls, sys};
 use bough::control::message;
 use bough::control::messages::*;
 
@@ -30,24 +31,44 @@ fn try_as(uid: u32, folder: &Path, line: &str) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A mount with a secret of Alice's in a folder of her own.
-fn with_a_secret(options: &str) -> Option<Mount> {
-    if !sys::is_root() {
-        eprintln!("SKIPPED: becoming other users takes root");
-        return None;
-    }
-    let mount = Mount::with(options)?;
-    fs::set_permissions(mount.point(), fs::Permissions::from_mode(0o1777)).unwrap();
+/// Makes a secret of Alice's in a folder of her own.
+fn hide(folder: &Path) {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o1777)).unwrap();
     let line = format!(
         "umask 077; mkdir private; echo '{SECRET}' > private/file; echo '{SECRET}' > closed; ln -s private/file way"
     );
-    try_as(ALICE, mount.point(), &line).unwrap();
+    try_as(ALICE, folder, &line).unwrap();
+}
+
+fn may_become_others() -> bool {
+    if !sys::is_root() {
+        eprintln!("SKIPPED: becoming other users takes root");
+    }
+    sys::is_root()
+}
+
+/// A mount with a secret of Alice's.
+fn with_a_secret(options: &str) -> Option<Mount> {
+    let mount = may_become_others().then(|| Mount::with(options)).flatten()?;
+    hide(mount.point());
     Some(mount)
+}
+
+/// A secret of Alice's in a volume, and one in a base that a volume lies over.
+fn on_both(test: impl Fn(&Ground, &Path)) {
+    for on in On::BOTH.into_iter().filter(|_| may_become_others()) {
+        let Some(ground) = Ground::new(on, USUAL, hide) else { return };
+        test(&ground, &ground.folder());
+        ground.end();
+    }
 }
 
 #[test]
 fn what_modes_forbid_cannot_be_read_listed_linked_renamed_or_removed() {
-    let Some(mount) = with_a_secret(USUAL) else { return };
+    on_both(|_, folder| try_everything(folder));
+}
+
+fn try_everything(folder: &Path) {
     let tries = [
         "cat closed",
         "cat private/file",
@@ -73,31 +94,67 @@ fn what_modes_forbid_cannot_be_read_listed_linked_renamed_or_removed() {
         "mv -T private/file mine",
         "echo x > mine; mv mine closed; test \"$(cat closed)\" = x",
         "ln closed mine && cat mine",
+        "ln -P closed . && cat mine",
+        "chattr +i closed",
+        "setfattr -x user.x closed",
+        "mv -T --exchange closed mine 2>/dev/null && cat mine",
+        "cp --reflink=always closed mine && cat mine",
+        "fallocate -p -l 5 closed",
+        "flock closed true",
     ];
     for line in tries {
-        assert_eq!(try_as(BOB, mount.point(), line), None, "`{line}` by another user");
+        assert_eq!(try_as(BOB, folder, line), None, "`{line}` by another user");
     }
-    assert_eq!(fs::read_to_string(mount.at("closed")).unwrap().trim_end(), SECRET);
-    assert_eq!(try_as(ALICE, mount.point(), "cat private/file").unwrap().trim_end(), SECRET);
-    mount.end();
+    assert_eq!(fs::read_to_string(folder.join("closed")).unwrap().trim_end(), SECRET);
+    assert_eq!(try_as(ALICE, folder, "cat private/file").unwrap().trim_end(), SECRET);
+    // What Alice opens up is open, and nothing beside it.
+    assert!(try_as(ALICE, folder, "chmod 644 closed; chmod 711 private").is_some());
+    assert_eq!(try_as(BOB, folder, "cat closed").unwrap().trim_end(), SECRET);
+    for line in ["echo x >> closed", "cat private/file", "ls private", "chmod 666 closed", "chattr +i closed"] {
+        assert_eq!(try_as(BOB, folder, line), None, "`{line}` by another user");
+    }
 }
 
 #[test]
 fn an_acl_gives_what_it_says_and_nothing_more() {
-    let Some(mount) = with_a_secret(USUAL) else { return };
-    try_as(ALICE, mount.point(), "setfacl -m u:65533:r closed").unwrap();
-    assert_eq!(try_as(BOB, mount.point(), "cat closed").unwrap().trim_end(), SECRET);
-    assert_eq!(try_as(BOB, mount.point(), "echo x >> closed"), None);
-    try_as(ALICE, mount.point(), "setfacl -m m::- closed").unwrap();
-    assert_eq!(try_as(BOB, mount.point(), "cat closed"), None, "the mask takes it away");
-    try_as(
-        ALICE,
-        mount.point(),
-        "setfacl -b closed; setfacl -d -m u:65533:- private; chmod 755 private; echo x > private/new",
-    )
-    .unwrap();
-    assert_eq!(try_as(BOB, mount.point(), "cat private/new"), None, "the default ACL of the folder forbids it");
-    mount.end();
+    on_both(|_, folder| {
+        try_as(ALICE, folder, "setfacl -m u:65533:r closed").unwrap();
+        assert_eq!(try_as(BOB, folder, "cat closed").unwrap().trim_end(), SECRET);
+        for line in ["echo x >> closed", "setfacl -m u:65533:rw closed", "chmod 666 closed", "setfacl -b closed"] {
+            assert_eq!(try_as(BOB, folder, line), None, "`{line}`");
+        }
+        try_as(ALICE, folder, "setfacl -m m::- closed").unwrap();
+        assert_eq!(try_as(BOB, folder, "cat closed"), None, "the mask takes it away");
+        let line = "setfacl -b closed; setfacl -d -m u:65533:- private; chmod 755 private; echo x > private/new";
+        try_as(ALICE, folder, line).unwrap();
+        assert_eq!(try_as(BOB, folder, "cat private/new"), None, "the default ACL of the folder forbids it");
+        assert_eq!(try_as(BOB, folder, "setfacl -b private"), None);
+        // Who is named and given nothing gets nothing, though all others may.
+        try_as(ALICE, folder, "chmod 755 private; setfacl -b private; setfacl -m u:65533:- private").unwrap();
+        assert_eq!(try_as(BOB, folder, "ls private"), None);
+    });
+}
+
+#[test]
+fn an_acl_of_the_base_forbids_what_it_says() {
+    let make = |folder: &Path| {
+        hide(folder);
+        try_as(ALICE, folder, "chmod 644 closed; setfacl -m u:65533:- closed; setfacl -m u:65533:x private").unwrap();
+        try_as(ALICE, folder, "chmod 644 private/file; setfacl -d -m u:65533:- private").unwrap();
+    };
+    if !may_become_others() {
+        return;
+    }
+    let Some(ground) = Ground::new(On::Base, USUAL, make) else { return };
+    let folder = ground.folder();
+    assert_eq!(try_as(BOB, &folder, "cat closed"), None);
+    assert_eq!(try_as(BOB, &folder, "ls private"), None, "to go through is not to list");
+    assert_eq!(try_as(BOB, &folder, "cat private/file").unwrap().trim_end(), SECRET);
+    // Copied up, it says the same.
+    try_as(ALICE, &folder, "echo more >> closed; echo x > private/new").unwrap();
+    assert_eq!(try_as(BOB, &folder, "cat closed"), None);
+    assert_eq!(try_as(BOB, &folder, "cat private/new"), None, "the default ACL of the base's folder");
+    ground.end();
 }
 
 #[test]
@@ -129,23 +186,84 @@ fn again_and_again(uid: u32, folder: &Path, line: &str) -> Ended {
     Ended(command.spawn().unwrap())
 }
 
+/// All that Bob can think of, with whatever a path means at that moment; what he gets hold of goes to his loot.
+const ATTACK: &str = "for p in bobs/file private/file wandering/file bobs-link/file; do
+    cat $p >> loot; echo evil >> $p; truncate -s 1 $p; ln $p got && cat got >> loot; rm -f got; ls ${p%/*} >> names
+    mv $p got && cat got >> loot; rm -f got $p; echo evil > ${p%/*}/new; chmod 777 $p ${p%/*}; done; echo harmless > bobs/file";
+
 #[test]
 fn races_of_links_and_renames_open_no_door() {
-    let Some(mount) = with_a_secret(USUAL) else { return };
-    let point = mount.point();
-    // Alice's folder wanders; a folder of Bob's and a link take turns at a path that is looked at all the time.
-    let wander = again_and_again(ALICE, point, "mv private wandering; mv wandering private");
-    try_as(BOB, point, "mkdir bobs; echo harmless > bobs/file; ln -s ../private bobs-link").unwrap();
-    let swap = again_and_again(BOB, point, "mv -T bobs x; ln -s private bobs; rm bobs; mv -T x bobs");
-    let begun = std::time::Instant::now();
-    while begun.elapsed() < Duration::from_secs(3) {
-        for path in ["bobs/file", "private/file", "wandering/file", "bobs-link/file"] {
-            let read = try_as(BOB, point, &format!("cat {path}")).unwrap_or_default();
-            assert!(!read.contains(SECRET), "Bob read Alice's file through {path}");
+    on_both(|_, folder| {
+        // Alice's folder wanders; a folder of Bob's and a link take turns at a path that is looked at all the time.
+        let wander = again_and_again(ALICE, folder, "mv private wandering; mv wandering private");
+        try_as(BOB, folder, "mkdir bobs; echo harmless > bobs/file; ln -s ../private bobs-link").unwrap();
+        let swap = again_and_again(BOB, folder, "mv -T bobs x; ln -s private bobs; rm bobs; mv -T x bobs");
+        let attacks = [again_and_again(BOB, folder, ATTACK), again_and_again(BOB, folder, ATTACK)];
+        std::thread::sleep(Duration::from_secs(2));
+        let loot = fs::read_to_string(folder.join("loot")).unwrap();
+        drop((attacks, swap, wander));
+        assert!(loot.contains("harmless") && !loot.contains(SECRET), "Bob has got: {loot}");
+        let hers =
+            ["private", "wandering"].map(|name| folder.join(name)).into_iter().find(|path| path.exists()).unwrap();
+        assert_eq!(fs::read_to_string(hers.join("file")).unwrap().trim_end(), SECRET);
+        assert_eq!((names(&hers), fs::metadata(&hers).unwrap().mode() & 0o777), (vec!["file".to_owned()], 0o700));
+    });
+}
+
+#[test]
+fn rights_that_are_taken_away_are_gone_though_they_were_used_a_moment_ago() {
+    on_both(|ground, folder| {
+        // Through another mount, which the kernel caches by itself.
+        let other = ground.attach("main", "other");
+        let there = Ground::folder_at(&other);
+        for round in 0..10 {
+            try_as(ALICE, folder, "chmod 644 closed; chmod 755 private; chmod 644 private/file").unwrap();
+            for at in [folder, &there] {
+                eventually("open", || try_as(BOB, at, "cat closed private/file").is_some());
+            }
+            try_as(ALICE, folder, "chmod 600 closed; chmod 700 private").unwrap();
+            assert_eq!(try_as(BOB, folder, "cat closed || cat private/file || ls private"), None, "round {round}");
+            eventually("closed there too", || try_as(BOB, &there, "cat closed || cat private/file").is_none());
         }
-        assert_eq!(try_as(BOB, point, "ls private wandering"), None);
-    }
-    drop((wander, swap));
+        eventually("it can be unmounted", || sys::unmount(&other).is_ok());
+    });
+}
+
+#[test]
+fn signals_reach_nobody_else_and_interrupted_calls_give_nothing_away() {
+    on_both(|ground, folder| {
+        let alice = again_and_again(ALICE, folder, "cat private/file > /dev/null; echo x >> hers");
+        let kill =
+            |pid: u32| try_as(BOB, Path::new("/"), &format!("kill -9 {pid} || kill -USR1 {pid} || kill -0 {pid}"));
+        assert_eq!((kill(alice.0.id()), kill(ground.pid())), (None, None), "Bob signals others");
+        // Bob interrupts himself in the middle of calls: what was refused stays refused, and nothing of it is done.
+        let line = "for t in 0.001 0.002 0.004 0.008; do timeout -s INT $t cat closed private/file >> loot
+            timeout -s USR1 $t sh -c 'echo evil >> closed; mv closed mine; ln private/file mine'
+            timeout -s KILL $t sh -c 'chmod 777 closed private; rm -rf private closed; cat closed >> loot'; done";
+        let mut attacks: Vec<Ended> = (0..3).map(|_| again_and_again(BOB, folder, line)).collect();
+        std::thread::sleep(Duration::from_secs(2));
+        attacks.clear();
+        drop(alice);
+        assert!(!fs::read_to_string(folder.join("loot")).unwrap_or_default().contains(SECRET));
+        assert_eq!(fs::read_to_string(folder.join("closed")).unwrap().trim_end(), SECRET);
+        assert_eq!(fs::read_to_string(folder.join("private/file")).unwrap().trim_end(), SECRET);
+        assert_eq!(fs::metadata(folder.join("private")).unwrap().mode() & 0o777, 0o700);
+    });
+}
+
+#[test]
+fn a_lock_of_one_user_is_not_another_s_to_break() {
+    let Some(mount) = with_a_secret(&format!("{USUAL},locks")) else { return };
+    let folder = mount.point();
+    try_as(ALICE, folder, "echo x > shared; chmod 666 shared").unwrap();
+    let mut hold = as_user(ALICE, folder, &["flock", "shared", "sh", "-c", "echo > held; sleep 60"]);
+    let held = Ended(hold.process_group(0).spawn().unwrap());
+    eventually("Alice holds the lock", || folder.join("held").exists());
+    assert_eq!(try_as(BOB, folder, "flock -n shared true"), None);
+    assert_eq!(try_as(BOB, folder, "flock -u shared true; flock -n shared true"), None);
+    assert_eq!(try_as(BOB, folder, "timeout -s INT 0.2 flock shared true"), None, "an interrupted wait is no lock");
+    drop(held);
+    eventually("it is free when she has gone", || try_as(BOB, folder, "flock -n shared true").is_some());
     mount.end();
 }
 
@@ -193,12 +311,19 @@ fn control_is_for_the_owner_of_the_volume_and_root() {
     for (path, uid) in [(mount.point().to_owned(), BOB), (mount.at("closed"), ALICE)] {
         run(as_user(uid, Path::new("/"), &words).env(ASKED, path));
     }
+    // A descriptor that root has opened gives nobody root's voice.
+    let opened = fs::File::open(mount.point()).unwrap();
+    run(as_user(BOB, Path::new("/"), &words)
+        .env(ASKED, "/proc/self/fd/0")
+        .stdin(Stdio::from(opened.try_clone().unwrap())));
+    drop(opened);
     assert_eq!(fs::read_to_string(mount.at("closed")).unwrap().trim_end(), SECRET);
     mount.end();
 }
 
 fn refused<M: bough::control::Message>(path: &Path, message: M) {
-    let answer = sys::control(path, message).map(|_| ());
+    let inherited = path.starts_with("/proc/self/fd");
+    let answer = if inherited { calls::control_stdin(message) } else { sys::control(path, message) }.map(|_| ());
     assert_eq!(answer.unwrap_err().raw_os_error(), Some(libc::EPERM), "request {}", M::REQUEST);
 }
 
@@ -217,6 +342,10 @@ fn ask_everything(path: &Path) {
     refused(path, message::<fs_control_views>());
     refused(path, message::<fs_control_activity>());
     refused(path, message::<fs_control_check>());
+    refused(path, message::<fs_control_holdings>());
+    refused(path, message::<fs_control_base>());
+    refused(path, message::<fs_control_origin>());
+    refused(path, message::<fs_control_attach>());
 }
 
 #[test]

@@ -28,7 +28,8 @@ fn each_mount(test: impl Fn(&Path)) {
         eprintln!("SKIPPED: becoming other users takes root");
         return;
     }
-    let grounds = [(On::Nothing, USUAL), (On::Nothing, "default_permissions,allow_other,no_writeback"), (On::Base, USUAL)];
+    let grounds =
+        [(On::Nothing, USUAL), (On::Nothing, "default_permissions,allow_other,no_writeback"), (On::Base, USUAL)];
     for (on, options) in grounds {
         let Some(ground) = Ground::new(on, options, |_| {}) else { return };
         test(&ground.folder());

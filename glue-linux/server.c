@@ -5,9 +5,12 @@
 
 #include "control.h"
 #include "log.h"
+#include "state.h"
 #include "volume.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -283,13 +286,45 @@ static void *listen_on(void *context)
 
 // ---- the socket --------------------------------------------------------------------------------------------------
 
+// What connect(2) answers: 0, or why not. EAGAIN: somebody listens, who is busy.
+static int probe(const struct sockaddr_un *address)
+{
+    int socket_file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (socket_file == -1)
+        return errno;
+    int answer = connect(socket_file, (const struct sockaddr *)address, sizeof *address) == 0 ? 0 : errno;
+    close(socket_file);
+    return answer;
+}
+
 static bool somebody_listens(const struct sockaddr_un *address)
 {
-    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool alive = probe != -1 && connect(probe, (const struct sockaddr *)address, sizeof *address) == 0;
-    if (probe != -1)
-        close(probe);
-    return alive;
+    int answer = probe(address);
+    return answer == 0 || answer == EAGAIN;
+}
+
+static bool is_socket_name(const char *name)
+{
+    size_t length = strlen(name), ending = strlen(SOCKET_ENDING);
+    return length > ending && strcmp(name + length - ending, SOCKET_ENDING) == 0;
+}
+
+// Sockets of volumes whose daemons died without a chance to clear up. Under the lock of the directory, so that none of them is just
+// coming to life; whose connection is refused for certain, and no others.
+static void clear_after_the_dead(int directory, const char *path)
+{
+    DIR *listing = directory == -1 ? NULL : opendir(path);
+    for (struct dirent *entry; listing && (entry = readdir(listing));) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct stat found;
+        if (!is_socket_name(entry->d_name) || fstatat(directory, entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == -1)
+            continue;
+        int length = snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", path, entry->d_name);
+        if (S_ISSOCK(found.st_mode) && length < (int)sizeof address.sun_path && probe(&address) == ECONNREFUSED)
+            unlinkat(directory, entry->d_name, 0);
+    }
+    if (listing)
+        closedir(listing);
 }
 
 // Only the owner may speak to the socket, from its first moment.
@@ -310,6 +345,7 @@ static int lock_directory(const char *path)
     int file = open(*directory ? directory : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file != -1)
         flock(file, LOCK_EX);
+    clear_after_the_dead(file, directory);
     return file;
 }
 

@@ -52,7 +52,7 @@ char *state_socket_path(const char *volume)
 {
     char *directory = directory_path();
     char *path = NULL;
-    if (directory && make_directory(directory) && asprintf(&path, "%s/%s.sock", directory, volume) < 0)
+    if (directory && make_directory(directory) && asprintf(&path, "%s/%s" SOCKET_ENDING, directory, volume) < 0)
         path = NULL;
     free(directory);
     if (path && strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path) {

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-enum { FIRST_PAUSE_MS = 1, LONGEST_PAUSE_MS = 10000, PAUSE_FACTOR = 4 };
+// A file that is opened again and again is free for moments only: there must be many tries, and they cost little.
+enum { FIRST_PAUSE_MS = 1, LONGEST_PAUSE_MS = 250, PAUSE_FACTOR = 2 };
 
 static void take_out(struct suspects *suspects, size_t at)
 {

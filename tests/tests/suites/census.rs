@@ -37,7 +37,7 @@ impl Census {
     }
 
     /// What a volume over it shows: the root is the volume's own, and so is what directories and attributes take of a disk.
-    pub(crate) fn as_shown(mut self) -> Census {
+    pub(crate) fn shown(mut self) -> Census {
         self.0.remove(Path::new(""));
         for text in self.0.values_mut() {
             *text = text.split(' ').filter(|word| !word.starts_with("blocks=")).collect::<Vec<_>>().join(" ");

@@ -102,7 +102,7 @@ fn open_to_all(folder: &Path) {
 }
 
 /// A bit of everything that a file system can hold. Some of it takes root.
-fn populate(base: &Path) {
+pub(crate) fn populate(base: &Path) {
     fs::create_dir_all(base.join(WORK)).unwrap();
     fs::write(base.join("large"), noise(3, 5_000_000)).unwrap();
     fs::create_dir(base.join("many")).unwrap();
@@ -143,7 +143,7 @@ a line break'; echo > $'\xff\xfe not UTF-8'; echo > "ünï çode"; echo > ' '; e
 fn a_volume_shows_all_of_its_base_and_looking_at_it_leaves_no_trace() {
     let Some(ground) = Ground::new(On::Base, USUAL, |_| {}) else { return };
     let before = Census::with_directories(&ground.base());
-    Census::of(&ground.base()).as_shown().assert_same(&Census::of(ground.point()).as_shown());
+    Census::of(&ground.base()).shown().assert_same(&Census::of(ground.point()).shown());
     shell(
         ground.point(),
         "ls -lRaZ . > /dev/null 2>&1 || true; find . -type f -exec cat {} + > /dev/null; getfattr -hRd . > /dev/null",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::Mutex;
 
 use crate::fixture::{root, sound};
@@ -56,4 +56,14 @@ impl Draw {
 pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut draw = Draw::of(seed);
     (0..length).map(|_| draw.next() as u8).collect()
+}
+
+/// A process that leads a group of its own, and ends with all of it: what a shell has just started, too.
+pub(crate) struct Ended(pub(crate) Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-9", "--", &format!("-{}", self.0.id())]).status();
+        let _ = self.0.wait();
+    }
 }

@@ -7,22 +7,46 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::census::Census;
 use crate::fixture::{
-    Mount, Scratch, USUAL, daemon_command, eventually, info, is_alive, root, run, shell, snapshot, sound, start,
+    Mount, Scratch, USUAL, branch, daemon_command, eventually, fuse_is_here, info, is_alive, name, names, root, run,
+    shell, snapshot, sound, start, switch,
 };
-use crate::kit::noise;
+use crate::ground::{On, populate};
+use crate::kit::{Ended, noise};
 use crate::sys;
+use bough::control::message;
+use bough::control::messages::fs_control_delete;
 
-fn live_and_end(times: usize) {
-    let Some(first) = Mount::new() else { return };
-    first.end();
-    let scratch = Scratch::new();
+/// A folder for daemons that come and go, the options they are started with, and what the base is.
+fn place(on: On) -> Option<(Scratch, String, Option<Census>)> {
+    let scratch = fuse_is_here().then(Scratch::new)?;
+    if on == On::Nothing {
+        return Some((scratch, USUAL.to_owned(), None));
+    }
+    let base = scratch.folder("base");
+    populate(&base);
+    let options = format!("{USUAL},base={}", base.display());
+    let before = Census::of(&base);
+    Some((scratch, options, Some(before)))
+}
+
+#[track_caller]
+fn check_base(scratch: &Scratch, before: Option<Census>) {
+    if let Some(before) = before {
+        before.assert_same(&Census::of(&scratch.path().join("base")));
+    }
+}
+
+fn live_and_end(on: On, times: usize) {
+    let Some((scratch, options, before)) = place(on) else { return };
     let point = scratch.folder("mnt");
     for round in 0..times {
-        let output = start(&scratch, USUAL, &point);
+        let output = start(&scratch, &options, &point);
         assert!(output.status.success(), "round {round}: {output:?}");
         let pid = info(&point).pid;
-        fs::write(point.join("file"), noise(round as u64, 5000 * (round % 9))).unwrap();
+        let file = point.join(if on == On::Base { format!("many/{}", round % 700) } else { "file".to_owned() });
+        fs::write(file, noise(round as u64, 5000 * (round % 9))).unwrap();
         if round % 3 == 0 {
             snapshot(&point, "s");
         }
@@ -31,60 +55,145 @@ fn live_and_end(times: usize) {
         assert_eq!(fs::read_dir(&point).unwrap().count(), 0);
     }
     assert_eq!(fs::read_dir(scratch.path().join("state")).unwrap().count(), 0);
+    check_base(&scratch, before);
 }
 
 #[test]
 fn a_score_of_mounts_one_after_another_leaves_nothing() {
-    live_and_end(20);
+    live_and_end(On::Nothing, 20);
+    live_and_end(On::Base, 10);
 }
 
 #[test]
 #[ignore = "minutes: make test-long"]
 fn hundreds_of_mounts_one_after_another_leave_nothing() {
-    live_and_end(500);
+    live_and_end(On::Nothing, 500);
+    live_and_end(On::Base, 500);
 }
 
-fn die_at_random(times: u64) {
-    let Some(first) = Mount::new() else { return };
-    first.end();
-    let scratch = Scratch::new();
+/// What a daemon holds: descriptors, threads, and KiB of memory.
+fn held(pid: u32) -> (usize, usize, usize) {
+    let count = |what: &str| fs::read_dir(format!("/proc/{pid}/{what}")).unwrap().count();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    (count("fd"), count("task"), resident.trim().trim_end_matches(" kB").parse().unwrap())
+}
+
+/// Branches made, shown at a further mount point, worked in, unmounted and deleted, by one daemon.
+fn show_branches(on: On, times: usize) {
+    const GROWTH_KIB: usize = 8 * 1024;
+    let Some((scratch, options, before)) = place(on) else { return };
+    let point = scratch.folder("mnt");
+    // Threads as many as ever, so that a number of them says something.
+    let mount = Mount::begin(scratch, &format!("{options},max_threads=2"), point);
+    let cycle = |round: usize| {
+        branch(mount.point(), "try", "main");
+        let shown = mount.attach("try", "shown");
+        shell(
+            &shown,
+            "mkdir made; echo x > made/file; find . -type f -name '[1-5]*' -exec cat {} + > /dev/null; rm -rf many/d1*",
+        );
+        eventually("it can be unmounted", || sys::unmount(&shown).is_ok());
+        fs::remove_dir(&shown).unwrap();
+        delete_branch(mount.point(), "try");
+        if round.is_multiple_of(10) {
+            sound(mount.point(), true);
+        }
+    };
+    (0..10).for_each(cycle);
+    let (files, threads, memory) = held(mount.pid());
+    (0..times).for_each(cycle);
+    eventually("no descriptors and no threads are left", || {
+        let now = held(mount.pid());
+        now.0 <= files && now.1 <= threads
+    });
+    let after = held(mount.pid()).2;
+    assert!(after < memory + GROWTH_KIB, "{times} branches shown took {memory} KiB to {after} KiB");
+    mount.unmount(&[]);
+    check_base(mount.scratch(), before);
+}
+
+/// A branch that was just shown may be held for a moment.
+fn delete_branch(point: &Path, called: &str) {
+    eventually("the branch can be deleted", || {
+        let mut request: fs_control_delete = message();
+        request.name = name(called);
+        sys::control(point, request).unwrap().header.result == 0
+    });
+}
+
+#[test]
+fn branches_that_come_and_go_leave_no_descriptors_threads_or_memory() {
+    On::BOTH.into_iter().for_each(|on| show_branches(on, 15));
+}
+
+#[test]
+#[ignore = "minutes: make test-long"]
+fn hundreds_of_branches_that_come_and_go_leave_no_descriptors_threads_or_memory() {
+    On::BOTH.into_iter().for_each(|on| show_branches(on, 300));
+}
+
+fn die_at_random(on: On, times: u64) {
+    let Some((scratch, usual, before)) = place(on) else { return };
     let (point, spill) = (scratch.folder("mnt"), scratch.folder("spill"));
-    let options = format!("{USUAL},volume=mortal,memory=2M,spill_dir={}", spill.display());
+    // Each has a name of its own, and so a socket: the next to come clears it away.
+    let named = |round: u64| format!("{usual},volume=mortal-{round},memory=2M,spill_dir={}", spill.display());
     for round in 0..times {
-        let output = start(&scratch, &options, &point);
+        let output = start(&scratch, &named(round), &point);
         assert!(output.status.success(), "round {round}: {output:?}");
         let pid = info(&point).pid;
         let work = "i=0; while :; do i=$((i+1)); head -c 300000 /dev/zero > f$((i%9)); mv f$((i%9)) g; rm -f g; done";
         let mut worker = Command::new("sh");
         worker.args(["-c", work]).current_dir(&point).stderr(std::process::Stdio::null()).process_group(0);
-        let mut worker = worker.spawn().unwrap();
+        let worker = Ended(worker.spawn().unwrap());
         std::thread::sleep(Duration::from_millis(20 + round * 37 % 300));
         sys::kill(pid, libc::SIGKILL);
         eventually("the daemon is dead", || !is_alive(pid));
         let dead = fs::metadata(point.join("f1")).unwrap_err();
         assert!(matches!(dead.raw_os_error(), Some(libc::ENOTCONN | libc::ECONNABORTED)), "{dead}");
-        worker.kill().unwrap();
-        worker.wait().unwrap();
+        drop(worker);
         eventually("what is left of the mount goes", || sys::unmount_lazily(&point).is_ok());
         assert_eq!(fs::read_dir(&spill).unwrap().count(), 0, "nothing is left of the spill file");
+        let left: Vec<_> = fs::read_dir(scratch.path().join("state")).unwrap().collect();
+        assert!(left.len() <= 1, "the living clear away after the dead: {left:?}");
     }
-    let output = start(&scratch, &options, &point);
+    let output = start(&scratch, &named(times), &point);
     assert!(output.status.success(), "{output:?}");
     let pid = info(&point).pid;
     eventually("it can be unmounted", || sys::unmount(&point).is_ok());
     eventually("the daemon ends", || !is_alive(pid));
     assert_eq!(fs::read_dir(scratch.path().join("state")).unwrap().count(), 0, "the living clear away after the dead");
+    check_base(&scratch, before);
 }
 
 #[test]
 fn a_daemon_killed_at_work_leaves_nothing_that_matters() {
-    die_at_random(5);
+    die_at_random(On::Nothing, 4);
+    die_at_random(On::Base, 4);
 }
 
 #[test]
 #[ignore = "minutes: make test-long"]
 fn daemons_killed_at_a_hundred_moments_leave_nothing_that_matters() {
-    die_at_random(100);
+    On::BOTH.into_iter().for_each(|on| die_at_random(on, 100));
+}
+
+#[test]
+fn a_socket_of_a_living_daemon_is_left_alone_and_so_is_what_is_no_socket() {
+    let Some(mount) = Mount::with(&format!("{USUAL},volume=first")) else { return };
+    let state = mount.scratch().path().join("state");
+    fs::write(state.join("file.sock"), "no socket").unwrap();
+    drop(std::os::unix::net::UnixListener::bind(state.join("dead.sock")).unwrap());
+    let second = mount.scratch().folder("second");
+    let output = start(mount.scratch(), &format!("{USUAL},volume=second"), &second);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(names(&state), ["file.sock", "first.sock", "second.sock"]);
+    let pid = info(&second).pid;
+    eventually("it can be unmounted", || sys::unmount(&second).is_ok());
+    eventually("the daemon ends", || !is_alive(pid));
+    fs::remove_file(state.join("file.sock")).unwrap();
+    assert_eq!(mount.socket(), state.join("first.sock"));
+    mount.end();
 }
 
 /// A file system of so many bytes, to fill up; unmounted at the end.
@@ -128,7 +237,13 @@ fn a_full_disk_is_no_space_and_everything_stored_stays() {
         eprintln!("SKIPPED: mounting a small disk takes root");
         return;
     };
-    let Some(mount) = Mount::with(&format!("{USUAL},memory=2M,spill_dir={}", disk.0.display())) else { return };
+    On::BOTH.into_iter().for_each(|on| fill_the_disk(on, &disk));
+}
+
+fn fill_the_disk(on: On, disk: &SmallDisk) {
+    let Some((scratch, options, before)) = place(on) else { return };
+    let point = scratch.folder("mnt");
+    let mount = Mount::begin(scratch, &format!("{options},memory=2M,spill_dir={}", disk.0.display()), point);
     fs::write(mount.at("kept"), noise(1, 1_000_000)).unwrap();
     for round in 0..2 {
         let room = fill(&mount.at("filling"));
@@ -143,7 +258,8 @@ fn a_full_disk_is_no_space_and_everything_stored_stays() {
     // The kernel tells once more of what failed before.
     let _ = Command::new("sync").arg("-f").arg(mount.point()).output();
     assert!(fs::read(mount.at("after")).unwrap() == noise(2, 1_000_000));
-    mount.end();
+    mount.unmount(&[]);
+    check_base(mount.scratch(), before);
 }
 
 /// A daemon under limits of its own (`prlimit`); what it says when it cannot.
@@ -178,8 +294,22 @@ fn a_daemon_without_descriptors_says_so_or_serves() {
 
 /// The daemon with a sanitizer in it: what it says of itself stands in files of its own.
 fn sanitized(sanitizer: &str, options: (&str, &str)) {
-    let Some(first) = Mount::new() else { return };
-    first.end();
+    if !fuse_is_here() {
+        return;
+    }
+    let program = sanitized_daemon(sanitizer);
+    for on in On::BOTH {
+        let Some((scratch, usual, before)) = place(on) else { return };
+        let short = format!("{usual},memory=4M,spill_dir={}", scratch.folder("spill").display());
+        let frozen = if on == On::Base { format!("{usual},freeze") } else { format!("{usual},locks,no_writeback") };
+        for (number, mount_options) in [usual, short, frozen].iter().enumerate() {
+            watch_over(&program, options, &scratch, mount_options, &format!("{number}"));
+        }
+        check_base(&scratch, before);
+    }
+}
+
+fn sanitized_daemon(sanitizer: &str) -> std::path::PathBuf {
     let folder = root().join("target/sanitized");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--package", "bough", "--target-dir"]).arg(&folder).current_dir(root());
@@ -188,10 +318,14 @@ fn sanitized(sanitizer: &str, options: (&str, &str)) {
     make.arg("-C").arg(root().join("glue-linux")).arg(format!("SANITIZE={sanitizer}"));
     make.arg(format!("LIBBOUGH={}", folder.join("debug/libbough.a").display()));
     run(make.arg(format!("OUT={}", folder.display())));
-    let scratch = Scratch::new();
-    let (point, log) = (scratch.folder("mnt"), scratch.folder("log"));
-    let daemon = daemon_command(&scratch, USUAL, &point);
-    let mut command = Command::new(folder.join(format!("bough-fuse-{sanitizer}")));
+    folder.join(format!("bough-fuse-{sanitizer}"))
+}
+
+/// One life of it, with a bit of everything.
+fn watch_over(program: &Path, options: (&str, &str), scratch: &Scratch, mount_options: &str, number: &str) {
+    let (point, log) = (scratch.folder(&format!("mnt-{number}")), scratch.folder(&format!("log-{number}")));
+    let daemon = daemon_command(scratch, mount_options, &point);
+    let mut command = Command::new(program);
     command.envs(daemon.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.args(daemon.get_args()).env(options.0, format!("{}:log_path={}/of", options.1, log.display()));
     // libfuse's copy of the mount point's name goes only where libfuse unmounts; who unmounts here is umount(8).
@@ -205,11 +339,17 @@ fn sanitized(sanitizer: &str, options: (&str, &str)) {
         &point,
         "mkdir a; for i in $(seq 200); do echo $i > a/$i; ln a/$i a/l$i; mv a/$i a/m$i; done; ls -lR > /dev/null
          head -c 3000000 /dev/urandom > big; cp big copy; cmp big copy; truncate -s 100 big; setfattr -n user.a -v b big
-         flock big true; rm -r a; (cat copy & cat copy & wait) > /dev/null",
+         flock big true; rm -r a; (cat copy & cat copy & wait) > /dev/null; mkfifo pipe; ln -s big soft; cat soft > /dev/null
+         if [ -e many ]; then cat many/[1-5]* > /dev/null; echo more >> many/7; mv many moved; ln moved/8 linked; chmod 600 moved/9
+             rm -r moved/d*; mv moved/10 moved/11; truncate -s 9999 large; cat large > /dev/null; rm links/one; getfattr -d large; fi",
     );
     for round in 0..20 {
         snapshot(&point, &format!("s{round}"));
+        branch(&point, &format!("b{round}"), &format!("s{round}"));
         fs::write(point.join("file"), noise(round, 100_000)).unwrap();
+        if round % 5 == 4 {
+            switch(&point, &format!("b{round}"));
+        }
     }
     sound(&point, true);
     eventually("it can be unmounted", || sys::unmount(&point).is_ok());

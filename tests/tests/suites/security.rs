@@ -5,11 +5,12 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::fixture::{Mount, USUAL, eventually, name, names, run, snapshot};
 use crate::ground::{Ground, On};
+use crate::kit::Ended;
 use crate::{calls, sys};
 use bough::control::message;
 use bough::control::messages::*;
@@ -167,16 +168,6 @@ fn a_snapshot_gives_nobody_what_the_branch_forbids() {
         assert!(try_as(ALICE, &shown, line).is_some());
     }
     mount.end_with(&[&shown]);
-}
-
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // The whole group: what the shell has just started, too.
-        let _ = Command::new("kill").args(["-9", "--", &format!("-{}", self.0.id())]).status();
-        let _ = self.0.wait();
-    }
 }
 
 fn again_and_again(uid: u32, folder: &Path, line: &str) -> Ended {

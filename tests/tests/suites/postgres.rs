@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::fixture::{Mount, USUAL, branch, run, snapshot};
+use crate::ground::{Ground, On};
 use crate::sys;
 
 /// The newest PostgreSQL's programs, as Debian puts them.
@@ -100,4 +101,37 @@ fn a_snapshot_of_a_running_database_is_a_database() {
     assert_eq!(database.ask(SUMS), "t");
     database.stop();
     mount.end();
+}
+
+#[test]
+#[ignore = "minutes, and PostgreSQL: make test-long"]
+fn a_database_of_a_base_runs_in_branches_of_it() {
+    let Some(programs) = programs() else { return };
+    let port = 40_000 + (std::process::id() % 20_000) as u16;
+    let make = |folder: &Path| {
+        let data = folder.join("data");
+        fs::create_dir(&data).unwrap();
+        run(Command::new("chown").arg("postgres:postgres").arg(&data));
+        let database = Database { programs: &programs, data, port };
+        run(database.program("initdb").args(["-A", "trust", "-D"]).arg(&database.data));
+        database.start();
+        run(database.program("pgbench").args(["-i", "-q", "-s", "1"]));
+        database.stop();
+    };
+    let Some(ground) = Ground::new(On::Base, USUAL, make) else { return };
+    branch(ground.point(), "side", "main");
+    let side = ground.attach("side", "side");
+    let both = [(ground.folder(), port), (Ground::folder_at(&side), port + 1)];
+    let both = both.map(|(folder, port)| Database { programs: &programs, data: folder.join("data"), port });
+    both.iter().for_each(Database::start);
+    let benches = both
+        .each_ref()
+        .map(|database| database.program("pgbench").args(["-c", "2", "-j", "2", "-T", "8"]).spawn().unwrap());
+    benches.into_iter().for_each(|mut bench| assert!(bench.wait().unwrap().success()));
+    for database in &both {
+        assert_eq!(database.ask(SUMS), "t");
+        assert!(database.ask("select count(*) from pgbench_history").parse::<u64>().unwrap() > 0);
+        database.stop();
+    }
+    ground.end_with(&[&side]);
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::fixture::{Mount, branch, installed, root, run, shell, snapshot, switch};
+use crate::fixture::{Mount, USUAL, branch, installed, root, run, shell, snapshot, switch};
+use crate::ground::{Ground, On};
 use crate::kit::noise;
 
 /// Whether a package registry answers; without a network there is nothing to install.
@@ -46,6 +47,61 @@ fn git_works_in_several_trees_and_from_several_processes() {
     mount.end();
 }
 
+/// A repository, a database, and files as programs like them.
+fn make_work(folder: &Path) {
+    shell(
+        folder,
+        "git init -qb main repo; cd repo; git config user.name T; git config user.email t@t; git config gc.auto 0; mkdir src
+         for n in $(seq 60); do seq $n 300 > src/$n; done; git add -A; git commit -qm first
+         for n in 1 2 3; do echo $n >> src/$n; git commit -qam c$n; done; cd ..
+         mkdir -p tree/a/b; seq 90000 > tree/large; ln tree/large tree/a/hard; ln -s ../large tree/a/soft; truncate -s 3M tree/holes
+         printf x | dd of=tree/holes bs=1M seek=1 conv=notrunc status=none; setfattr -n user.k -v v tree/large; chmod 751 tree/a/b",
+    );
+    fs::write(folder.join("original"), noise(1, 3_000_000)).unwrap();
+    let fill = "with recursive n(i) as (select 1 union all select i+1 from n where i<3000)";
+    let script =
+        format!("create table t(a integer primary key, b text); {fill} insert into t select i, hex(i) from n;");
+    run(Command::new("sqlite3").arg(folder.join("data.db")).arg(script));
+}
+
+#[test]
+fn programs_work_on_what_a_base_holds() {
+    if !["git", "sqlite3", "rsync", "tar", "setfattr"].into_iter().all(installed) {
+        return;
+    }
+    let Some(ground) = Ground::new(On::Base, USUAL, make_work) else { return };
+    let folder = ground.folder();
+    shell(
+        &folder.join("repo"),
+        "git status --porcelain | wc -l | grep -qx 0; echo changed > src/9; git mv src/10 ten; git rm -q src/11; git add -A
+         git commit -qm second; git worktree add -q ../other -b other; (cd ../other && echo o > o && git add -A && git commit -qm third) &
+         git status --porcelain > ../said; wait; test ! -s ../said; git worktree remove ../other; git merge -q other
+         git gc -q; git fsck --full; git log --oneline | wc -l | grep -qx 6; git clone -q . ../clone; diff -r src ../clone/src",
+    );
+    for mode in ["delete", "wal"] {
+        let script = format!(
+            "pragma journal_mode={mode}; begin; update t set b='lost'; rollback; update t set b='x' where a%3=0;
+             delete from t where a%{}=0; vacuum; pragma integrity_check;",
+            if mode == "wal" { 5 } else { 7 }
+        );
+        let said = run(Command::new("sqlite3").arg(folder.join("data.db")).arg(script));
+        assert_eq!(said, format!("{mode}\nok\n"));
+    }
+    let outside = ground.scratch().folder("outside");
+    let outside = outside.display();
+    shell(
+        &folder,
+        &format!(
+            "rsync -aHAXS tree/ {outside}/tree/ && rsync -aHAXS {outside}/tree/ back/ && test -z \"$(rsync -aHAXnci --delete tree/ back/)\"
+             tar --xattrs --xattrs-include='*' --acls --sparse -cf all.tar tree && mkdir out && tar --xattrs --xattrs-include='*' -xpf all.tar -C out
+             test -z \"$(rsync -aHAXnci --no-times --delete tree/ out/tree/)\"; test $(stat -c %b back/holes) -lt 1000
+             cp --reflink=auto original auto; cmp original auto; echo more >> auto; ! cmp -s original auto; head -c 3000000 auto | cmp original -
+             cp --sparse=always tree/holes sparse; cmp tree/holes sparse; rm -r tree; test ! -e tree/large"
+        ),
+    );
+    ground.end();
+}
+
 #[test]
 #[ignore = "minutes: make test-long"]
 fn cargo_builds_on_a_branch_what_it_built_before() {
@@ -69,6 +125,24 @@ fn cargo_builds_on_a_branch_what_it_built_before() {
     switch(mount.point(), "main");
     assert_eq!(shell(&mount.at("hello"), "cargo build --quiet && ./target/debug/hello"), "Hello, world!\n");
     mount.end();
+}
+
+#[test]
+#[ignore = "minutes: make test-long"]
+fn cargo_builds_over_a_base_what_was_changed_and_nothing_else() {
+    let line = "unset CARGO_TARGET_DIR; cargo new --quiet --vcs none hello && cd hello && cargo build --quiet";
+    let Some(ground) = Ground::new(On::Base, USUAL, |folder| drop(shell(folder, line))) else { return };
+    let hello = ground.folder().join("hello");
+    // In the base it was built at another path, which cargo takes no notice of.
+    let said = shell(&hello, "unset CARGO_TARGET_DIR; cargo build 2>&1 && ./target/debug/hello");
+    assert!(said.ends_with("Hello, world!\n"), "{said}");
+    let script =
+        "unset CARGO_TARGET_DIR; sed -i s/world/base/ src/main.rs && cargo build --quiet && ./target/debug/hello";
+    assert_eq!(shell(&hello, script), "Hello, base!\n");
+    let clean =
+        "unset CARGO_TARGET_DIR; cargo clean --quiet && cargo build --quiet --release && ./target/release/hello";
+    assert_eq!(shell(&hello, clean), "Hello, base!\n");
+    ground.end();
 }
 
 #[test]
@@ -104,6 +178,49 @@ fn npm_installs_a_package_with_its_dependencies() {
         node -e 'require(\"express\")' && rm -rf node_modules && npm ci --no-audit --no-fund --silent && node -e 'require(\"express\")'";
     shell(mount.point(), script);
     mount.end();
+}
+
+/// sqlite's own speed test, of the sources that the distribution's package was made of, with the distribution's library.
+fn speedtest() -> Option<std::path::PathBuf> {
+    let program = root().join("target/tools/bin/speedtest1");
+    if !program.is_file() {
+        let mut make = Command::new(root().join("scripts/speedtest.sh"));
+        let made = make.arg(&program).output();
+        if !made.as_ref().is_ok_and(|output| output.status.success()) {
+            eprintln!("SKIPPED: sqlite's speedtest1 cannot be had here: {made:?}");
+            return None;
+        }
+    }
+    Some(program)
+}
+
+#[test]
+#[ignore = "minutes, and a download: make test-long"]
+fn sqlite_s_own_speed_test_ends_with_a_sound_database() {
+    let Some(program) = speedtest() else { return };
+    for on in On::BOTH {
+        let make = |folder: &Path| {
+            // Over a base it begins with a database that is there.
+            if on == On::Base {
+                run(Command::new(&program).args(["--size", "5"]).arg(folder.join("delete.db")));
+            }
+        };
+        let Some(ground) = Ground::new(on, USUAL, make) else { return };
+        for journal in ["delete", "wal", "truncate"] {
+            let database = ground.folder().join(format!("{journal}.db"));
+            let size = if on == On::Nothing { "40" } else { "15" };
+            if journal == "delete" && on == On::Base {
+                let script = "vacuum; pragma integrity_check;";
+                assert_eq!(run(Command::new("sqlite3").arg(&database).arg(script)), "ok\n");
+                fs::remove_file(&database).unwrap();
+            }
+            run(Command::new(&program).args(["--size", size, "--journal", journal]).arg(&database));
+            run(Command::new(&program).args(["--size", "10", "--testset", "orm"]).arg(ground.folder().join("orm.db")));
+            fs::remove_file(ground.folder().join("orm.db")).unwrap();
+            assert_eq!(run(Command::new("sqlite3").arg(&database).arg("pragma integrity_check")), "ok\n");
+        }
+        ground.end();
+    }
 }
 
 #[test]

@@ -43,14 +43,17 @@ stop:
 test: setup build
 	$(CARGO) test --locked --workspace
 	$(CARGO) test --locked --release -p bough --test promises
+	$(CARGO) test --locked -p bough --features shuttle --lib schedules::
 
 test-long: test
 	BOUGH_MODEL_CASES=4000 $(CARGO) test --locked --release -p bough -- --include-ignored
+	BOUGH_SCHEDULES=25 $(CARGO) test --locked -p bough --features shuttle --lib schedules::
 	$(CARGO) test --locked -p bough-tests --test suites -- --ignored --test-threads=1
 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p bough --features shuttle --lib --tests -- -D warnings
 
 header:
 	BOUGH_BLESS=1 $(CARGO) test --locked -p bough-tests --test header

@@ -1,7 +1,6 @@
 //! What every part of one volume uses: chunk store, name rules, clock, counters. Handed in at opening, never reached for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::base::{BaseConfig, Layer};
 use crate::data::ChunkStore;
@@ -9,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::meter::Meters;
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::tree::name::{NamePolicy, NameRules};
 use crate::tree::table::ID_BLOCK;
 use crate::types::{InodeId, Time};

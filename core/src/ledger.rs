@@ -25,7 +25,7 @@ use crossbeam_utils::CachePadded;
 
 pub(crate) use self::blob::Blob;
 use crate::reckoning::Reckoning;
-use crate::sync::Mutex;
+use crate::sync::CountsMutex as Mutex;
 
 /// What metadata is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

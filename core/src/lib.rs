@@ -23,6 +23,8 @@ mod meter;
 mod operations;
 mod radix;
 mod reckoning;
+#[cfg(all(test, feature = "shuttle"))]
+mod schedules;
 mod striped;
 mod sync;
 mod tree;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::Mutex;
+use crate::sync::CountsMutex as Mutex;
 
 /// Threads that have a stripe of their own.
 pub(crate) const OWN: usize = 63;

@@ -1,14 +1,43 @@
-//! Every lock of the core comes from here, so that a test build can swap in model-checked ones.
+//! Every lock of the core comes from here, and every atomic and thread that locks are made safe by, so that a test build
+//! can swap in model-checked ones: with the feature `shuttle` they are those of `modelled`, which a scheduler of its own
+//! switches between (see `schedules`), else those of `plain`.
 //!
 //! The locks that operations take together have a [`Rank`], and are taken in its order; debug builds assert it. The
-//! order is explained in `docs/concurrency.md`.
+//! order is explained in `docs/concurrency.md`. What only counts, and guards nothing, is left to the standard library.
+
+#[cfg(feature = "shuttle")]
+mod modelled;
+#[cfg(not(feature = "shuttle"))]
+mod plain;
 
 use std::ops::{Deref, DerefMut};
 
-pub(crate) use parking_lot::{
-    Condvar, Mutex, MutexGuard, RecursiveRwLock, RecursiveRwLockReadGuard, RecursiveRwLockWriteGuard, RwLock,
-    RwLockReadGuard, RwLockWriteGuard,
-};
+#[cfg(feature = "shuttle")]
+pub(crate) use modelled::*;
+#[cfg(not(feature = "shuttle"))]
+pub(crate) use plain::*;
+
+/// A lock that outlives every volume, or guards counts alone: never model-checked, so nothing else may be waited for under it.
+pub(crate) use parking_lot::Mutex as CountsMutex;
+
+/// Faults that tests plant, to see that they would be found. No build but theirs can have one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Planted {
+    /// Who closes a gate forgets its last stripe.
+    GateLeavesAStripeOpen,
+    /// A snapshot does not close the gate.
+    SnapshotPassesTheGate,
+    /// Who copies up an inode does not look whether another thread has done it meanwhile.
+    CopiesUpTwice,
+    /// Inodes are locked in the order in which they are asked for.
+    LocksAsAsked,
+    /// Directories move while others do.
+    MovesWithoutAncestry,
+    /// The evictor drops a frame that was used, and maybe written to, after it was spilled.
+    EvictsWhatIsUsed,
+    /// A writer overlooks that the bytes are lent out.
+    WritesWhatIsLent,
+}
 
 /// Where a lock stands in the order: a thread takes a lock only when it stands behind all that it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +94,7 @@ mod order {
     use std::cell::RefCell;
     use std::marker::PhantomData;
 
-    use super::Rank;
+    use super::{Rank, thread_local};
 
     thread_local! {
         static HELD: RefCell<Vec<Rank>> = const { RefCell::new(Vec::new()) };
@@ -79,7 +108,8 @@ mod order {
 
     impl Held {
         pub(super) fn of(rank: Rank) -> Held {
-            HELD.with_borrow_mut(|held| {
+            HELD.with(|held| {
+                let mut held = held.borrow_mut();
                 let behind_all = held.iter().all(|other| *other < rank);
                 assert!(behind_all, "lock order: {rank:?} taken while holding {held:?}");
                 held.push(rank);
@@ -90,7 +120,8 @@ mod order {
 
     impl Drop for Held {
         fn drop(&mut self) {
-            HELD.with_borrow_mut(|held| {
+            HELD.with(|held| {
+                let mut held = held.borrow_mut();
                 if let Some(at) = held.iter().rposition(|other| *other == self.rank) {
                     held.remove(at);
                 }
@@ -113,7 +144,7 @@ mod order {
     }
 }
 
-#[cfg(all(test, debug_assertions))]
+#[cfg(all(test, debug_assertions, not(feature = "shuttle")))]
 mod tests {
     use super::*;
 

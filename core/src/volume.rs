@@ -463,5 +463,9 @@ impl Drop for Volume {
 /// So that nobody can choose names that collide.
 fn random_key() -> (u64, u64) {
     use std::hash::{BuildHasher, RandomState};
+    if cfg!(feature = "shuttle") {
+        // So that a schedule replays.
+        return (1, 2);
+    }
     (RandomState::new().hash_one(0), RandomState::new().hash_one(1))
 }

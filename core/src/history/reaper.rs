@@ -1,10 +1,10 @@
 //! Frees what nobody sees any more, off the callers' path: whole tables of deleted branches and snapshots.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
 
 use crate::sync::Mutex;
+use crate::sync::mpsc::{Receiver, Sender, channel};
+use crate::sync::thread::{self, JoinHandle};
 
 type Garbage = Box<dyn Send>;
 
@@ -17,7 +17,7 @@ pub(crate) struct Reaper {
 impl Reaper {
     pub(crate) fn start() -> Reaper {
         let (sender, receiver) = channel::<Garbage>();
-        let thread = std::thread::Builder::new().name("bough-reaper".into()).spawn(move || drop_all(&receiver)).ok();
+        let thread = thread::Builder::new().name("bough-reaper".into()).spawn(move || drop_all(&receiver)).ok();
         Reaper { queue: Mutex::new(Some(sender)), thread: Mutex::new(thread) }
     }
 
@@ -53,6 +53,6 @@ impl Drop for Reaper {
 fn drop_all(queue: &Receiver<Garbage>) {
     while let Ok(garbage) = queue.recv() {
         drop(garbage);
-        std::thread::yield_now();
+        thread::yield_now();
     }
 }

@@ -2,7 +2,6 @@
 //! files beside this one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 
@@ -18,6 +17,7 @@ use crate::ledger::Kind;
 use crate::operations::access::{self, Mask};
 use crate::operations::granted;
 use crate::operations::streams::Target;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::{Inode, Record};
 use crate::types::{Caller, FileKind, InodeId, NodeId, RefId, StreamId, Time, ViewId};

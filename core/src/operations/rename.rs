@@ -11,6 +11,7 @@ use crate::operations::locked::{Locked, Owned};
 use crate::operations::lookup::Found;
 use crate::operations::macos::note_added;
 use crate::operations::remove::drop_name;
+use crate::sync::{Planted, planted};
 use crate::tree::inode::Inode;
 use crate::types::{Caller, FileKind, InodeId};
 
@@ -70,7 +71,7 @@ impl Attachment {
         let sides = self.sides(from, to)?;
         check_mode(from, to, sides, mode)?;
         let moves = from.parent != to.parent && sides.moves_a_directory(mode);
-        let _ancestry = moves.then(|| change.head.hold_ancestry());
+        let _ancestry = (moves && !planted(Planted::MovesWithoutAncestry)).then(|| change.head.hold_ancestry());
         if moves {
             self.check_ancestry(from, to, sides, mode)?;
         }

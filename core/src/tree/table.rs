@@ -9,7 +9,7 @@ use crate::check::{CheckReport, Visited};
 use crate::ledger::{Kind, Ledger};
 use crate::radix::{Radix, Value};
 use crate::reckoning::Reckoning;
-use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
+use crate::sync::{Ordered, Planted, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered, planted};
 use crate::types::InodeId;
 
 /// Shards of a table. A snapshot clones as many roots.
@@ -253,7 +253,7 @@ impl LiveTable {
         if slot.is_gone() {
             return None;
         }
-        if slot.epoch != epoch {
+        if slot.epoch != epoch || planted(Planted::CopiesUpTwice) {
             *slot = Arc::new(slot.copy_for(epoch));
         }
         Some(slot.clone())

@@ -4,7 +4,6 @@
 //! by [`Handle::clean_up`], or when it is dropped.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 
@@ -15,6 +14,7 @@ use crate::operations::open_table::Opening;
 use crate::operations::streams::Target;
 use crate::operations::windows_locks::HandleLocks;
 use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use crate::types::{Attr, Caller, HandleId, HeldTimes, InodeId, Privileges, SetAttr, StreamId};
 
 /// An open stream or directory.

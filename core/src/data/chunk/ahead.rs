@@ -7,12 +7,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
-use std::thread::{Builder, JoinHandle};
 
 use super::cell::Cell;
 use super::depot::{CHUNK, Depot, Need};
 use super::region::Frame;
 use crate::error::Result;
+use crate::sync::thread::{Builder, JoinHandle};
 use crate::sync::{Condvar, Mutex, MutexGuard, RecursiveRwLockWriteGuard};
 
 /// The most hints that wait.

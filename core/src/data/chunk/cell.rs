@@ -10,17 +10,17 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU32, AtomicUsize,
-    Ordering::{Acquire, Relaxed, Release},
-};
 
 use super::ChunkBytes;
 use super::depot::{Depot, Need};
 use super::region::{Frame, Place};
 use crate::check::CheckReport;
 use crate::error::Result;
-use crate::sync::{RecursiveRwLock, RecursiveRwLockReadGuard, RecursiveRwLockWriteGuard};
+use crate::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use crate::sync::{Planted, RecursiveRwLock, RecursiveRwLockReadGuard, RecursiveRwLockWriteGuard, planted};
 
 /// Read or written since the evictor last came by.
 const USED: u8 = 1;
@@ -87,7 +87,7 @@ impl Cell {
     #[inline]
     pub(super) fn has_one_handle(&self) -> bool {
         // With Acquire, as handles are dropped with Release: what their holders did with the frame is done.
-        self.handles.load(Acquire) == 1
+        self.handles.load(Acquire) == 1 || planted(Planted::WritesWhatIsLent)
     }
 
     /// How many handles there are now.
@@ -261,7 +261,7 @@ impl Cell {
     pub(super) fn drop_clean_frame(&self) -> bool {
         let Some(mut frame) = self.frame.try_write() else { return false };
         let keep = self.dirty.load(Relaxed) || self.flags.load(Relaxed) & USED != 0;
-        if keep || frame.as_ref().is_none_or(Frame::is_shared) {
+        if keep && !planted(Planted::EvictsWhatIsUsed) || frame.as_ref().is_none_or(Frame::is_shared) {
             return false;
         }
         self.flags.store(0, Relaxed);

@@ -8,12 +8,6 @@
 //! there are clean, or have a slot to go to, so that what is stored can be read though nothing more can be spilled.
 //! Past the soft mark the evictor is at work.
 
-#[cfg(test)]
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::{
-    AtomicU64, AtomicUsize,
-    Ordering::{Relaxed, SeqCst},
-};
 use std::sync::{Arc, Weak};
 
 use crossbeam_utils::CachePadded;
@@ -29,7 +23,13 @@ use super::spill::Spill;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, LedgerLease, Listener};
 use crate::striped::StripedCount;
-use crate::sync::Mutex;
+#[cfg(test)]
+use crate::sync::atomic::AtomicBool;
+use crate::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
+use crate::sync::{Mutex, thread_ordinal};
 
 pub(super) const CHUNK: u64 = CHUNK_BYTES as u64;
 /// Pools of memory: threads beyond this many share them.
@@ -580,10 +580,5 @@ impl Listener for Depot {
 
 /// The pool that this thread allocates from.
 fn stripe() -> usize {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static STRIPE: usize = THREADS.fetch_add(1, Relaxed) % STRIPES;
-    }
-    // A thread that is ending has lost its own; any will do.
-    STRIPE.try_with(|stripe| *stripe).unwrap_or(0)
+    thread_ordinal() % STRIPES
 }

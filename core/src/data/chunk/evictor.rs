@@ -5,17 +5,17 @@
 //! after him found nothing that can go: then he is told why. Where there is no thread, those who wait sweep themselves.
 
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicBool, AtomicUsize,
-    Ordering::{Relaxed, SeqCst},
-};
-use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use super::depot::Depot;
 use super::spill::Spill;
 use super::sweep::{Hand, Pause, Swept};
 use crate::error::{Error, Result};
+use crate::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
+use crate::sync::thread::{self, Builder, JoinHandle};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// How long nothing is tried for nobody's sake after a sweep that freed nothing.
@@ -231,7 +231,7 @@ impl Depot {
         match pause {
             Pause::None => {}
             // Asked for or not: nothing is gained by looking again at once.
-            Pause::Short => MutexGuard::unlocked(status, || std::thread::sleep(PAUSE)),
+            Pause::Short => MutexGuard::unlocked(status, || thread::sleep(PAUSE)),
             Pause::Long if status.wanted || status.stopped => {}
             Pause::Long => {
                 // Not to be called for the soft mark's sake meanwhile; those who wait ask for themselves.

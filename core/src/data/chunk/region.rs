@@ -7,7 +7,6 @@
 #![allow(unsafe_code)]
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -15,6 +14,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use super::depot::Depot;
 use super::{CHUNK_BYTES, ChunkBytes};
 use crate::error::{Error, Result};
+use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// Frames of a region.
 pub(super) const REGION_FRAMES: usize = 512;

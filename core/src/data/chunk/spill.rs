@@ -9,7 +9,6 @@ mod slots;
 use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use self::slots::Slots;
 use super::CHUNK_BYTES;
@@ -17,6 +16,7 @@ use super::device::SpillDevice;
 use crate::check::CheckReport;
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const CHUNK: u64 = CHUNK_BYTES as u64;
 /// By so many slots the device grows at a time.

@@ -6,6 +6,10 @@
 //!
 //! The layers, each calling only downwards: `ffi`, [`volume`](Volume), `operations`, `history`, `tree`, `data`, `base`.
 
+// The model of the tests speaks of the crate by its name.
+#[cfg(test)]
+extern crate self as bough;
+
 mod base;
 mod check;
 mod context;
@@ -20,6 +24,9 @@ mod ledger;
 pub mod limits;
 mod machine;
 mod meter;
+#[cfg(test)]
+#[path = "../tests/model/shared.rs"]
+mod model;
 mod operations;
 mod radix;
 mod reckoning;

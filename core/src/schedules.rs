@@ -13,6 +13,7 @@
 mod copy_up;
 mod eviction;
 mod gate;
+mod histories;
 mod rename;
 mod snapshots;
 mod world;

@@ -4,4 +4,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults;
+mod model_faults;
 mod world;

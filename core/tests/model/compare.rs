@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use bough::{Attr, Caller, FileKind, InodeId, NodeId, OpenOptions, View};
 
+use super::actor::{EVERYTHING, read_all};
 use super::naive::{Id, Node, ROOT, Tree};
-use super::runner::{EVERYTHING, read_all};
 
 /// Which inode of the volume each node of the model is, in every branch and snapshot.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Identities {
     inode_of: BTreeMap<Id, InodeId>,
     id_of: BTreeMap<InodeId, Id>,

@@ -45,6 +45,7 @@ pub(crate) struct Node {
     pub(crate) accessed: i64,
     pub(crate) modified: i64,
     pub(crate) changed: i64,
+    #[allow(dead_code, reason = "nobody whom times do not concern looks")]
     pub(crate) born: i64,
 }
 
@@ -184,6 +185,7 @@ pub(crate) struct How {
     pub(crate) create: Option<u32>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Model {
     pub(crate) refs: BTreeMap<Key, Ref>,
     pub(crate) current: Key,

@@ -2,14 +2,15 @@
 //! same after every step, and the directory is what it was.
 
 use std::fs::{self, Permissions};
-use std::mem::discriminant;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use bough::{BaseConfig, Caller, Follow, NamePolicy, NodeId, PathAt, SetAttr, View};
 
+use super::actor::{EVERYTHING, read_all};
 use super::operations::Op;
-use super::runner::{EVERYTHING, Runner, read_all};
+use super::oracle::agree;
+use super::runner::Runner;
 
 const ALL: Caller<'static> = Caller::superuser();
 const LARGE: usize = 150_000;
@@ -154,11 +155,7 @@ pub(super) fn run(steps: &[(usize, Op)]) {
     // What was told of the base is that of another volume: a diff is asked for beside this.
     for (by, op) in steps.iter().filter(|(_, op)| !matches!(op, Op::Diff(..))) {
         let (expected, answer) = (alone.perform(*by, op), over.perform(*by, op));
-        let agree = match (&expected, &answer) {
-            (Ok(a), Ok(b)) => a == b,
-            (Err(a), Err(b)) => discriminant(a) == discriminant(b),
-            _ => false,
-        };
+        let agree = agree(&expected, &answer);
         assert!(agree, "{op:?}: alone {expected:?}, over a base {answer:?}");
         assert_eq!(shown(over.view()), shown(alone.view()), "after {op:?}");
         over.check();

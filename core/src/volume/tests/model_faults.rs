@@ -18,7 +18,7 @@ use crate::model::runner::{Runner, Ticks, config};
 use crate::tree::name::NamePolicy;
 use crate::volume::Volume;
 
-const CASES: u32 = 60;
+const CASES: u32 = 120;
 /// Memory for so few chunks that most content goes to the disk.
 const FRAMES: u64 = 12;
 const NEVER: u64 = u64::MAX / 2;

@@ -48,11 +48,13 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Exit> {
             .map_err(|failure| found.err().filter(|_| failure.exit() == Exit::NoVolume).unwrap_or(failure))?,
     };
     let scope = Scope::of(&args.paths, &home.base)?;
-    differences.retain(|difference| scope.holds(difference));
     differences.sort();
-    match args.patch {
-        true => print_patch(&home, &ends, &differences)?,
-        false => print(&ends, &differences, args)?,
+    if args.patch {
+        print_patch(&home, &ends, &differences, &scope)?;
+    }
+    differences.retain(|difference| scope.holds(difference));
+    if !args.patch {
+        print(&ends, &differences, args)?;
     }
     Ok(if differences.is_empty() { Exit::Done } else { Exit::Refused })
 }
@@ -74,12 +76,11 @@ fn of_base(args: &DiffArgs) -> Result<(Home, Ends, Vec<Difference>)> {
     Ok((home, ends, differences))
 }
 
-fn print_patch(home: &Home, ends: &Ends, differences: &[Difference]) -> Result<()> {
+fn print_patch(home: &Home, ends: &Ends, all: &[Difference], scope: &Scope) -> Result<()> {
     let (before, after) = (Attached::to(home, &ends.before, true)?, Attached::to(home, &ends.after, true)?);
     let mut out = Out::new();
-    let written = differences
-        .iter()
-        .try_for_each(|difference| patch::write(out.writer(), difference, before.place(), after.place()));
+    let wanted = all.iter().filter(|difference| scope.holds(difference));
+    let written = patch::write_all(out.writer(), wanted, all, before.place(), after.place());
     before.end()?;
     after.end()?;
     written?;

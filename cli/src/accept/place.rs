@@ -95,8 +95,12 @@ impl Place {
         }
     }
 
+    pub(crate) fn is_directory(&self, path: &Path) -> Result<bool> {
+        Ok(self.look(path)?.is_some_and(|found| FileType::from_raw_mode(found.st_mode).is_dir()))
+    }
+
     /// The names in a directory.
-    pub(super) fn names(&self, path: &Path) -> Result<Vec<(std::ffi::OsString, u64)>> {
+    pub(crate) fn names(&self, path: &Path) -> Result<Vec<(std::ffi::OsString, u64)>> {
         let what = || format!("cannot read {}", self.called(path));
         let directory = self.directory(path).context(what())?;
         names_in(directory.as_fd()).context(what())

@@ -3,7 +3,11 @@
 //! Files with a NUL in their first bytes count as binary and are only named, as git does without `--binary`. Directories,
 //! owners, times and attributes have no place in a patch, and neither have devices and pipes.
 
+use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use similar::{Algorithm, TextDiff};
 
@@ -40,11 +44,72 @@ impl Side {
     }
 }
 
+/// Writes all differences. `all` are those of the trees, not of a part of them.
+pub(super) fn write_all<'a>(
+    out: &mut impl Write,
+    wanted: impl Iterator<Item = &'a Difference>,
+    all: &[Difference],
+    before: &Place,
+    after: &Place,
+) -> Result<()> {
+    let told = all.iter().filter(|other| other.change() != Change::Deleted);
+    let told: HashMap<&[u8], Change> = told.map(|other| (other.path.as_slice(), other.change())).collect();
+    for difference in wanted {
+        write(out, difference, before, after)?;
+        if difference.change() == Change::Renamed {
+            along(out, difference, &told, before, after)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what moved with a directory: a difference tells of the directory alone, a patch knows files only.
+fn along(
+    out: &mut impl Write,
+    moved: &Difference,
+    told: &HashMap<&[u8], Change>,
+    before: &Place,
+    after: &Place,
+) -> Result<()> {
+    let (Some(old), new) = (moved.old_path.as_deref().map(path_of), path_of(&moved.path)) else { return Ok(()) };
+    let mut left = vec![PathBuf::new()];
+    while let Some(inner) = left.pop() {
+        let directory = new.join(&inner);
+        if !after.is_directory(&directory)? {
+            continue;
+        }
+        for (name, _) in after.names(&directory)? {
+            let inner = inner.join(name);
+            let path = new.join(&inner);
+            match told.get(path.as_os_str().as_bytes()) {
+                // It is told of, and what is in it, too.
+                Some(Change::Added | Change::Renamed) => continue,
+                Some(_) => {}
+                None => {
+                    let old = old.join(&inner);
+                    let (old, path) = (old.as_os_str().as_bytes(), path.as_os_str().as_bytes());
+                    pair(out, old, path, Side::of(before, old)?, Side::of(after, path)?)?;
+                }
+            }
+            left.push(inner);
+        }
+    }
+    Ok(())
+}
+
+fn path_of(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
 /// Writes one difference.
-pub(super) fn write(out: &mut impl Write, difference: &Difference, before: &Place, after: &Place) -> Result<()> {
+fn write(out: &mut impl Write, difference: &Difference, before: &Place, after: &Place) -> Result<()> {
     let (path, old_path) = (&difference.path, difference.old_path.as_deref().unwrap_or(&difference.path));
     let old = if difference.change() == Change::Added { None } else { Side::of(before, old_path)? };
     let new = if difference.change() == Change::Deleted { None } else { Side::of(after, path)? };
+    pair(out, old_path, path, old, new)
+}
+
+fn pair(out: &mut impl Write, old_path: &[u8], path: &[u8], old: Option<Side>, new: Option<Side>) -> Result<()> {
     match (old, new) {
         (None, None) => Ok(()),
         // A file that became a link, or the other way: git has two patches for it.
@@ -98,10 +163,25 @@ fn hunks(out: &mut impl Write, (old_name, new_name): &(String, String), old: &[u
     if old == new {
         return Ok(());
     }
-    let diff = TextDiff::configure().algorithm(Algorithm::Myers).diff_lines(old, new);
+    let (old, new) = (lines(old), lines(new));
+    let diff = TextDiff::configure().algorithm(Algorithm::Myers).diff_slices(&old, &new);
     writeln!(out, "--- {old_name}{}\n+++ {new_name}{}", tab(old_name), tab(new_name))?;
-    diff.unified_diff().context_radius(CONTEXT_LINES).to_writer(out)?;
+    for hunk in diff.unified_diff().context_radius(CONTEXT_LINES).iter_hunks() {
+        writeln!(out, "{}", hunk.header())?;
+        for change in hunk.iter_changes() {
+            write!(out, "{}", change.tag())?;
+            out.write_all(change.value())?;
+            if !change.value().ends_with(b"\n") {
+                writeln!(out, "\n\\ No newline at end of file")?;
+            }
+        }
+    }
     Ok(())
+}
+
+/// Lines as `patch` and git count them: a carriage return ends none.
+fn lines(content: &[u8]) -> Vec<&[u8]> {
+    content.split_inclusive(|&byte| byte == b'\n').collect()
 }
 
 /// After a name with a blank in it stands a tab, or `patch` would take half of it.
@@ -143,10 +223,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_by_git_and_patch() {
-        let directory = tempfile::tempdir().unwrap();
-        let (old, new) = (directory.path().join("old"), directory.path().join("new"));
+        let (_directory, old, new) = two_trees();
         for root in [&old, &new] {
-            fs::create_dir(root).unwrap();
             for (name, content) in
                 [("edited", "1\n2\n3\n4\n5\n6\n7\n8\n9\n"), ("gone", "1\n"), ("mode", "x\n"), ("no end", "a\nb")]
             {
@@ -163,7 +241,6 @@ mod tests {
         fs::write(new.join("added é"), "new\n").unwrap();
         fs::remove_file(new.join("link")).unwrap();
         symlink("elsewhere", new.join("link")).unwrap();
-        let (before, after) = (Place::at(&old).unwrap(), Place::at(&new).unwrap());
         let all = [
             difference(1, 0, "added é", None),
             difference(3, 1, "edited", None),
@@ -173,26 +250,75 @@ mod tests {
             difference(3, 1, "no end", None),
             difference(4, 0, "to", Some("from")),
         ];
-        let mut patch = Vec::new();
-        all.iter().for_each(|difference| write(&mut patch, difference, &before, &after).unwrap());
-        let text = String::from_utf8(patch.clone()).unwrap();
+        let text = assert_reads(&old, &new, &all);
         assert!(text.contains("@@ -1,9 +1,10 @@") && text.contains("\\ No newline at end of file"), "{text}");
         assert!(
             text.contains("rename from from\nrename to to\n") && text.contains("old mode 100644\nnew mode 100755\n")
         );
-        for words in [&["git", "apply"][..], &["patch", "-p1", "-s", "-f"]] {
-            let place = directory.path().join(words[0]);
-            assert!(Command::new("cp").arg("-a").arg(&old).arg(&place).status().unwrap().success());
+    }
+
+    /// The patch of these differences, and what git and `patch` make of the older of two trees by it.
+    #[track_caller]
+    fn assert_reads(old: &Path, new: &Path, all: &[Difference]) -> String {
+        let mut patch = Vec::new();
+        let (before, after) = (Place::at(old).unwrap(), Place::at(new).unwrap());
+        write_all(&mut patch, all.iter(), all, &before, &after).unwrap();
+        for words in [&["git", "apply"][..], &["patch", "-p1", "-s", "-f", "--binary"]] {
+            let place = old.with_file_name(words[0]);
+            assert!(Command::new("cp").arg("-a").arg(old).arg(&place).status().unwrap().success());
             let Ok(mut tool) =
                 Command::new(words[0]).args(&words[1..]).current_dir(&place).stdin(Stdio::piped()).spawn()
             else {
                 continue;
             };
             tool.stdin.take().unwrap().write_all(&patch).unwrap();
+            let text = String::from_utf8_lossy(&patch);
             assert!(tool.wait().unwrap().success(), "{words:?} refuses\n{text}");
-            let same = Command::new("diff").args(["-r", "--no-dereference"]).arg(&new).arg(&place).output().unwrap();
-            assert!(same.status.success(), "{words:?}: {}", String::from_utf8_lossy(&same.stdout));
+            let same = Command::new("diff").args(["-r", "--no-dereference"]).arg(new).arg(&place).output().unwrap();
+            assert!(same.status.success(), "{words:?}: {}\n{text}", String::from_utf8_lossy(&same.stdout));
         }
+        String::from_utf8_lossy(&patch).into_owned()
+    }
+
+    fn two_trees() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let (old, new) = (directory.path().join("old"), directory.path().join("new"));
+        [&old, &new].iter().for_each(|root| fs::create_dir(root).unwrap());
+        (directory, old, new)
+    }
+
+    #[test]
+    fn only_a_newline_ends_a_line() {
+        let (_directory, old, new) = two_trees();
+        fs::write(old.join("returns"), "one\rtwo\rthree\nlast\r").unwrap();
+        fs::write(new.join("returns"), "one\rTWO\rthree\nend\r").unwrap();
+        fs::write(old.join("windows"), "a\r\nb\r\n").unwrap();
+        fs::write(new.join("windows"), "a\r\nB\r\n").unwrap();
+        assert_reads(&old, &new, &[difference(3, 1, "returns", None), difference(3, 1, "windows", None)]);
+    }
+
+    #[test]
+    fn what_moves_with_a_directory_moves_in_the_patch() {
+        let (_directory, old, new) = two_trees();
+        for (root, name) in [(&old, "src"), (&new, "lib")] {
+            fs::create_dir_all(root.join(name).join("deep")).unwrap();
+            for file in ["kept", "changed", "deep/kept"] {
+                fs::write(root.join(name).join(file), "1\n").unwrap();
+            }
+            symlink("kept", root.join(name).join("link")).unwrap();
+        }
+        for path in [old.join("src/gone"), new.join("lib/added"), old.join("src/away"), new.join("away")] {
+            fs::write(path, "2\n").unwrap();
+        }
+        fs::write(new.join("lib/changed"), "1\nmore\n").unwrap();
+        let all = [
+            difference(4, 0, "away", Some("src/away")),
+            difference(4, 0, "lib", Some("src")),
+            difference(1, 0, "lib/added", None),
+            difference(3, 1, "lib/changed", Some("src/changed")),
+            difference(2, 0, "src/gone", None),
+        ];
+        assert_reads(&old, &new, &all);
     }
 
     #[test]

@@ -186,13 +186,25 @@ impl Diff {
         Ok(())
     }
 
-    /// A name gone: a removal, unless another inode has the path now, which then is reported as changed.
+    /// A name gone: a removal, unless another inode has got the path, which then is reported as changed. One that moved
+    /// there is reported as renamed, which says nothing of what it took the place of.
     fn push_lost(&mut self, difference: &Difference, lost: Name) -> Result<()> {
         let path = self.before().path_of(difference.id, lost);
-        if !self.in_place(lost) || self.after().find(&path)?.is_none() {
+        let replaced = match self.after().find(&path)? {
+            Some(new) if self.in_place(lost) => self.has_gained(&new, &path)?,
+            _ => false,
+        };
+        if !replaced {
             self.push(DiffKind::Removed, Aspects::default(), difference, Some(lost), None);
         }
         Ok(())
+    }
+
+    /// Whether an inode has the name that leads to `path` besides those it had.
+    fn has_gained(&self, new: &Inode, path: &[u8]) -> Result<bool> {
+        let was = self.before().inode(new.id)?;
+        let changes = self.name_changes(was.as_deref(), Some(new));
+        Ok(changes.gained.iter().any(|name| self.after().path_of(new.id, *name) == path))
     }
 
     /// A name new: an addition, unless another inode had the path before and has not moved elsewhere.

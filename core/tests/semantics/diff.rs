@@ -155,8 +155,26 @@ fn a_backup_kept_by_rename_is_a_rename_and_an_addition() {
 }
 
 #[test]
-fn a_file_that_was_replaced_by_another_of_the_tree_is_told_by_the_rename() {
-    assert_eq!(diff_of(|fs| fs.move_to("dir/sub/deep", "file")), [moved(Renamed, "file", "dir/sub/deep", &[])]);
+fn what_another_of_the_tree_took_the_place_of_is_gone() {
+    let changes = diff_of(|fs| fs.move_to("dir/sub/deep", "file"));
+    assert_eq!(changes, [line(Removed, "file", &[]), moved(Renamed, "file", "dir/sub/deep", &[])]);
+    let directory = diff_of(|fs| {
+        fs.remove_file("dir/sub/deep");
+        fs.mkdir_p("dir/other");
+        fs.remove_dir("dir/sub");
+        fs.move_to("dir/other", "dir/sub");
+    });
+    assert_eq!(directory, [line(Removed, "dir/sub/deep", &[])], "a new directory in place of another");
+    let chain = diff_of(|fs| {
+        fs.move_to("dir/sub/deep", "file");
+        fs.move_to("link", "dir/sub/deep");
+    });
+    let expected = [
+        moved(Renamed, "dir/sub/deep", "link", &[]),
+        line(Removed, "file", &[]),
+        moved(Renamed, "file", "dir/sub/deep", &[]),
+    ];
+    assert_eq!(chain, expected);
 }
 
 #[test]

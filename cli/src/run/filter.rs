@@ -1,5 +1,5 @@
-//! What the command may not ask the kernel for: to type on the terminal in somebody else's place, and, without a network, sockets
-//! that no network namespace holds back.
+//! What the command may not ask the kernel for: to type on the terminal in somebody else's place; the keys of its user and session,
+//! which no namespace of root's keeps apart; and, without a network, sockets that no network namespace holds back.
 
 use std::os::fd::AsFd;
 
@@ -33,9 +33,12 @@ struct Calls {
     /// The old call for all that sockets do, whose arguments a filter cannot see.
     socketcall: Option<u32>,
     io_uring_setup: u32,
+    /// Of three calls, one after another, which reach the keys of a user and of a session.
+    add_key: u32,
 }
 
-const X86_64: Calls = Calls { architecture: 0xc000_003e, ioctl: 16, socket: 41, socketcall: None, io_uring_setup: 425 };
+const X86_64: Calls =
+    Calls { architecture: 0xc000_003e, ioctl: 16, socket: 41, socketcall: None, io_uring_setup: 425, add_key: 248 };
 /// The same architecture with pointers of 32 bits.
 const X32_BIT: u32 = 0x4000_0000;
 const X32: Calls = Calls {
@@ -44,15 +47,28 @@ const X32: Calls = Calls {
     socket: X32_BIT | 41,
     socketcall: None,
     io_uring_setup: X32_BIT | 425,
+    add_key: X32_BIT | 248,
 };
-const I386: Calls =
-    Calls { architecture: 0x4000_0003, ioctl: 54, socket: 359, socketcall: Some(102), io_uring_setup: 425 };
+const I386: Calls = Calls {
+    architecture: 0x4000_0003,
+    ioctl: 54,
+    socket: 359,
+    socketcall: Some(102),
+    io_uring_setup: 425,
+    add_key: 286,
+};
 const AARCH64: Calls =
-    Calls { architecture: 0xc000_00b7, ioctl: 29, socket: 198, socketcall: None, io_uring_setup: 425 };
-const ARM: Calls =
-    Calls { architecture: 0x4000_0028, ioctl: 54, socket: 281, socketcall: Some(102), io_uring_setup: 425 };
+    Calls { architecture: 0xc000_00b7, ioctl: 29, socket: 198, socketcall: None, io_uring_setup: 425, add_key: 217 };
+const ARM: Calls = Calls {
+    architecture: 0x4000_0028,
+    ioctl: 54,
+    socket: 281,
+    socketcall: Some(102),
+    io_uring_setup: 425,
+    add_key: 309,
+};
 const RISCV64: Calls =
-    Calls { architecture: 0xc000_00f3, ioctl: 29, socket: 198, socketcall: None, io_uring_setup: 425 };
+    Calls { architecture: 0xc000_00f3, ioctl: 29, socket: 198, socketcall: None, io_uring_setup: 425, add_key: 217 };
 
 const KNOWN: [Calls; 6] = [X86_64, X32, I386, AARCH64, ARM, RISCV64];
 
@@ -79,6 +95,9 @@ fn program(network: bool) -> Vec<Step> {
 /// Each rule loads the number anew, and goes on to the next when it is another's.
 fn body_of(calls: &Calls, network: bool) -> Vec<Step> {
     let mut body = rule(calls.ioctl, &forbid_values(1, &[TIOCSTI, TIOCLINUX], libc::EPERM));
+    for number in calls.add_key..calls.add_key + 3 {
+        body.extend(rule(number, &[returns(refusal(libc::ENOSYS))]));
+    }
     if !network {
         body.extend(rule(calls.socket, &allow_values(0, &FAMILIES, libc::EAFNOSUPPORT)));
         body.extend(rule(calls.io_uring_setup, &[returns(refusal(libc::ENOSYS))]));
@@ -169,6 +188,20 @@ mod tests {
             assert_eq!(verdict(&program, calls.architecture, calls.socket, [40, 0]), ALLOW);
         }
         assert_eq!(verdict(&program, 7, X86_64.ioctl, [0, TIOCSTI]), ALLOW);
+    }
+
+    #[test]
+    fn keys_of_those_outside_are_out_of_reach() {
+        for network in [false, true] {
+            let program = program(network);
+            for calls in &KNOWN {
+                let said = |number: u32| verdict(&program, calls.architecture, number, [0, 0]);
+                for number in calls.add_key..=calls.add_key + 2 {
+                    assert_eq!(said(number), refusal(libc::ENOSYS));
+                }
+                assert_eq!([said(calls.add_key - 1), said(calls.add_key + 3)], [ALLOW; 2]);
+            }
+        }
     }
 
     #[test]

@@ -59,6 +59,9 @@ impl Plan {
 
 fn allowed(path: &Path, base: &Path) -> Result<PathBuf> {
     let path = resolved(path, "--allow")?;
+    if path.parent().is_none() {
+        return Err(Failure::usage("--allow /: all that is outside cannot be given; name the directories"));
+    }
     match path.starts_with(base) {
         true => Err(Failure::usage(format!(
             "--allow {}: it lies in the base, and the command may change that: what it writes there goes to its branch",

@@ -110,7 +110,8 @@ impl Shown {
         // The outer before the inner, which would be covered otherwise.
         trees.sort_by(|(a, _), (b, _)| a.cmp(b));
         let devices = DEVICES.iter().map(|name| Path::new("/dev").join(name)).filter(|path| is_device(path));
-        let devices = devices.map(|path| Ok((path.clone(), Tree::copy(&path)?)));
+        // Read-only is the entry, whose owner and permissions are the machine's; the device is written all the same.
+        let devices = devices.map(|path| Ok((path.clone(), Tree::copy(&path)?.set(READ_ONLY)?)));
         let mut all: Vec<_> = devices.collect::<Result<_>>()?;
         all.extend(terminal()?);
         all.extend(trees);
@@ -145,7 +146,7 @@ fn terminal() -> Result<Option<(PathBuf, Tree)>> {
     let path = Path::new(OsStr::from_bytes(name.as_bytes())).to_owned();
     // One from another namespace of mounts has no name here.
     match tree::is_there(&path) && path.starts_with("/dev") {
-        true => Ok(Some(("/dev/console".into(), Tree::copy(&path)?))),
+        true => Ok(Some(("/dev/console".into(), Tree::copy(&path)?.set(READ_ONLY)?))),
         false => Ok(None),
     }
 }

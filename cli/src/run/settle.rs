@@ -1,6 +1,7 @@
 //! After the command: what it changed, and what becomes of that.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
 
 use super::outside::OutsideChange;
 use super::{OURS, words_of};
@@ -51,7 +52,8 @@ pub(super) fn settle(
     let mut differences = diff::between(&mut home.connect()?, &ends)?;
     differences.sort();
     for change in outside {
-        output::say(&format!("outside: {} {}", change.change.letter(), change.path.display()));
+        let path = printable(change.path.as_os_str().as_bytes());
+        output::say(&format!("outside: {} {path}", change.change.letter()));
     }
     if differences.is_empty() && grown && !args.keep && args.branch.is_none() {
         output::say("nothing changed");

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use rustix::fs::{FileType, Mode, OFlags, Stat, fcntl_getfl, fstat, open};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout};
+use rustix::termios::isatty;
 
 use super::tree::{READ_ONLY, Tree};
 use crate::errors::{Context, Failure, Result};
@@ -30,21 +31,28 @@ pub(super) fn check() -> Result<()> {
     Ok(())
 }
 
-/// Files that were opened for reading are opened anew from a mount that nobody writes through.
+/// Files that were opened for reading are opened anew from a mount that nobody writes through; so are devices, whose owner and
+/// permissions are the machine's.
 pub(super) fn make_safe() -> Result<()> {
     for (file, name) in files() {
         let Ok(found) = fstat(file) else { continue };
-        let regular = FileType::from_raw_mode(found.st_mode).is_file();
-        let only_read = fcntl_getfl(file).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDONLY);
+        let kind = FileType::from_raw_mode(found.st_mode);
+        let access = fcntl_getfl(file).context(name)? & OFlags::RWMODE;
         // What has no name any more is nobody else's.
-        if regular && only_read && found.st_nlink > 0 {
-            replace(file, &opened_again(file, &found, name)?).context(name)?;
+        if kind.is_file() && access == OFlags::RDONLY && found.st_nlink > 0 {
+            let mut opened = File::from(opened_again(file, &found, name, access)?);
+            let position = rustix::fs::tell(file).context(name)?;
+            opened.seek(SeekFrom::Start(position)).context(name)?;
+            replace(file, &opened.into()).context(name)?;
+        } else if kind.is_char_device() && !isatty(file) {
+            // One that has no name here stays as it is.
+            opened_again(file, &found, name, access).map_or(Ok(()), |opened| replace(file, &opened)).context(name)?;
         }
     }
     Ok(())
 }
 
-fn opened_again(file: BorrowedFd<'_>, found: &Stat, name: &str) -> Result<OwnedFd> {
+fn opened_again(file: BorrowedFd<'_>, found: &Stat, name: &str, access: OFlags) -> Result<OwnedFd> {
     let path = |file: BorrowedFd<'_>| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let unsafe_file = || {
         Failure::system(format!(
@@ -57,11 +65,7 @@ fn opened_again(file: BorrowedFd<'_>, found: &Stat, name: &str) -> Result<OwnedF
     if !same {
         return Err(unsafe_file());
     }
-    let opened = open(path(tree.as_fd()), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).context(name)?;
-    let position = rustix::fs::tell(file).context(name)?;
-    let mut opened = File::from(opened);
-    opened.seek(SeekFrom::Start(position)).context(name)?;
-    Ok(opened.into())
+    open(path(tree.as_fd()), access | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty()).context(name)
 }
 
 fn replace(file: BorrowedFd<'_>, by: &OwnedFd) -> rustix::io::Result<()> {

@@ -173,6 +173,38 @@ fn privileges_do_not_come_back() {
 }
 
 #[test]
+fn the_devices_of_the_machine_stay_as_they_are() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::mounted();
+    let look = || {
+        let found = std::fs::metadata("/dev/full").unwrap();
+        (found.permissions(), found.modified().unwrap())
+    };
+    let before = look();
+    all_fail(&place, &[], &lines(&["chmod 600 /dev/full", "touch -d 2001-01-01 /dev/full"]));
+    let script = "chmod 600 /proc/self/fd/1; chmod 600 /dev/stdin; echo > /dev/null && cat < /dev/null";
+    let mut command = place.bough(&["run", "--keep", "--", "sh", "-c", script]);
+    let full = fs::File::options().read(true).write(true).open("/dev/full").unwrap();
+    command.current_dir(place.at("mnt")).stdout(full.try_clone().unwrap()).stdin(full);
+    let status = command.status().unwrap();
+    let after = look();
+    let _ = std::fs::set_permissions("/dev/full", before.0.clone());
+    assert_eq!((after, status.code()), (before, Some(0)));
+}
+
+#[test]
+fn what_is_told_of_names_is_one_line_each() {
+    let place = Place::mounted();
+    fs::create_dir(place.at("out")).unwrap();
+    let out = place.text("out");
+    let ran = with(&place, &["--allow", &out], &format!("touch \"$(printf '{out}/a\\033[2K\\rb\\nc')\""));
+    assert!(ran.talk.contains("outside: A \"") && ran.talk.contains("a\\033[2K\\015b\\nc\""), "{ran:?}");
+    with(&place, &["--allow", "/"], "true").refused(125, &["--allow /"]);
+}
+
+#[test]
 fn a_setuid_program_gives_nobody_anything() {
     if !is_root() {
         return;

@@ -63,20 +63,25 @@ fn attempt(args: &RunArgs) -> Result<u8> {
     if let Some(terminal) = terminal {
         terminal.take_back();
     }
-    let code = match ended {
-        Ok(code) => code,
+    let (code, view) = match ended {
+        Ok(ended) => ended,
         Err(failure) => {
             // Nothing has happened in it.
             let _ = if grown { home.reject(&branch) } else { Ok(()) };
             return Err(failure);
         }
     };
-    let outside = before.changes(&Outside::look(&plan.allowed, &plan.base));
-    settle::settle(args, &home, &branch, grown, &outside, code)
+    let settled = attach::wait_for_end(&home, view).and_then(|()| {
+        let outside = before.changes(&Outside::look(&plan.allowed, &plan.base));
+        settle::settle(args, &home, &branch, grown, &outside, code)
+    });
+    // What the command has done is not thrown away because it cannot be told now.
+    let ended = || format!("the command has ended ({code}); what it changed is in `{branch}`, if the volume lives");
+    settled.map_err(|failure| failure.context(ended()))
 }
 
-/// Builds the room, has the command work in it, and waits until all of it has ended.
-fn in_room(args: &RunArgs, home: &Home, branch: &str, plan: &Plan) -> Result<u8> {
+/// Builds the room, has the command work in it until it ends; answers how it did, and which view was its. A failure: it never began.
+fn in_room(args: &RunArgs, home: &Home, branch: &str, plan: &Plan) -> Result<(u8, u64)> {
     let environment = vec![("BOUGH_BRANCH", branch.into()), ("BOUGH_VOLUME", home.volume.clone().into())];
     let task = Task { words: args.command.clone(), environment };
     let (ours, theirs) = Channel::pair()?;
@@ -95,9 +100,16 @@ fn in_room(args: &RunArgs, home: &Home, branch: &str, plan: &Plan) -> Result<u8>
     // The room ends when nobody speaks to it.
     let channel = if attached.is_ok() { Some(ours) } else { None };
     let ended = watch::watch(room, channel, &mut signals);
-    signals.before().restore().context("cannot give signals back")?;
-    attach::wait_for_end(home, attached?)?;
-    ended
+    // A mask that the kernel gave: it takes it back.
+    let _ = signals.before().restore();
+    let view = attached?;
+    match ended {
+        Ok(code) => Ok((code, view)),
+        Err(failure) => {
+            let _ = attach::wait_for_end(home, view);
+            Err(failure)
+        }
+    }
 }
 
 /// Hands the mount in the room to the daemon; answers the view's id.

@@ -73,6 +73,7 @@ fn undo(home: &Home) -> Result<Exit> {
 /// Writes a branch to what it grew from. What is accepted is no difference any more afterwards.
 pub(crate) fn accept(home: &Home, branch: &str, wishes: &Wishes<'_>) -> Result<Exit> {
     check_quiet(home, branch)?;
+    home.check_into(wishes.into)?;
     let into = match wishes.into {
         Some(into) => Some(Attached::to(home, into, false)?),
         None => None,

@@ -82,6 +82,9 @@ impl Home {
 
     /// The background volume over a directory of the host.
     fn over(directory: &Path, begin: bool) -> Result<Home> {
+        if directory.parent().is_none() {
+            return Err(Failure::refused("the root directory cannot be a base: a branch cannot be shown in its place"));
+        }
         let state = StateDirectory::find()?;
         let volume = volume_over(directory);
         let home = |mut socket: Socket| {
@@ -218,6 +221,17 @@ impl Home {
         Ok(changes)
     }
 
+    /// What branches over a directory grow from shows the directory and nothing else: changes in it would reach that never.
+    pub(crate) fn check_into(&self, into: Option<&str>) -> Result<()> {
+        match into {
+            Some(into) if self.over_host && into == self.trunk => Err(Failure::refused(format!(
+                "`{into}` is what the branches grow from: without --into the changes are written to {}",
+                self.base.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// A name that no branch has, for a while.
     pub(crate) fn free_name(&self, like: &str) -> Result<String> {
         let all = refs::all(&mut self.connect()?)?;
@@ -313,7 +327,8 @@ fn check_same(socket: &mut Socket, directory: &Path, volume: &str) -> Result<()>
     origin.inode = ROOT;
     socket.ask(&mut origin)?;
     let found = directory.metadata().context(format_args!("cannot look at {}", directory.display()))?;
-    let is_it = path_in(&base.path.bytes) == directory && origin.present.inode == found.ino();
+    let present = (origin.present.device, origin.present.inode);
+    let is_it = path_in(&base.path.bytes) == directory && present == (found.dev(), found.ino());
     match is_it {
         true => Ok(()),
         false => Err(Failure::refused(format!(

@@ -7,11 +7,14 @@ use std::path::Path;
 
 use rustix::fs::AtFlags;
 
-use super::journal::{Journal, Mark, Move, Setting, Steps};
-use super::object;
+use super::journal::{Journal, Mark, Move, Setting, Steps, Version};
+use super::object::{self, Metadata};
 use super::place::Place;
 use super::plan::{Planned, Stage};
 use crate::errors::{Context, Failure, Result};
+
+const UNFINISHED: &str = "an accept that was interrupted cannot be finished: move away what stands in its way, or give it up with \
+                          `bough accept --undo`";
 
 /// What an interrupted accept came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,8 @@ pub(super) fn apply(source: &Place, target: &Place, planned: &Planned, breaker: 
     let done = stage(source, target, planned, breaker).and_then(|inodes| {
         steps.know(&inodes);
         target.settle()?;
+        // Making what is new may have taken long.
+        planned.check_unchanged(target)?;
         breaker.step()?;
         journal.mark(&Mark::Staged { inodes })?;
         switch(target, &steps, breaker)
@@ -79,10 +84,15 @@ pub(super) fn recover(target: &Place, undoing: bool, breaker: &Breaker) -> Resul
         }
         Mark::Switched => finish_marked(target, &steps, journal, breaker).map(|()| Recovered::Finished),
         Mark::Staged { .. } if !undoing => {
-            switch(target, &steps, breaker)?;
+            switch(target, &steps, breaker).map_err(|failure| failure.context(UNFINISHED))?;
             finish(target, &steps, journal, breaker).map(|()| Recovered::Finished)
         }
-        Mark::Begun | Mark::Staged { .. } => undo(target, &steps, journal, breaker).map(|()| Recovered::Undone),
+        Mark::Staged { .. } => undo(target, &steps, journal, breaker).map(|()| Recovered::Undone),
+        Mark::Begun => {
+            // What is there was not touched yet.
+            let steps = Steps { moves: Vec::new(), settings: Vec::new(), ..steps };
+            undo(target, &steps, journal, breaker).map(|()| Recovered::Undone)
+        }
     }
 }
 
@@ -142,16 +152,23 @@ fn copy_tree(source: &Place, target: &Place, planned: &Planned, from: &Path, to:
 /// Has every name lead to what it shall. What is done already is left.
 fn switch(target: &Place, steps: &Steps, breaker: &Breaker) -> Result<()> {
     for step in &steps.moves {
-        if is_at(target, &step.from, step)? {
-            breaker.step()?;
-            target.rename(&step.from, &step.to)?;
+        let Some(found) = target.look(&step.from)?.filter(|found| found.st_ino == step.inode) else { continue };
+        if step.content.is_some_and(|content| content != Version::of(&found)) {
+            return Err(changed(target, &step.from));
         }
+        breaker.step()?;
+        target.rename(&step.from, &step.to)?;
     }
     for setting in &steps.settings {
         breaker.step()?;
         set(target, setting, false)?;
     }
     Ok(())
+}
+
+/// Somebody works on it right now.
+pub(super) fn changed(target: &Place, path: &Path) -> Failure {
+    Failure::refused(format!("{} has changed meanwhile", target.called(path)))
 }
 
 fn is_at(target: &Place, path: &Path, step: &Move) -> Result<bool> {
@@ -162,6 +179,10 @@ fn set(target: &Place, setting: &Setting, back: bool) -> Result<()> {
     let what = || format!("cannot set the attributes of {}", target.called(&setting.path));
     let spot = target.spot(&setting.path).context(what())?;
     let metadata = if back { &setting.before } else { &setting.after };
+    let now = Metadata::of(spot.directory.as_fd(), spot.name).context(what())?;
+    let is_ours = [setting.before.modified, setting.after.modified].contains(&now.modified);
+    // Who has changed the content since an accept was interrupted has set its time.
+    let metadata = if is_ours { metadata.clone() } else { metadata.with_times_of(&now) };
     metadata.set(spot.directory.as_fd(), spot.name).context(what())
 }
 

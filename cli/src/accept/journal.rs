@@ -4,13 +4,14 @@
 //! Lines of JSON. The first is the plan; then, once all that is new lies beside its place and on the disk, `Staged`; and once every
 //! name leads to what it shall, `Switched`. Each is on the disk before what it allows begins.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Deref;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, openat};
 use rustix::io::Errno;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -64,8 +65,8 @@ impl<'de> Deserialize<'de> for Location {
 /// What an accept does, in paths that hold at the moment when each step is done.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Steps {
-    /// The branch that is accepted.
-    pub(super) branch: String,
+    /// The number of the journal's own inode: one that came from elsewhere, with a project say, has another.
+    pub(super) journal: u64,
     /// What is made beside its place: removed when the accept is undone.
     pub(super) staged: Vec<Location>,
     /// By which of the moves each of them comes to its place.
@@ -95,6 +96,21 @@ pub(super) struct Move {
     pub(super) from: Location,
     pub(super) to: Location,
     pub(super) inode: u64,
+    /// The content that it has, where that matters.
+    pub(super) content: Option<Version>,
+}
+
+/// What tells one content of a file from another: its size and the time of its last change, which a rename leaves alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Version {
+    size: i64,
+    modified: (i64, i64),
+}
+
+impl Version {
+    pub(super) fn of(found: &Stat) -> Version {
+        Version { size: found.st_size, modified: (found.st_mtime, found.st_mtime_nsec as i64) }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,8 +147,10 @@ impl Journal {
             _ => Failure::system(format!("cannot begin a journal: {}", describe(&errno.into()))),
         })?;
         let mut journal = Journal { file: File::from(file) };
-        let written =
-            journal.write(steps).and_then(|()| rustix::fs::fsync(target.root()).context("cannot write the journal"));
+        let number = rustix::fs::fstat(&journal.file).context("cannot begin a journal")?.st_ino;
+        let written = journal
+            .write(&Steps { journal: number, ..steps.clone() })
+            .and_then(|()| rustix::fs::fsync(target.root()).context("cannot write the journal"));
         match written {
             Ok(()) => Ok(journal),
             Err(failure) => {
@@ -160,10 +178,15 @@ impl Journal {
             Err(Errno::NOENT) => return Ok(None),
             other => File::from(other.context("cannot open the journal of an accept")?),
         };
-        let mut lines = BufReader::new(file.try_clone().context("cannot read the journal")?).split(b'\n');
-        let first = lines.next().transpose().context("cannot read the journal")?.unwrap_or_default();
-        let mut steps: Steps = serde_json::from_slice(&first).unwrap_or_default();
-        let marks = lines.map_while(std::result::Result::ok).filter_map(|line| serde_json::from_slice(&line).ok());
+        let mut reader = BufReader::new(file.try_clone().context("cannot read the journal")?);
+        let mut first = Vec::new();
+        reader.read_until(b'\n', &mut first).context("cannot read the journal")?;
+        let mut steps = first_line(&first, &file).ok_or_else(|| {
+            let path = target.called(Path::new(NAME));
+            Failure::refused(format!("{path} is not the journal of an accept of this directory: move it away"))
+        })?;
+        let marks = reader.split(b'\n').map_while(std::result::Result::ok);
+        let marks = marks.filter_map(|line| serde_json::from_slice(&line).ok());
         let mut mark = Mark::Begun;
         for next in marks {
             if let Mark::Staged { inodes } = &next {
@@ -177,6 +200,22 @@ impl Journal {
     pub(super) fn end(self, target: &Place) -> Result<()> {
         rustix::fs::unlinkat(target.root(), NAME, AtFlags::empty()).context("cannot remove the journal")
     }
+}
+
+/// The plan; one without steps when its writing was interrupted. `None` when an accept has not written this file.
+fn first_line(line: &[u8], file: &File) -> Option<Steps> {
+    const BEGIN: &[u8] = b"{\"journal\":";
+    match serde_json::from_slice::<Steps>(line) {
+        Ok(steps) => (rustix::fs::fstat(file).ok()?.st_ino == steps.journal).then_some(steps),
+        Err(_) if line.ends_with(b"\n") => None,
+        Err(_) => (line.starts_with(BEGIN) || BEGIN.starts_with(line)).then(Steps::default),
+    }
+}
+
+/// Whether a name is kept for accepts.
+pub(super) fn is_reserved(name: &OsStr) -> bool {
+    let rest = name.as_bytes().strip_prefix(NAME.as_bytes());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
 }
 
 /// Keeps two accepts from one target: held as long as the value lives.

@@ -8,14 +8,16 @@ use std::path::Path;
 
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod,
-    fchown, ftruncate, futimens, lgetxattr, llistxattr, lremovexattr, lsetxattr, mkdirat, mknodat, openat, readlinkat,
-    seek, statat, symlinkat, utimensat,
+    fchown, flistxattr, ftruncate, futimens, lgetxattr, llistxattr, lremovexattr, lsetxattr, mkdirat, mknodat, openat,
+    readlinkat, seek, statat, symlinkat, utimensat,
 };
 use rustix::io::{Errno, Result};
 use serde::{Deserialize, Serialize};
 
 use super::place::path_through;
 
+const ACCESS_ACL: &[u8] = b"system.posix_acl_access";
+const CAPABILITIES: &[u8] = b"security.capability";
 /// How much is copied at a time.
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -70,8 +72,8 @@ impl Metadata {
             let (user, group) = self.owner();
             chownat(directory, name, user, group, AtFlags::SYMLINK_NOFOLLOW)?;
         }
-        for (gone, _) in now.attributes.iter().filter(|(name, _)| self.attributes.iter().all(|(kept, _)| kept != name))
-        {
+        let is_kept = |name: &[u8]| self.attributes.iter().any(|(kept, _)| kept == name) || is_label(name);
+        for (gone, _) in now.attributes.iter().filter(|(name, _)| !is_kept(name)) {
             lremovexattr(&path, gone.as_slice())?;
         }
         self.set_attributes(&path, &now.attributes)?;
@@ -88,6 +90,16 @@ impl Metadata {
         utimensat(directory, name, &self.times(), AtFlags::SYMLINK_NOFOLLOW)
     }
 
+    /// The same with the times of another.
+    pub(super) fn with_times_of(&self, other: &Metadata) -> Metadata {
+        Metadata { accessed: other.accessed, modified: other.modified, ..self.clone() }
+    }
+
+    /// Whether both say the same but for times.
+    pub(super) fn is_same_but_times(&self, other: &Metadata) -> bool {
+        self.with_times_of(other) == *other
+    }
+
     fn permissions(&self) -> Mode {
         Mode::from_raw_mode(self.mode & 0o7777)
     }
@@ -98,6 +110,11 @@ impl Metadata {
         }
         Ok(())
     }
+}
+
+/// What security modules of the kernel keep with a file. A branch has none of its own, and nobody may remove them.
+fn is_label(name: &[u8]) -> bool {
+    name.starts_with(b"security.") && name != CAPABILITIES
 }
 
 fn attributes(path: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
@@ -170,11 +187,23 @@ fn copy_file(from: BorrowedFd<'_>, name: &OsStr, to: BorrowedFd<'_>, new: &OsStr
         let (user, group) = metadata.owner();
         fchown(&target, user, group)?;
     }
+    if inherits_acl(target.as_fd()) {
+        return metadata.set(to, new);
+    }
     if !metadata.attributes.is_empty() {
         metadata.set_attributes(&path_through(to, new), &[])?;
     }
     fchmod(&target, metadata.permissions())?;
     futimens(&target, &metadata.times())
+}
+
+/// Whether the directory gave an ACL to what was made in it, which the file that is copied need not have.
+fn inherits_acl(made: BorrowedFd<'_>) -> bool {
+    let mut names = [0u8; 512];
+    match flistxattr(made, &mut names[..]) {
+        Ok(count) => names[..count].split(|&byte| byte == 0).any(|name| name == ACCESS_ACL),
+        Err(errno) => errno == Errno::RANGE,
+    }
 }
 
 /// Copies the bytes, and leaves the holes.

@@ -7,15 +7,21 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, openat2, renameat_with, statat,
+    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatxAttributes, StatxFlags, openat2,
+    renameat_with, statat, statx,
 };
 use rustix::io::Errno;
 
-use crate::errors::{Context, Result};
+use crate::errors::{Context, Failure, Result};
+use crate::output::printable;
 
 /// How directories on a path are opened.
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
-const WITHIN: ResolveFlags = ResolveFlags::NO_SYMLINKS.union(ResolveFlags::BENEATH).union(ResolveFlags::NO_MAGICLINKS);
+/// What is mounted below is another's, and shows in no branch.
+const WITHIN: ResolveFlags = ResolveFlags::NO_SYMLINKS
+    .union(ResolveFlags::BENEATH)
+    .union(ResolveFlags::NO_MAGICLINKS)
+    .union(ResolveFlags::NO_XDEV);
 
 /// A directory that paths are counted from.
 #[derive(Debug)]
@@ -51,7 +57,7 @@ impl Place {
 
     /// The path as messages have it.
     pub(super) fn called(&self, path: &Path) -> String {
-        self.name.join(path).display().to_string()
+        printable(self.name.join(path).as_os_str().as_bytes())
     }
 
     pub(super) fn directory(&self, path: &Path) -> rustix::io::Result<OwnedFd> {
@@ -70,8 +76,20 @@ impl Place {
         match found {
             Ok(found) => Ok(Some(found)),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(Errno::XDEV) => Err(Failure::refused(format!(
+                "{} lies on another file system, which is mounted there: `--theirs` leaves it out",
+                self.called(path)
+            ))),
             Err(errno) => Err(errno).context(format_args!("cannot look at {}", self.called(path))),
         }
+    }
+
+    /// Whether something is mounted there.
+    pub(super) fn is_mount_point(&self, path: &Path) -> Result<bool> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        let found = self.spot(path).and_then(|spot| statx(&spot.directory, spot.name, flags, StatxFlags::TYPE));
+        let found = found.context(format_args!("cannot look at {}", self.called(path)))?;
+        Ok(found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
     }
 
     /// Whether something is there that was changed after `time`, in nanoseconds.
@@ -178,11 +196,22 @@ fn remove_in(directory: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<()> 
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(errno) => return Err(errno),
     }
-    let inside = rustix::fs::openat(directory, name, DIRECTORY, Mode::empty())?;
+    let inside = open_to_empty(directory, name)?;
     for (inner, _) in names_in(inside.as_fd())? {
         remove_in(inside.as_fd(), &inner)?;
     }
     rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR)
+}
+
+/// Opens a directory that goes; its owner may empty it whatever its permissions say.
+fn open_to_empty(directory: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<OwnedFd> {
+    let place = openat2(directory, name, OFlags::PATH | DIRECTORY, Mode::empty(), WITHIN)?;
+    if rustix::fs::fstat(&place)?.st_mode & 0o700 != 0o700 {
+        let path = Path::new("/proc/self/fd").join(place.as_raw_fd().to_string());
+        // Where this is not allowed, what comes next says so.
+        let _ = rustix::fs::chmod(path, Mode::RWXU);
+    }
+    openat2(directory, name, DIRECTORY, Mode::empty(), WITHIN)
 }
 
 /// A path to an entry of an open directory, for calls that take nothing else.

@@ -3,16 +3,19 @@
 //! Paths of what was removed or moved away are those of before; all others are those of afterwards. A move changes where everything
 //! below it is, so paths in steps are worked out by following all moves in order (`Tracks`).
 
+mod guard;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Stat};
 
-use super::journal::{Location, Move, Setting, Steps, temporary};
+use super::journal::{Location, Move, Setting, Steps, Version, temporary};
 use super::object::Metadata;
 use super::place::Place;
 use crate::errors::{Context, Result};
+use guard::Seen;
 
 /// What became of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +54,6 @@ pub(crate) enum Origin {
 
 impl Origin {
     fn fits(&self, found: &Stat) -> bool {
-        let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
         let modified_now = nanoseconds(found.st_mtime, found.st_mtime_nsec as i64);
         let changed_now = nanoseconds(found.st_ctime, found.st_ctime_nsec as i64);
         match *self {
@@ -124,9 +126,15 @@ pub(super) struct Planned {
     inside: HashMap<PathBuf, Vec<OsString>>,
     trees: HashSet<PathBuf>,
     links: HashSet<PathBuf>,
+    seen: Seen,
 }
 
 impl Planned {
+    /// Refuses when somebody has changed something since this was planned.
+    pub(super) fn check_unchanged(&self, target: &Place) -> Result<()> {
+        self.seen.check(target)
+    }
+
     pub(super) fn inside(&self, directory: &Path) -> &[OsString] {
         self.inside.get(directory).map_or(&[], Vec::as_slice)
     }
@@ -214,6 +222,10 @@ fn join(above: &Path, below: &Path) -> PathBuf {
     if below.as_os_str().is_empty() { above.to_owned() } else { above.join(below) }
 }
 
+fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+}
+
 fn is_directory(found: &Stat) -> bool {
     FileType::from_raw_mode(found.st_mode).is_dir()
 }
@@ -229,13 +241,16 @@ pub(super) fn plan(
     changes: &[Change],
     force: bool,
 ) -> Result<std::result::Result<Planned, Vec<Conflict>>> {
-    let mut planner = Planner { source, target, sorted: Sorted::of(changes), force, conflicts: Vec::new() };
+    let (sorted, conflicts, seen) = (Sorted::of(changes), Vec::new(), Seen::default());
+    let mut planner = Planner { source, target, sorted, force, conflicts, seen };
     planner.check()?;
     if planner.conflicts.iter().any(|conflict| !(force && conflict.may_be_forced)) {
         planner.conflicts.sort_by(|a, b| a.path.cmp(&b.path));
         return Ok(Err(planner.conflicts));
     }
-    planner.steps().map(Ok)
+    let planned = planner.steps()?;
+    let taken = guard::taken(target, &planned.steps.staged)?;
+    Ok(if taken.is_empty() { Ok(planned) } else { Err(taken) })
 }
 
 struct Planner<'a> {
@@ -244,6 +259,7 @@ struct Planner<'a> {
     sorted: Sorted,
     force: bool,
     conflicts: Vec<Conflict>,
+    seen: Seen,
 }
 
 impl Planner<'_> {
@@ -253,6 +269,7 @@ impl Planner<'_> {
 
     /// Finds every conflict. With `force` the changes are turned into such as can be written.
     fn check(&mut self) -> Result<()> {
+        self.check_names();
         self.check_removed()?;
         self.check_moved()?;
         self.check_added()?;
@@ -271,7 +288,11 @@ impl Planner<'_> {
                 }
                 continue;
             };
-            if !origin.fits(&found) {
+            self.seen.add(&path, &found);
+            if is_directory(&found) && self.target.is_mount_point(&path)? {
+                // In the branch it was empty: whoever removed it there has not seen what it holds.
+                self.conflict(&path, "has another file system mounted on it", false);
+            } else if !origin.fits(&found) {
                 self.conflict(&path, "has changed in the base", true);
             } else if is_directory(&found) {
                 self.check_emptied(&path)?;
@@ -294,7 +315,9 @@ impl Planner<'_> {
     fn check_moved(&mut self) -> Result<()> {
         for (path, (old, origin)) in self.sorted.moved.clone() {
             match self.target.look(&old)? {
-                Some(found) if origin.fits(&found) => {}
+                Some(found) if origin.fits(&found) && self.directory_fits(&path, &old, origin, &found)? => {
+                    self.see_file(&old, &found);
+                }
                 Some(_) => self.conflict(&old, "has changed in the base", true),
                 None => {
                     let is_file = self.source.look(&path)?.is_some_and(|found| !is_directory(&found));
@@ -363,9 +386,12 @@ impl Planner<'_> {
 
     fn check_set(&mut self) -> Result<()> {
         for (path, origin) in self.sorted.set.clone() {
-            let found = self.target.look(&self.sorted.was(&path))?;
+            let was = self.sorted.was(&path);
+            let found = self.target.look(&was)?;
             match found {
-                Some(found) if origin.fits(&found) => {}
+                Some(found) if origin.fits(&found) && self.directory_fits(&path, &was, origin, &found)? => {
+                    self.see_file(&was, &found);
+                }
                 Some(_) => self.conflict(&path, "has changed in the base", true),
                 None => {
                     let is_file = self.source.look(&path)?.is_some_and(|found| !is_directory(&found));
@@ -376,6 +402,13 @@ impl Planner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Of directories making what is new beside its place changes the times.
+    fn see_file(&mut self, path: &Path, found: &Stat) {
+        if !is_directory(found) {
+            self.seen.add(path, found);
+        }
     }
 
     // ---- steps -------------------------------------------------------------------------------------------------
@@ -404,6 +437,7 @@ impl Planner<'_> {
             .collect();
         self.set(steps)?;
         self.times(steps, &links)?;
+        planned.seen = self.seen;
         Ok(planned)
     }
 
@@ -525,6 +559,7 @@ impl Planner<'_> {
                 from: Location((*old).clone()),
                 to: Location(aside.clone()),
                 inode: found.st_ino,
+                content: (!is_directory(&found)).then(|| Version::of(&found)),
             });
             let directory = is_directory(&found);
             if directory {
@@ -552,7 +587,8 @@ impl Planner<'_> {
                 placed.insert(path.clone(), planned.steps.moves.len());
                 Parked { at: tracks.staged[path].clone(), inode: 0, directory: false }
             });
-            planned.steps.moves.push(Move { from: Location(at.clone()), to: Location(path.clone()), inode });
+            let (from, to) = (Location(at.clone()), Location(path.clone()));
+            planned.steps.moves.push(Move { from, to, inode, content: None });
             if directory {
                 tracks.follow(&at, path);
             }

@@ -1,11 +1,14 @@
 //! What is left of a branch when some of its changes are accepted or rejected: a new branch of the same name, grown from what is
 //! there now, with the changes that are left. So nothing of the others is a difference any more.
 
+use std::os::unix::ffi::OsStrExt;
+
 use super::engine::{self, Breaker};
 use super::plan::{self, Change, Renamer};
 use crate::attach::Attached;
 use crate::errors::{Failure, Result};
 use crate::home::Home;
+use crate::output::printable;
 
 /// Has a branch differ by `left` alone. `done` has been written to what it grew from.
 pub(super) fn keep(home: &Home, branch: &str, done: &[Change], left: &[Change]) -> Result<()> {
@@ -36,7 +39,7 @@ fn carry_over(home: &Home, branch: &str, new: &str, done: &[Change], left: &[Cha
         Ok(planned) => engine::apply(source.place(), target.place(), &planned, &Breaker::default()),
         Err(conflicts) => Err(Failure::refused(format!(
             "{} {}, so the rest cannot be kept apart",
-            conflicts[0].path.display(),
+            printable(conflicts[0].path.as_os_str().as_bytes()),
             conflicts[0].why
         ))),
     });

@@ -1,5 +1,7 @@
 //! The engine on plain directories: what is written, what is refused, and what remains after a crash at every step.
 
+mod harm;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};

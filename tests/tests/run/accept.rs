@@ -199,6 +199,46 @@ fn a_branch_is_accepted_into_another() {
 }
 
 #[test]
+fn changes_are_not_accepted_into_what_shows_the_base() {
+    let over = Over::new();
+    over.run(&["--branch", "b"], "echo new > edited");
+    over.bough(&["accept", "--branch", "b", "--into", "main"]).refused(1, &["`main`", "without --into"]);
+    over.bough(&["accept", "--branch", "b"]).done();
+    assert_eq!(over.read("edited"), "new\n");
+}
+
+#[test]
+fn a_file_that_takes_the_place_of_another_is_accepted() {
+    let over = Over::new();
+    let ran = over.run(&["--keep"], "mv same edited; rm -r dir/deep; mkdir dir/other; mv dir/other dir/deep");
+    assert!(ran.talk.contains("D edited") && ran.talk.contains("R same -> edited"), "{ran:?}");
+    over.bough(&["accept"]).done();
+    assert_eq!((over.read("edited"), over.at("same").exists()), ("same".into(), false));
+}
+
+#[test]
+fn what_is_mounted_in_the_base_is_left_alone() {
+    if !is_root() {
+        return;
+    }
+    let over = Over::new();
+    let mount = over.at("dir/deep/mount");
+    fs::create_dir(&mount).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "mounted"]).arg(&mount).status().unwrap();
+    assert!(mounted.success());
+    fs::write(mount.join("precious"), "1").unwrap();
+    over.run(&["--branch", "new"], "echo > dir/deep/mount/new");
+    over.run(&["--branch", "gone"], "rm -r dir");
+    let new = over.bough(&["accept", "--branch", "new"]);
+    let gone = over.bough(&["accept", "--branch", "gone", "--force"]);
+    let left: Vec<_> = fs::read_dir(&mount).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let _ = Command::new("umount").arg(&mount).status();
+    new.refused(1, &["lies on another file system"]);
+    assert!(gone.code == 1 && gone.talk.contains("dir/deep/mount has another file system mounted on it"), "{gone:?}");
+    assert_eq!(left, ["precious"]);
+}
+
+#[test]
 fn hard_links_of_the_base_stay_links() {
     let over = Over::new();
     fs::hard_link(over.at("same"), over.at("dir/same")).unwrap();
@@ -215,6 +255,7 @@ fn a_base_that_cannot_be_one_is_refused() {
     let run = |base: &str| over.0.run(&["run", "--base", base, "--", "true"]);
     run("base/missing").refused(125, &["base/missing", "no such file"]);
     run("base/same").refused(125, &["not a directory"]);
+    run("/").refused(125, &["the root directory cannot be a base"]);
 }
 
 #[test]

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,9 @@
 #include <unistd.h>
 
 enum { FIRST_PATIENCE_MS = 10000, IDLE_PATIENCE_MS = 2000 };
+
+// As the core's own threads have. The usual 8 MiB each would use a limited address space up.
+enum { STACK_BYTES = 2 << 20 };
 
 // ---- living ------------------------------------------------------------------------------------------------------
 
@@ -115,9 +119,20 @@ static enum exits name_mount(const struct options *options, const struct volume 
     return named ? EXIT_DONE : EXIT_OTHER;
 }
 
+// For all threads to come, libfuse's among them.
+static void bound_stacks(void)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    if (pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0)
+        pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
+}
+
 static enum exits serve(const struct options *options, const char *path, struct fuse_args *arguments, int parent)
 {
     struct volume volume;
+    bound_stacks();
     int signals = open_signals();
     enum exits verdict = volume_open(&volume, options);
     if (verdict == EXIT_DONE)

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// What a machine is taken to have that does not say.
 const UNKNOWN_MACHINE_BYTES: u64 = 2 << 30;
+/// The most addresses that are left to others from the beginning.
+const MOST_RESERVED_BYTES: u64 = 512 << 20;
 /// Of what the machine allows a volume takes so many hundredths, if it is not told.
 pub(crate) const DEFAULT_PERCENT: u32 = 25;
 
@@ -16,10 +18,22 @@ pub(crate) fn memory_bytes() -> u64 {
     groups.into_iter().chain(os::address_space_bytes()).fold(total_bytes(), u64::min)
 }
 
-/// The most that a volume takes whatever it is told: half of the address space that there is, as code, threads and
-/// programs' own data need some too, and Rust ends a process that gets none.
+/// The most that a volume takes whatever it is told: half of the addresses that are left, as its regions may take the limit when
+/// its metadata does. A quarter of all is for the stacks of threads to come, buffers and programs' own data.
 pub(crate) fn most_bytes() -> u64 {
-    os::address_space_bytes().map_or(u64::MAX, |bytes| bytes / 2)
+    let Some(bytes) = os::address_space_bytes() else { return u64::MAX };
+    let left = bytes.saturating_sub(os::mapped_bytes()).saturating_sub((bytes / 4).min(MOST_RESERVED_BYTES));
+    left / 2
+}
+
+/// How many addresses the process may have, if that is limited.
+pub(crate) fn address_space_bytes() -> Option<u64> {
+    os::address_space_bytes()
+}
+
+/// Of so many addresses what is always left free, for what cannot be refused.
+pub(crate) fn spare_addresses(bytes: u64) -> u64 {
+    (bytes / 16).clamp(4 << 20, 64 << 20)
 }
 
 pub(crate) fn share(bytes: u64, percent: u32) -> u64 {
@@ -120,6 +134,13 @@ mod os {
         getrlimit(Resource::As).current
     }
 
+    /// Addresses that the process has now.
+    pub(super) fn mapped_bytes() -> u64 {
+        let status = read_to_string("/proc/self/status").unwrap_or_default();
+        let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB"));
+        size.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) << 10
+    }
+
     pub(super) fn is_memory(folder: &Path) -> bool {
         rustix::fs::statfs(folder).is_ok_and(|stats| [TMPFS, RAMFS].contains(&(stats.f_type as u64 & 0xffff_ffff)))
     }
@@ -162,6 +183,10 @@ mod os {
 
     pub(super) fn address_space_bytes() -> Option<u64> {
         None
+    }
+
+    pub(super) fn mapped_bytes() -> u64 {
+        0
     }
 
     pub(super) fn is_memory(_: &Path) -> bool {

@@ -6,6 +6,10 @@
 mod attributes;
 #[path = "mounted/base.rs"]
 mod base;
+#[path = "mounted/confined.rs"]
+mod confined;
+#[path = "../../core/tests/support/confinement.rs"]
+mod confinement;
 #[path = "mounted/content.rs"]
 mod content;
 #[path = "mounted/fixture.rs"]

@@ -7,6 +7,7 @@
 //! Reading bytes that are in memory takes the cell's own lock, shared, and nothing else. Reads and writes may have to
 //! read the device, and wait for memory: callers must be ready for [`Error`](crate::error::Error).
 
+mod addresses;
 mod ahead;
 mod cell;
 mod check;
@@ -75,6 +76,25 @@ impl Chunk {
         Self::allocate(store, 0..0)
     }
 
+    /// Up to `most` chunks of zeros with space in the device set aside for them: nothing is written for it. None if there is
+    /// no device, or no space in it.
+    pub(crate) fn reserve(store: &ChunkStore, most: u64) -> impl Iterator<Item = Self> {
+        let depot = store.depot();
+        let run = depot.spill.as_ref().and_then(|spill| spill.take_run(most.min(u32::MAX.into()) as u32).ok());
+        run.into_iter().flatten().map(|slot| Self { cell: Cell::blank(depot, slot) })
+    }
+
+    /// Makes all bytes zero. Nobody else must hold the chunk.
+    pub(crate) fn clear(&mut self) {
+        debug_assert!(!self.is_shared());
+        self.cell.clear();
+    }
+
+    /// Whether somebody else holds the chunk.
+    pub(crate) fn is_shared(&self) -> bool {
+        !self.cell.has_one_handle()
+    }
+
     /// The bytes, to be read.
     pub(crate) fn read(&self) -> Result<ChunkRead<'_>> {
         Ok(ChunkRead { bytes: self.cell.read()? })
@@ -89,6 +109,16 @@ impl Chunk {
     /// The bytes, to be changed though several may hold this very handle: they keep out of each other's parts.
     pub(super) fn write_slots(&self) -> Result<ChunkWrite<'_>> {
         Ok(ChunkWrite { bytes: self.cell.write()? })
+    }
+
+    /// The bytes to be read, if they are in memory and nobody changes them now.
+    pub(super) fn try_read(&self) -> Option<ChunkRead<'_>> {
+        Some(ChunkRead { bytes: self.cell.try_read()? })
+    }
+
+    /// As [`Chunk::write_slots`], if the bytes are in memory and nobody uses them now.
+    pub(super) fn try_write_slots(&self) -> Option<ChunkWrite<'_>> {
+        Some(ChunkWrite { bytes: self.cell.try_write()? })
     }
 
     /// Makes this a copy if anyone else holds the chunk.
@@ -178,9 +208,8 @@ impl Chunk {
     }
 
     fn filled(depot: &Arc<Depot>, fill: impl FnOnce(&mut Frame, bool) -> Result<()>) -> Result<Self> {
-        depot.claim_frame(Need::Fresh)?;
         let chunk = Self { cell: Cell::new(depot) };
-        let (mut frame, zero) = depot.claimed_frame(&chunk.cell)?;
+        let (mut frame, zero) = depot.frame_for(&chunk.cell, Need::Fresh)?;
         fill(&mut frame, zero)?;
         chunk.cell.install(frame);
         Ok(chunk)

@@ -50,7 +50,7 @@ pub(crate) struct Stream {
 enum Body {
     Hole,
     /// The first bytes; a hole up to the size follows.
-    Small(Arc<Small>),
+    Small(Small),
     Chunks(Radix<Chunk>),
     /// What is not stored is the base's.
     Over(Arc<Over>),

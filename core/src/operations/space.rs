@@ -1,5 +1,8 @@
 //! Holes and reservations: fallocate(2), lseek(2) with SEEK_DATA and SEEK_HOLE.
 
+use std::ops::Range;
+
+use crate::data::CHUNK_BYTES;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::operations::attachment::Attachment;
@@ -34,6 +37,9 @@ pub enum Seek {
     Hole,
 }
 
+/// As much is reserved in one go: a snapshot waits for no more than that.
+const SLICE_BYTES: u64 = 512 << 20;
+
 impl Attachment {
     pub(crate) fn allocate(
         &self,
@@ -49,6 +55,28 @@ impl Attachment {
         if offset.checked_add(length).is_none_or(|end| end > limits::FILE_BYTES) {
             return Err(Error::FileTooLarge);
         }
+        let mut at = offset;
+        if matches!(how, Allocation::Reserve { .. }) {
+            self.check_room(target, length)?;
+            // Nobody sees of it but how much is stored: that may come in several steps, and the size with the last.
+            while offset + length - at > SLICE_BYTES {
+                self.allocate_slice(caller, target, at..at + SLICE_BYTES, Allocation::Reserve { keep_size: true })?;
+                at += SLICE_BYTES;
+            }
+        }
+        self.allocate_slice(caller, target, at..offset + length, how)
+    }
+
+    /// What cannot be reserved as a whole is not begun, where that can be told.
+    fn check_room(&self, target: Target, length: u64) -> Result<()> {
+        let inode = self.inode(target.id)?;
+        let stored = inode.read().stream_of(target.stream)?.stored();
+        let missing = length.saturating_sub(stored) / CHUNK_BYTES as u64;
+        if self.context.store.may_hold(missing) { Ok(()) } else { Err(Error::NoSpace) }
+    }
+
+    fn allocate_slice(&self, caller: &Caller<'_>, target: Target, range: Range<u64>, how: Allocation) -> Result<()> {
+        let (offset, length) = (range.start, range.end - range.start);
         let change = if how == Allocation::Punch { self.change_to_free()? } else { self.change()? };
         let inode = change.own(target.id)?;
         let mut record = inode.write();

@@ -121,7 +121,10 @@ fn check_by_deleting(fs: &Fs) {
         let held = fs.volume.holdings(id).unwrap();
         assert_eq!((held.content_bytes, held.inodes), whole, "{id:?}");
         fs.volume.delete_ref(id).unwrap();
-        assert_eq!(used - settled(&fs.volume), held.exclusive.bytes(), "{id:?}: {held:?}");
+        let went = used - settled(&fs.volume);
+        let besides = went.checked_sub(held.exclusive.bytes()).unwrap_or_else(|| panic!("{id:?}: {went} of {held:?}"));
+        // Short files that were left in sparse slabs may have moved together.
+        assert!(besides == 0 || besides > CHUNK as u64, "{id:?}: {besides} besides {held:?}");
         freed += held.exclusive.bytes();
     }
     assert!(freed > 20 * CHUNK as u64);

@@ -177,6 +177,11 @@ impl Mount {
         Mount { scratch, point, pid }
     }
 
+    /// What a daemon serves that was started some other way.
+    pub(crate) fn of(scratch: Scratch, point: PathBuf, pid: u32) -> Mount {
+        Mount { scratch, point, pid }
+    }
+
     pub(crate) fn point(&self) -> &Path {
         &self.point
     }

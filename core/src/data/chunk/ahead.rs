@@ -57,10 +57,16 @@ impl Depot {
     /// Reads the bytes of a cell whose lock the caller holds.
     pub(super) fn fault(&self, cell: &Arc<Cell>, into: &mut Option<Frame>, need: Need) -> Result<()> {
         let slot = cell.slot().expect("invariant: a cell without frame has a slot");
-        let mut frame = self.frame_to_fill(cell, need)?;
-        self.read_slots(slot, &mut [frame.bytes_mut()])?;
+        let (mut frame, zero) = self.frame_for(cell, need)?;
+        match cell.is_blank() {
+            true if zero => {}
+            true => frame.bytes_mut().fill(0),
+            false => {
+                self.read_slots(slot, &mut [frame.bytes_mut()])?;
+                self.counters.faults.add(1);
+            }
+        }
         *into = Some(frame);
-        self.counters.faults.add(1);
         self.count_back();
         Ok(())
     }
@@ -133,8 +139,7 @@ impl Depot {
     }
 
     fn frame_to_fill(&self, cell: &Arc<Cell>, need: Need) -> Result<Frame> {
-        self.claim_frame(need)?;
-        Ok(self.claimed_frame(cell)?.0)
+        Ok(self.frame_for(cell, need)?.0)
     }
 
     fn read_hints(&self) {

@@ -1,12 +1,12 @@
 //! Cells: one chunk's bytes, wherever they are.
 //!
 //! A cell has a frame, or a slot of the spill device, or both. Invariants, all kept by the lock on the frame:
-//! * without a frame there is a slot, and it holds the bytes;
-//! * `dirty` is false only if the slot holds the same bytes as the frame;
-//! * the frame comes and goes, and its bytes change, only under the exclusive lock; slot and `dirty` change under it,
+//! * without a frame there is a slot, and it holds the bytes, or sets space aside for them while they are blank;
+//! * content is [`CLEAN`] only if the slot holds the same bytes as the frame, [`BLANK`] only if all bytes are zero;
+//! * the frame comes and goes, and its bytes change, only under the exclusive lock; slot and content change under it,
 //!   or, by the one evictor that there is at a time, under a shared one.
 //!
-//! A dirty cell keeps its old slot: so that what came from the device can go back to it even when its disk is full.
+//! A blank cell is neither written nor read until somebody writes to it: so space is reserved at no cost. A dirty cell keeps its old slot: so that what came from the device can go back to it even when its disk is full.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::region::{Frame, Place};
 use crate::check::CheckReport;
 use crate::error::Result;
 use crate::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU32, AtomicUsize,
+    AtomicU8, AtomicU32, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 use crate::sync::{Planted, RecursiveRwLock, RecursiveRwLockReadGuard, RecursiveRwLockWriteGuard, planted};
@@ -29,6 +29,13 @@ const AHEAD: u8 = 2;
 
 const NO_SLOT: u32 = u32::MAX;
 
+/// The slot has the bytes.
+const CLEAN: u8 = 0;
+/// Only the frame has them.
+const DIRTY: u8 = 1;
+/// They are zero, whatever the slot has.
+const BLANK: u8 = 2;
+
 /// What a spilled chunk still takes of memory: its cell with the allocator's share, and its place in a tree.
 pub(super) const CELL_BYTES: u64 = (size_of::<Cell>() + 48) as u64;
 
@@ -37,7 +44,7 @@ pub(super) struct Cell {
     frame: RecursiveRwLock<Option<Frame>>,
     handles: AtomicUsize,
     slot: AtomicU32,
-    dirty: AtomicBool,
+    content: AtomicU8,
     flags: AtomicU8,
     /// Grows from cell to cell, so that what was allocated in order can be spilled in order.
     stamp: u64,
@@ -59,11 +66,21 @@ pub(super) enum Standing {
 impl Cell {
     /// A cell with one handle, and no bytes yet.
     pub(super) fn new(depot: &Arc<Depot>) -> Arc<Self> {
+        Self::made(depot, NO_SLOT, DIRTY)
+    }
+
+    /// A cell with one handle, and zeros that lie nowhere; they have `slot` to go to.
+    pub(super) fn blank(depot: &Arc<Depot>, slot: u32) -> Arc<Self> {
+        depot.count_away();
+        Self::made(depot, slot, BLANK)
+    }
+
+    fn made(depot: &Arc<Depot>, slot: u32, content: u8) -> Arc<Self> {
         Arc::new(Self {
             frame: RecursiveRwLock::new(None),
             handles: AtomicUsize::new(1),
-            slot: AtomicU32::new(NO_SLOT),
-            dirty: AtomicBool::new(true),
+            slot: AtomicU32::new(slot),
+            content: AtomicU8::new(content),
             flags: AtomicU8::new(USED),
             stamp: depot.counters.allocations.next(),
             depot: Arc::clone(depot),
@@ -140,8 +157,25 @@ impl Cell {
         if frame.is_none() {
             self.depot.fault(self, &mut frame, Need::Write)?;
         }
-        self.dirty.store(true, Relaxed);
+        self.content.store(DIRTY, Relaxed);
         Ok(BytesWrite { frame })
+    }
+
+    /// The bytes, shared, if they are in memory and nobody changes them now.
+    pub(super) fn try_read(&self) -> Option<BytesRead<'_>> {
+        let frame = self.frame.try_read()?;
+        frame.is_some().then_some(BytesRead { frame })
+    }
+
+    /// As [`Cell::write`], if the bytes are in memory and nobody uses them now.
+    pub(super) fn try_write(&self) -> Option<BytesWrite<'_>> {
+        let frame = self.frame.try_write()?;
+        if frame.is_none() {
+            return None;
+        }
+        self.mark_used();
+        self.content.store(DIRTY, Relaxed);
+        Some(BytesWrite { frame })
     }
 
     /// As [`Cell::write`], but whatever the bytes were is not read back.
@@ -149,13 +183,33 @@ impl Cell {
         let mut frame = self.frame.write();
         self.mark_used();
         if frame.is_none() {
-            self.depot.claim_frame(Need::Write)?;
-            let (fresh, _) = self.depot.claimed_frame(self)?;
+            let (fresh, _) = self.depot.frame_for(self, Need::Write)?;
             self.depot.count_back();
             *frame = Some(fresh);
         }
-        self.dirty.store(true, Relaxed);
+        self.content.store(DIRTY, Relaxed);
         Ok(BytesWrite { frame })
+    }
+
+    /// Makes all bytes zero. For the one handle. Needs no memory, and no device.
+    pub(super) fn clear(&self) {
+        match &mut *self.frame.write() {
+            None => self.content.store(BLANK, Relaxed),
+            Some(frame) => {
+                frame.bytes_mut().fill(0);
+                self.content.store(DIRTY, Relaxed);
+            }
+        }
+    }
+
+    #[inline]
+    fn is_dirty(&self) -> bool {
+        self.content.load(Relaxed) == DIRTY
+    }
+
+    /// Whether the bytes are zero, and were never written.
+    pub(super) fn is_blank(&self) -> bool {
+        self.content.load(Relaxed) == BLANK
     }
 
     /// Copies the bytes from wherever they are. Needs no memory.
@@ -163,6 +217,7 @@ impl Cell {
         let frame = self.frame.read();
         match (&*frame, self.slot()) {
             (Some(frame), _) => into.copy_from_slice(frame.bytes()),
+            (None, Some(_)) if self.is_blank() => into.fill(0),
             (None, Some(slot)) => self.depot.read_slots(slot, &mut [into])?,
             (None, None) => unreachable!("a cell without frame has a slot"),
         }
@@ -196,7 +251,7 @@ impl Cell {
     /// For who reads cells back together: the lock on a cell that is still to be read, and its slot. Does not wait.
     pub(super) fn try_lock_spilled(&self) -> Option<(RecursiveRwLockWriteGuard<'_, Option<Frame>>, u32)> {
         let frame = self.frame.try_write()?;
-        if frame.is_some() {
+        if frame.is_some() || self.is_blank() {
             return None;
         }
         Some((frame, self.slot()?))
@@ -205,7 +260,7 @@ impl Cell {
     /// As [`Cell::try_lock_spilled`], but waits.
     pub(super) fn lock_spilled(&self) -> Option<(RecursiveRwLockWriteGuard<'_, Option<Frame>>, u32)> {
         let frame = self.frame.write();
-        if frame.is_some() {
+        if frame.is_some() || self.is_blank() {
             return None;
         }
         Some((frame, self.slot()?))
@@ -239,7 +294,7 @@ impl Cell {
             None => Standing::Busy,
             Some(None) => Standing::Pinned,
             Some(Some(frame)) if frame.is_shared() => Standing::Pinned,
-            Some(Some(_)) if self.dirty.load(Relaxed) => Standing::Dirty,
+            Some(Some(_)) if self.is_dirty() => Standing::Dirty,
             Some(Some(_)) => Standing::Clean,
         }
     }
@@ -247,20 +302,20 @@ impl Cell {
     /// The bytes, if they are in memory, must be written, and nobody changes them now.
     pub(super) fn dirty_bytes(&self) -> Option<BytesRead<'_>> {
         let frame = self.frame.try_read()?;
-        (frame.is_some() && self.dirty.load(Relaxed)).then_some(BytesRead { frame })
+        (frame.is_some() && self.is_dirty()).then_some(BytesRead { frame })
     }
 
     /// Notes that `slot` holds these bytes now. Returns the slot that held others.
     pub(super) fn set_clean(&self, _bytes: &BytesRead<'_>, slot: u32) -> Option<u32> {
         let old = self.slot.swap(slot, Relaxed);
-        self.dirty.store(false, Relaxed);
+        self.content.store(CLEAN, Relaxed);
         (old != NO_SLOT && old != slot).then_some(old)
     }
 
     /// Drops the frame, if the device has its bytes and nobody uses or used it. Says whether it did.
     pub(super) fn drop_clean_frame(&self) -> bool {
         let Some(mut frame) = self.frame.try_write() else { return false };
-        let keep = self.dirty.load(Relaxed) || self.flags.load(Relaxed) & USED != 0;
+        let keep = self.is_dirty() || self.flags.load(Relaxed) & USED != 0;
         if keep && !planted(Planted::EvictsWhatIsUsed) || frame.as_ref().is_none_or(Frame::is_shared) {
             return false;
         }
@@ -285,11 +340,14 @@ impl Cell {
         let fits = if still { handles == references } else { handles >= references };
         report.ensure(fits, || format!("a chunk counts {handles} handles, and {references} were found"));
         let Some(frame) = self.frame.try_read() else { return };
-        let dirty = self.dirty.load(Relaxed);
+        let dirty = self.is_dirty();
         match (&*frame, self.slot()) {
             (None, None) => report.tell("a chunk is neither in memory nor spilled".into()),
             (Some(_), None) => {
                 report.ensure(dirty, || "a chunk without a slot says that its slot has its bytes".into())
+            }
+            (Some(frame), _) if self.is_blank() => {
+                report.ensure(frame.bytes().iter().all(|&byte| byte == 0), || "a blank chunk is not zero".into());
             }
             (Some(frame), Some(slot)) if still && !dirty => {
                 let mut bytes = Box::new([0; super::CHUNK_BYTES]);

@@ -28,11 +28,13 @@ impl Census {
 
     /// A small buffer, and with the first one of it its slab.
     pub(crate) fn count_slot(&mut self, slot: &Slot) {
-        let key = Arc::as_ptr(&slot.chunk().cell) as usize;
-        if !self.cells.contains_key(&key) {
-            self.count(slot.chunk());
-            self.slabs += 1;
-        }
+        slot.with_chunk(|chunk| {
+            let key = Arc::as_ptr(&chunk.cell) as usize;
+            if !self.cells.contains_key(&key) {
+                self.count(chunk);
+                self.slabs += 1;
+            }
+        });
     }
 
     /// How many of them small buffers lie in.

@@ -13,11 +13,12 @@ use std::sync::{Arc, Weak};
 use crossbeam_utils::CachePadded;
 
 use super::CHUNK_BYTES;
+use super::addresses::Addresses;
 use super::ahead::ReadAhead;
 use super::cell::{CELL_BYTES, Cell};
 use super::evictor::{Evictor, Patience};
 use super::pool::{Cooled, Pool};
-use super::region::{self, Frame, Place, REGION_FRAMES, Region};
+use super::region::{self, Frame, LEAST_REGION_FRAMES, Place, REGION_FRAMES, Region};
 use super::slab::Shelves;
 use super::spill::Spill;
 use crate::error::{Error, Result};
@@ -59,6 +60,12 @@ const PATIENCE: Patience = Patience { fruitless: 1, outrun: 500 };
 const READ_PATIENCE: Patience = Patience { fruitless: 2, outrun: 20 };
 /// From this limit on huge pages are worth what they round up.
 const HUGE_FROM_BYTES: u64 = 64 * (REGION_FRAMES * CHUNK_BYTES) as u64;
+
+/// A limit has at least so many regions, as long as they are not too small, so that few frames in each of several pools
+/// do not take a multiple of it in addresses.
+const REGIONS: usize = 16;
+/// How often a frame is asked for again after the system has refused one, and others were evicted instead.
+const FRAME_TRIES: u32 = 3;
 
 /// What memory is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +153,22 @@ pub(super) struct Counters {
     pub(super) written_bytes: Count,
 }
 
+/// What may be used less than the limit for, for some time.
+#[derive(Debug)]
+struct Brakes {
+    /// While the system is short of memory.
+    ceiling: AtomicU64,
+    /// Metadata, while addresses are short.
+    metadata: AtomicU64,
+}
+
+impl Brakes {
+    fn none() -> Self {
+        let free = || AtomicU64::new(u64::MAX);
+        Self { ceiling: free(), metadata: free() }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Depot {
     pub(super) marks: Marks,
@@ -157,8 +180,9 @@ pub(super) struct Depot {
     pub(super) read_ahead: ReadAhead,
     pub(super) shelves: Shelves,
     pub(super) counters: Counters,
-    /// Less than the limit while the system is short of memory.
-    ceiling: CachePadded<AtomicU64>,
+    brakes: CachePadded<Brakes>,
+    pub(super) addresses: Addresses,
+    region_frames: usize,
     /// What there is besides. Counted by itself, and part of both counts.
     ledger: LedgerLease,
     used: CachePadded<AtomicU64>,
@@ -179,6 +203,8 @@ pub(super) struct Depot {
 impl Depot {
     pub(super) fn new(memory_bytes: u64, spill: Option<Spill>) -> Arc<Self> {
         let stripe_bytes = memory_bytes / STRIPES as u64;
+        let region_frames = (memory_bytes / CHUNK) as usize / REGIONS;
+        let region_frames = region_frames.clamp(LEAST_REGION_FRAMES, REGION_FRAMES).next_power_of_two();
         let pool = |number| CachePadded::new(Mutex::new(Pool::new(number)));
         let depot = Arc::new_cyclic(|me| Self {
             marks: Marks::new(memory_bytes, spill.is_some()),
@@ -189,7 +215,9 @@ impl Depot {
             read_ahead: ReadAhead::default(),
             shelves: Shelves::default(),
             counters: Counters::default(),
-            ceiling: CachePadded::new(AtomicU64::new(u64::MAX)),
+            brakes: CachePadded::new(Brakes::none()),
+            addresses: Addresses::new(),
+            region_frames,
             ledger: LedgerLease::new(),
             used: CachePadded::default(),
             charged: CachePadded::default(),
@@ -237,11 +265,6 @@ impl Depot {
         self.away.load(Relaxed)
     }
 
-    /// Counts a frame as used. Waits for the evictor if it must.
-    pub(super) fn claim_frame(&self, need: Need) -> Result<()> {
-        self.claim(CHUNK, need)
-    }
-
     /// Counts memory that is not frames as used and charged.
     pub(super) fn reserve(&self, bytes: u64) -> Result<()> {
         self.claim(bytes, Need::Fresh)?;
@@ -252,7 +275,7 @@ impl Depot {
     /// The marks as they are now: nearer while the system is short of memory, but not so near that nothing can be done.
     #[inline]
     pub(super) fn marks_now(&self) -> Marks {
-        match self.ceiling.load(Relaxed) {
+        match self.brakes.ceiling.load(Relaxed) {
             u64::MAX => self.marks,
             ceiling => self.marks_below(ceiling),
         }
@@ -273,8 +296,8 @@ impl Depot {
             return false;
         }
         let limit = self.marks.limit;
-        let now = self.ceiling.load(Relaxed).min(self.used());
-        self.ceiling.store(now.saturating_sub(limit / SQUEEZE_STEP).max(limit / SQUEEZE_MOST), Relaxed);
+        let now = self.brakes.ceiling.load(Relaxed).min(self.used());
+        self.brakes.ceiling.store(now.saturating_sub(limit / SQUEEZE_STEP).max(limit / SQUEEZE_MOST), Relaxed);
         self.sweep(self.marks_now().low);
         self.cool_all();
         true
@@ -282,10 +305,10 @@ impl Depot {
 
     /// Uses a little more again. Says whether less than the limit is still to be used.
     pub(super) fn relax(&self) -> bool {
-        let (limit, now) = (self.marks.limit, self.ceiling.load(Relaxed));
+        let (limit, now) = (self.marks.limit, self.brakes.ceiling.load(Relaxed));
         let more = now.saturating_add(limit / RELAX_STEP);
         let squeezed = more < limit;
-        self.ceiling.store(if squeezed { more } else { u64::MAX }, Relaxed);
+        self.brakes.ceiling.store(if squeezed { more } else { u64::MAX }, Relaxed);
         squeezed
     }
 
@@ -293,16 +316,20 @@ impl Depot {
     #[inline]
     pub(super) fn admit(&self) -> Result<()> {
         let (metadata, mark) = (self.ledger.coarse(), self.marks_now().hard);
-        if metadata <= self.marks.metadata && self.used_by_chunks() + metadata <= mark {
-            Ok(())
-        } else {
-            self.admit_late()
-        }
+        let most = self.marks.metadata.min(self.brakes.metadata.load(Relaxed));
+        if metadata <= most && self.used_by_chunks() + metadata <= mark { Ok(()) } else { self.admit_late() }
     }
 
     #[cold]
     fn admit_late(&self) -> Result<()> {
-        if self.ledger.coarse() > self.marks.metadata || self.spill.is_none() {
+        let metadata = self.ledger.coarse();
+        if metadata > self.marks.metadata || (metadata > self.brakes.metadata.load(Relaxed) && !self.has_heap()) {
+            return Err(Error::NoSpace);
+        }
+        if self.used_by_chunks() + metadata <= self.marks_now().hard {
+            return Ok(());
+        }
+        if self.spill.is_none() {
             return Err(Error::NoSpace);
         }
         self.counters.stalls.add(1);
@@ -317,13 +344,32 @@ impl Depot {
         self.unclaim(bytes);
     }
 
-    /// A free frame for `owner`, and whether it is zero. To be claimed before, and unclaimed here if there is none.
-    pub(super) fn claimed_frame(&self, owner: &Arc<Cell>) -> Result<(Frame, bool)> {
-        let taken = self.take_frame(owner);
-        if taken.is_err() {
-            self.unclaim(CHUNK);
+    /// A free frame for `owner`, and whether it is zero. May wait for the evictor. Where the system maps no more, some others are
+    /// evicted for it, as if the limit were reached.
+    pub(super) fn frame_for(&self, owner: &Arc<Cell>, need: Need) -> Result<(Frame, bool)> {
+        let mut tries = FRAME_TRIES;
+        loop {
+            self.claim(CHUNK, need)?;
+            match self.take_frame(owner) {
+                Ok(frame) => return Ok(frame),
+                Err(error) => {
+                    self.unclaim(CHUNK);
+                    tries -= 1;
+                    if tries == 0 || need == Need::Ahead || self.spill.is_none() {
+                        return Err(error);
+                    }
+                    let step = (self.marks.limit / RELAX_STEP).max(CHUNK);
+                    self.sweep(self.used().saturating_sub(step));
+                }
+            }
         }
-        taken
+    }
+
+    /// Whether the heap has room to grow; metadata is held where it is until it has.
+    fn has_heap(&self) -> bool {
+        let has = self.addresses.are_left();
+        self.brakes.metadata.store(if has { u64::MAX } else { self.ledger.coarse() }, Relaxed);
+        has
     }
 
     /// Called when a frame goes.
@@ -485,24 +531,28 @@ impl Depot {
             self.charged.fetch_sub(CHUNK, Relaxed);
             return Err(Error::NoSpace);
         }
-        let taken = pool.take_cold(owner, || self.map_region());
+        let taken = pool.take_cold(owner, || self.map_region(false));
         drop(pool);
-        match taken {
-            Ok(frame) => Ok((frame, Region::discarded_is_zero())),
-            Err(error) => self.take_frame_elsewhere(own, owner).ok_or(error),
+        if let Ok(frame) = taken {
+            return Ok((frame, Region::discarded_is_zero()));
         }
-    }
-
-    /// Where the system maps nothing more, what other threads' pools have left will do.
-    fn take_frame_elsewhere(&self, own: usize, owner: &Arc<Cell>) -> Option<(Frame, bool)> {
-        let mut others = (1..STRIPES).map(|step| &self.pools[(own + step) % STRIPES]);
-        let cold = others.find_map(|pool| pool.lock().take_cold(owner, || Err(Error::NoSpace)).ok());
-        if let Some(frame) = cold {
-            return Some((frame, Region::discarded_is_zero()));
+        if let Some(found) = self.take_cold_elsewhere(own, owner) {
+            return Ok(found);
+        }
+        let taken = self.pools[own].lock().take_cold(owner, || self.map_region(true));
+        if let Ok(frame) = taken {
+            return Ok((frame, Region::discarded_is_zero()));
         }
         // A warm one is charged already.
         self.charged.fetch_sub(CHUNK, Relaxed);
-        Some((self.take_warm_elsewhere(own, owner)?, false))
+        Ok((self.take_warm_elsewhere(own, owner).ok_or(Error::NoSpace)?, false))
+    }
+
+    /// What other threads' pools have left.
+    fn take_cold_elsewhere(&self, own: usize, owner: &Arc<Cell>) -> Option<(Frame, bool)> {
+        let mut others = (1..STRIPES).map(|step| &self.pools[(own + step) % STRIPES]);
+        let cold = others.find_map(|pool| pool.lock().take_cold(owner, || Err(Error::NoSpace)).ok())?;
+        Some((cold, Region::discarded_is_zero()))
     }
 
     /// The allocator keeps what metadata has left. Where chunks are about to take its place, the system gets it back first.
@@ -516,11 +566,20 @@ impl Depot {
         }
     }
 
-    fn map_region(&self) -> Result<Region> {
-        if self.maps_nothing() {
+    /// A new region. Where addresses are few, not beyond the limit unless `beyond` says so.
+    fn map_region(&self, beyond: bool) -> Result<Region> {
+        let bytes = (self.region_frames * CHUNK_BYTES) as u64;
+        let most = self.marks.limit.next_multiple_of(bytes);
+        if self.maps_nothing() || !(beyond || self.addresses.may_map(bytes, most)) {
             return Err(Error::NoSpace);
         }
-        Region::map(self.marks.limit >= HUGE_FROM_BYTES, Weak::clone(&self.me))
+        let huge = self.marks.limit >= HUGE_FROM_BYTES;
+        let region = Region::map(self.region_frames, huge, Weak::clone(&self.me))?;
+        self.addresses.count(bytes);
+        if !self.addresses.are_left() {
+            return Err(Error::NoSpace);
+        }
+        Ok(region)
     }
 }
 
@@ -566,6 +625,9 @@ impl Depot {
 impl Listener for Depot {
     fn grew(&self) {
         self.heap_peak.fetch_max(self.ledger.coarse(), Relaxed);
+        if self.addresses.is_time_to_look(self.ledger.coarse()) {
+            self.has_heap();
+        }
         // Warm frames make way.
         self.charge(0);
         if self.used() > self.marks_now().soft {

@@ -12,17 +12,15 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use super::cell::Cell;
-use super::region::{Frame, Place, REGION_FRAMES, Region};
+use super::region::{Frame, Place, Region};
 use crate::check::CheckReport;
 use crate::error::Result;
-
-const WORDS: usize = REGION_FRAMES / 64;
 
 #[derive(Debug)]
 struct Bay {
     region: Arc<Region>,
     /// Bit set: the frame is cold.
-    cold: [u64; WORDS],
+    cold: Box<[u64]>,
     cold_count: usize,
     /// Whose each held frame is.
     owners: Box<[Weak<Cell>]>,
@@ -30,8 +28,9 @@ struct Bay {
 
 impl Bay {
     fn new(region: Arc<Region>) -> Self {
-        let owners = (0..REGION_FRAMES).map(|_| Weak::new()).collect();
-        Self { region, cold: [u64::MAX; WORDS], cold_count: REGION_FRAMES, owners }
+        let frames = region.frames();
+        let owners = (0..frames).map(|_| Weak::new()).collect();
+        Self { region, cold: vec![u64::MAX; frames / 64].into(), cold_count: frames, owners }
     }
 
     fn set_cold(&mut self, index: usize) {
@@ -130,8 +129,10 @@ impl Pool {
     /// `None` at the end of the pool.
     pub(super) fn owners_from(&self, position: &mut Position, visits: usize) -> Option<Vec<Arc<Cell>>> {
         while position.region < self.bays.len() {
-            if let (Some(bay), true) = (&self.bays[position.region], position.index < REGION_FRAMES) {
-                let end = REGION_FRAMES.min(position.index + visits);
+            if let Some(bay) = &self.bays[position.region]
+                && position.index < bay.owners.len()
+            {
+                let end = bay.owners.len().min(position.index + visits);
                 let owners = bay.owners[position.index..end].iter().filter_map(Weak::upgrade).collect();
                 position.index = end;
                 return Some(owners);
@@ -203,7 +204,7 @@ impl Pool {
         (first..first + run.len()).for_each(|index| bay.set_cold(index));
         self.open.insert(region);
         // One empty region stays, or a single frame that comes and goes would map and unmap each time.
-        if bay.cold_count < REGION_FRAMES || self.open.len() == 1 {
+        if bay.cold_count < bay.owners.len() || self.open.len() == 1 {
             return None;
         }
         self.open.remove(&region);

@@ -16,8 +16,9 @@ use super::{CHUNK_BYTES, ChunkBytes};
 use crate::error::{Error, Result};
 use crate::sync::atomic::{AtomicU32, Ordering};
 
-/// Frames of a region.
+/// Frames of a region: at most, and at least. Whole words of bits.
 pub(super) const REGION_FRAMES: usize = 512;
+pub(super) const LEAST_REGION_FRAMES: usize = 64;
 
 /// Whether memory given back to the system is zero when it is touched next.
 const DISCARDED_IS_ZERO: bool = cfg!(target_os = "linux");
@@ -32,13 +33,10 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// A region of memory. `huge` asks the system for huge pages.
-    pub(super) fn map(huge: bool, home: Weak<Depot>) -> Result<Self> {
-        let map = MmapOptions::new()
-            .len(REGION_FRAMES * CHUNK_BYTES)
-            .no_reserve_swap()
-            .map_anon()
-            .map_err(|_| Error::NoSpace)?;
+    /// A region of so many frames. `huge` asks the system for huge pages.
+    pub(super) fn map(frames: usize, huge: bool, home: Weak<Depot>) -> Result<Self> {
+        let map = MmapOptions::new().len(frames * CHUNK_BYTES).no_reserve_swap().map_anon();
+        let map = map.map_err(|_| Error::NoSpace)?;
         #[cfg(target_os = "linux")]
         if huge {
             // A hint: kernels without huge pages refuse it, and nothing is lost.
@@ -46,7 +44,7 @@ impl Region {
         }
         #[cfg(not(target_os = "linux"))]
         let _ = huge;
-        let holders = (0..REGION_FRAMES).map(|_| AtomicU32::new(0)).collect();
+        let holders = (0..frames).map(|_| AtomicU32::new(0)).collect();
         Ok(Self { map: map.into(), holders, home })
     }
 
@@ -74,13 +72,31 @@ impl Region {
         }
     }
 
+    /// How many frames it has.
+    pub(super) fn frames(&self) -> usize {
+        self.holders.len()
+    }
+
     /// How many hold each frame.
     pub(super) fn held(&self) -> impl Iterator<Item = u32> {
         self.holders.iter().map(|holders| holders.load(Ordering::Acquire))
     }
 
+    /// How many bytes it takes of addresses.
+    fn bytes(&self) -> u64 {
+        (self.frames() * CHUNK_BYTES) as u64
+    }
+
     fn start_of(&self, index: usize) -> *mut u8 {
         self.map.as_mut_ptr().wrapping_add(index * CHUNK_BYTES)
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.upgrade() {
+            home.addresses.uncount(self.bytes());
+        }
     }
 }
 
@@ -91,6 +107,22 @@ pub(super) fn trim_heap() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// Whether so many bytes of addresses are left, beside all that is mapped.
+pub(super) fn has_addresses(bytes: usize) -> bool {
+    MmapOptions::new().len(bytes).no_reserve_swap().map_anon().is_ok()
+}
+
+/// Has the allocator make do with so many arenas, each of which sets 64 MiB of addresses aside.
+pub(super) fn limit_arenas(arenas: i32) {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: takes numbers, and locks what it touches itself.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, arenas);
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let _ = arenas;
 }
 
 /// Where a frame lies: the pool, the region's number in it, and the frame's in that.
@@ -193,7 +225,7 @@ mod tests {
 
     #[test]
     fn memory_that_cannot_be_given_back_is_zero_when_it_is_used_next() {
-        let region = Arc::new(Region::map(false, Weak::new()).expect("memory"));
+        let region = Arc::new(Region::map(LEAST_REGION_FRAMES, false, Weak::new()).expect("memory"));
         // Whoever may not lock memory sees it given back.
         let _ = region.map.lock();
         let place = Place { pool: 0, region: 0, index: 3 };

@@ -1,13 +1,20 @@
 //! Slabs: chunks that many short streams lie in, each in a slot of about its size.
 //!
 //! All slots of a slab are of one size, and a slab is a chunk like others: it is spilled and read back as a whole, and
-//! goes with its last slot. Invariants: a slot is one [`Slot`]'s until that is dropped; the bytes of a slot change only
-//! through it, exclusively. A slab is listed on its shelf from when a slot of it is freed to when the last is taken.
+//! goes with its last slot. Who has a slot is a [`Tenant`], to whom [`Slot`]s are handles. Invariants: a slot is one
+//! tenant's until that goes or moves; the bytes of a slot change only through the one handle there is. A slab is listed on its
+//! shelf from when a slot of it is freed to when the last is taken, but not while its tenants move out ([`moving`]).
 //!
-//! Who writes to a slab waits for who reads or writes another slot of it; they copy at most 16 KiB.
+//! Locks, in this order: where a tenant lies; the list of a shelf; the free slots of a slab; its chunk. Who writes to a
+//! slab waits for who reads or writes another slot of it; they copy at most 16 KiB.
 
+mod moving;
+
+use crate::sync::atomic::{
+    AtomicBool, AtomicU16, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use crossbeam_utils::CachePadded;
@@ -15,9 +22,9 @@ use crossbeam_utils::CachePadded;
 use super::depot::Depot;
 use super::{CHUNK_BYTES, Chunk, ChunkStore};
 use crate::error::{Error, Result};
-use crate::ledger::Ledger;
+use crate::ledger::{Charge, Kind, arc_bytes, heap_bytes};
 use crate::reckoning::Reckoning;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, RecursiveRwLock};
 
 /// The largest slot.
 pub(crate) const SLOT_BYTES: usize = CHUNK_BYTES / 4;
@@ -57,12 +64,19 @@ fn class_of(len: usize) -> usize {
     SIZES.partition_point(|&size| usize::from(size) < len)
 }
 
+/// How many slots a slab of this class has.
+fn slots_of(class: u8) -> u16 {
+    (CHUNK_BYTES / usize::from(SIZES[usize::from(class)])) as u16
+}
+
 /// Slabs of one size that have free slots.
 #[derive(Debug, Default)]
 struct Shelf {
     open: Mutex<Vec<Weak<Slab>>>,
     slots: AtomicU64,
     taken: AtomicU64,
+    /// Somebody moves tenants of a slab of it.
+    moves: AtomicBool,
 }
 
 /// All slabs of a store.
@@ -93,25 +107,37 @@ impl Shelves {
 }
 
 #[derive(Debug)]
-pub(super) struct Slab {
+struct Slab {
     chunk: Chunk,
     class: u8,
     free: Mutex<Free>,
+    charge: Charge,
 }
 
 #[derive(Debug)]
 struct Free {
     /// Bit set: the slot is free.
     map: Box<[u64]>,
+    /// Whose each of the others is.
+    tenants: Box<[Weak<Tenant>]>,
     count: u16,
     /// Its shelf knows that there are some.
     listed: bool,
+    /// Tenants move out: nobody moves in.
+    closed: bool,
 }
 
 impl Free {
     fn all(count: usize) -> Free {
         let bits = |word: usize| u64::MAX >> (64 - (count - word * 64).min(64));
-        Free { map: (0..count.div_ceil(64)).map(bits).collect(), count: count as u16, listed: true }
+        let map = (0..count.div_ceil(64)).map(bits).collect();
+        let tenants = (0..count).map(|_| Weak::new()).collect();
+        Free { map, tenants, count: count as u16, listed: false, closed: false }
+    }
+
+    /// What it takes of the heap.
+    const fn heap_bytes(count: usize) -> usize {
+        heap_bytes(count.div_ceil(64) * size_of::<u64>()) + heap_bytes(count * size_of::<Weak<Tenant>>())
     }
 
     fn take(&mut self) -> Option<u16> {
@@ -124,19 +150,22 @@ impl Free {
 
     fn put(&mut self, index: u16) {
         self.map[usize::from(index) / 64] |= 1 << (index % 64);
+        self.tenants[usize::from(index)] = Weak::new();
         self.count += 1;
     }
 }
 
 impl Slab {
-    fn new(store: &ChunkStore, class: usize) -> Result<Arc<Slab>> {
-        let slots = CHUNK_BYTES / usize::from(SIZES[class]);
+    fn new(store: &ChunkStore, class: u8) -> Result<Arc<Slab>> {
+        let slots = usize::from(slots_of(class));
         // Each slot is written before it is read.
         let chunk = Chunk::allocate(store, 0..CHUNK_BYTES)?;
         let shelves = &store.depot().shelves;
         shelves.slabs.fetch_add(1, Relaxed);
-        shelves.shelves[class].slots.fetch_add(slots as u64, Relaxed);
-        Ok(Arc::new(Slab { chunk, class: class as u8, free: Mutex::new(Free::all(slots)) }))
+        shelves.shelves[usize::from(class)].slots.fetch_add(slots as u64, Relaxed);
+        let bytes = arc_bytes::<Slab>() + Free::heap_bytes(slots);
+        let charge = Charge::new(store.ledger(), Kind::Streams, bytes);
+        Ok(Arc::new(Slab { chunk, class, free: Mutex::new(Free::all(slots)), charge }))
     }
 
     fn depot(&self) -> &Arc<Depot> {
@@ -147,27 +176,52 @@ impl Slab {
         &self.depot().shelves.shelves[usize::from(self.class)]
     }
 
-    /// A free slot, and whether there are more.
-    fn take(&self) -> (Option<u16>, bool) {
+    /// Takes a free slot for whom `tenant` brings. Says whether there are more, so that the slab is to be listed.
+    fn take(&self, tenant: impl FnOnce(u16) -> Arc<Tenant>) -> (Option<Arc<Tenant>>, bool) {
         let mut free = self.free.lock();
-        let index = free.take();
-        free.listed = free.count > 0;
-        (index, free.listed)
+        let index = if free.closed { None } else { free.take() };
+        let taken = index.map(|index| {
+            let tenant = tenant(index);
+            free.tenants[usize::from(index)] = Arc::downgrade(&tenant);
+            self.shelf().taken.fetch_add(1, Relaxed);
+            tenant
+        });
+        free.listed = free.count > 0 && !free.closed;
+        (taken, free.listed)
+    }
+
+    /// Gives a slot back. Answers how many are still taken.
+    fn put(self: &Arc<Self>, index: u16) -> u16 {
+        let mut free = self.free.lock();
+        free.put(index);
+        let left = slots_of(self.class) - free.count;
+        let lists = !free.closed && !std::mem::replace(&mut free.listed, true);
+        drop(free);
+        self.shelf().taken.fetch_sub(1, Relaxed);
+        if lists {
+            self.shelf().list(self);
+        }
+        left
+    }
+
+    /// Where a slot lies in the chunk.
+    fn range(&self, index: u16) -> Range<usize> {
+        let size = usize::from(SIZES[usize::from(self.class)]);
+        let start = usize::from(index) * size;
+        start..start + size
     }
 }
 
 impl Drop for Slab {
     fn drop(&mut self) {
-        let shelves = &self.depot().shelves;
-        shelves.slabs.fetch_sub(1, Relaxed);
-        let slots = CHUNK_BYTES / usize::from(SIZES[usize::from(self.class)]);
-        self.shelf().slots.fetch_sub(slots as u64, Relaxed);
+        self.depot().shelves.slabs.fetch_sub(1, Relaxed);
+        self.shelf().slots.fetch_sub(slots_of(self.class).into(), Relaxed);
     }
 }
 
 impl Shelf {
-    /// A slot of a slab that is listed: one that is in memory, or any.
-    fn take(&self, any: bool) -> Option<(Arc<Slab>, u16)> {
+    /// Takes a slot of a slab that is listed: one that is in memory, or any.
+    fn take(&self, any: bool) -> Option<Arc<Tenant>> {
         let mut open = self.open.lock();
         let mut looks = LOOKS;
         let mut at = open.len();
@@ -181,15 +235,25 @@ impl Shelf {
             if !any && !slab.chunk.is_resident() {
                 continue;
             }
-            let (index, more) = slab.take();
+            let (taken, more) = slab.take(|index| Tenant::new(&slab, index));
             if !more {
                 open.swap_remove(at);
             }
-            if let Some(index) = index {
-                return Some((slab, index));
+            if taken.is_some() {
+                return taken;
             }
         }
         None
+    }
+
+    /// Lists a slab with free slots, and forgets those that have gone, once they are many.
+    fn list(&self, slab: &Arc<Slab>) {
+        let slabs = self.slots.load(Relaxed) as usize / usize::from(slots_of(slab.class));
+        let mut open = self.open.lock();
+        if open.len() > 2 * slabs + LOOKS {
+            open.retain(|slab| slab.strong_count() > 0);
+        }
+        open.push(Arc::downgrade(slab));
     }
 
     fn has_many_free(&self) -> bool {
@@ -198,13 +262,47 @@ impl Shelf {
     }
 }
 
-/// A place for up to so many bytes as it was taken for, or a few more. Free again when it is dropped.
+/// Who has a slot, wherever it is.
+#[derive(Debug)]
+struct Tenant {
+    /// Moves take it alone; they do not wait for it.
+    slab: RecursiveRwLock<Arc<Slab>>,
+    handles: AtomicU32,
+    /// Which slot of the slab: changes with it.
+    index: AtomicU16,
+    /// How many bytes are in use, to be told who asks.
+    len: AtomicU16,
+}
+
+impl Tenant {
+    const BYTES: usize = arc_bytes::<Tenant>();
+
+    /// With no handle yet, and no bytes in use.
+    fn new(slab: &Arc<Slab>, index: u16) -> Arc<Tenant> {
+        Arc::new(Tenant {
+            slab: RecursiveRwLock::new(Arc::clone(slab)),
+            handles: AtomicU32::new(0),
+            index: AtomicU16::new(index),
+            len: AtomicU16::new(0),
+        })
+    }
+}
+
+impl Drop for Tenant {
+    fn drop(&mut self) {
+        let slab = self.slab.get_mut();
+        slab.depot().shelves.bytes.fetch_sub(self.len.load(Relaxed).into(), Relaxed);
+        slab.depot().ledger().sub(Kind::Streams, Tenant::BYTES);
+        let left = slab.put(self.index.load(Relaxed));
+        slab.move_out_if_sparse(left);
+    }
+}
+
+/// A handle on a place for up to so many bytes as it was taken for, or a few more. A clone has the same bytes; the place is
+/// free again with the last.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    slab: Arc<Slab>,
-    index: u16,
-    /// How many bytes are in use, to be told who asks.
-    len: u16,
+    tenant: Arc<Tenant>,
 }
 
 impl Slot {
@@ -214,24 +312,26 @@ impl Slot {
         let class = class_of(len);
         let shelf = &shelves.shelves[class];
         let found = shelf.take(false).or_else(|| shelf.has_many_free().then(|| shelf.take(true)).flatten());
-        let (slab, index) = match found {
+        let tenant = match found {
             Some(found) => found,
             None => Self::in_new_slab(store, class)?,
         };
-        slab.shelf().taken.fetch_add(1, Relaxed);
-        shelves.bytes.fetch_add(len as u64, Relaxed);
-        Ok(Slot { slab, index, len: len as u16 })
+        store.ledger().add(Kind::Streams, Tenant::BYTES);
+        tenant.handles.store(1, Relaxed);
+        let mut slot = Slot { tenant };
+        slot.set_len(len);
+        Ok(slot)
     }
 
     /// A slot of a new slab. Without memory for one, a larger slot will do.
-    fn in_new_slab(store: &ChunkStore, class: usize) -> Result<(Arc<Slab>, u16)> {
-        match Slab::new(store, class) {
+    fn in_new_slab(store: &ChunkStore, class: usize) -> Result<Arc<Tenant>> {
+        match Slab::new(store, class as u8) {
             Ok(slab) => {
-                let (index, more) = slab.take();
+                let (taken, more) = slab.take(|index| Tenant::new(&slab, index));
                 if more {
-                    slab.shelf().open.lock().push(Arc::downgrade(&slab));
+                    slab.shelf().list(&slab);
                 }
-                Ok((slab, index.expect("invariant: a new slab has free slots")))
+                Ok(taken.expect("invariant: a new slab has free slots"))
             }
             Err(Error::NoSpace) => {
                 let mut larger = store.depot().shelves.shelves[class..].iter();
@@ -241,73 +341,88 @@ impl Slot {
         }
     }
 
+    /// Whether there is no other handle.
+    #[inline]
+    pub(crate) fn is_sole(&self) -> bool {
+        // With Acquire, as handles are dropped with Release: what their holders did with the bytes is done.
+        self.tenant.handles.load(Acquire) == 1
+    }
+
+    /// Whether both are handles on the same bytes.
+    pub(crate) fn same(&self, other: &Slot) -> bool {
+        Arc::ptr_eq(&self.tenant, &other.tenant)
+    }
+
+    /// What tells these bytes from others while they are there.
+    pub(crate) fn place(&self) -> *const () {
+        Arc::as_ptr(&self.tenant).cast()
+    }
+
     /// How many bytes are in use.
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.len)
+        self.tenant.len.load(Relaxed).into()
     }
 
     /// How many bytes there is room for.
     pub(crate) fn room(&self) -> usize {
-        usize::from(SIZES[usize::from(self.slab.class)])
+        usize::from(SIZES[usize::from(self.tenant.slab.read().class)])
     }
 
     /// Says how many bytes are in use, at most [`Slot::room`].
     pub(crate) fn set_len(&mut self, len: usize) {
         debug_assert!(len <= self.room());
-        let bytes = &self.slab.depot().shelves.bytes;
-        bytes.fetch_add(len as u64, Relaxed);
-        bytes.fetch_sub(self.len.into(), Relaxed);
-        self.len = len as u16;
+        let before = self.tenant.len.swap(len as u16, Relaxed);
+        let slab = self.tenant.slab.read();
+        let bytes = &slab.depot().shelves.bytes;
+        bytes.fetch_add((len as u64).wrapping_sub(before.into()), Relaxed);
     }
 
-    /// Counts the slab, if it would go with this slot: if all that lies in it goes.
-    pub(crate) fn count_sole(&self, reckoning: &mut Reckoning) {
-        if reckoning.lets_go(Arc::as_ptr(&self.slab), Arc::strong_count(&self.slab)) {
-            self.slab.chunk.count_sole_place(reckoning);
+    /// Counts it, if it would go with this handle, and the slab, if that would go with it. Says whether it would.
+    pub(crate) fn count_sole(&self, reckoning: &mut Reckoning) -> bool {
+        let tenant = &self.tenant;
+        let handles = tenant.handles.load(Relaxed) as usize;
+        let goes = reckoning.lets_metadata_go(Arc::as_ptr(tenant), handles, Tenant::BYTES);
+        if goes {
+            let slab = tenant.slab.read();
+            if reckoning.lets_metadata_go(Arc::as_ptr(&slab), Arc::strong_count(&slab), slab.charge.bytes()) {
+                slab.chunk.count_sole_place(reckoning);
+            }
         }
+        goes
     }
 
     /// Shows the bytes in use.
     pub(crate) fn read<T>(&self, with: impl FnOnce(&[u8]) -> T) -> Result<T> {
-        let bytes = self.slab.chunk.read()?;
-        Ok(with(&bytes[self.range()][..self.len()]))
+        let slab = self.tenant.slab.read();
+        let bytes = slab.chunk.read()?;
+        Ok(with(&bytes[slab.range(self.tenant.index.load(Relaxed))][..self.len()]))
     }
 
-    /// Shows all bytes that there is room for, to be changed.
+    /// Shows all bytes that there is room for, to be changed. There must be no other handle.
     pub(crate) fn write(&mut self, with: impl FnOnce(&mut [u8])) -> Result<()> {
-        let mut bytes = self.slab.chunk.write_slots()?;
-        with(&mut bytes[self.range()]);
+        debug_assert!(self.is_sole());
+        let slab = self.tenant.slab.read();
+        let mut bytes = slab.chunk.write_slots()?;
+        with(&mut bytes[slab.range(self.tenant.index.load(Relaxed))]);
         Ok(())
     }
 
-    /// Who counts what belongs to it.
-    pub(crate) fn ledger(&self) -> Ledger {
-        self.slab.depot().ledger()
+    /// Shows the chunk that it lies in.
+    pub(super) fn with_chunk(&self, with: impl FnOnce(&Chunk)) {
+        with(&self.tenant.slab.read().chunk);
     }
+}
 
-    /// The chunk that it lies in.
-    pub(super) fn chunk(&self) -> &Chunk {
-        &self.slab.chunk
-    }
-
-    fn range(&self) -> Range<usize> {
-        let start = usize::from(self.index) * self.room();
-        start..start + self.room()
+impl Clone for Slot {
+    fn clone(&self) -> Self {
+        self.tenant.handles.fetch_add(1, Relaxed);
+        Self { tenant: Arc::clone(&self.tenant) }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let shelf = self.slab.shelf();
-        shelf.taken.fetch_sub(1, Relaxed);
-        self.slab.depot().shelves.bytes.fetch_sub(self.len.into(), Relaxed);
-        let mut free = self.slab.free.lock();
-        free.put(self.index);
-        let unlisted = !std::mem::replace(&mut free.listed, true);
-        drop(free);
-        if unlisted {
-            shelf.open.lock().push(Arc::downgrade(&self.slab));
-        }
+        self.tenant.handles.fetch_sub(1, Release);
     }
 }
 
@@ -323,6 +438,11 @@ mod tests {
             let size = usize::from(SIZES[class_of(len)]);
             assert!(size >= len && (size - len < 16 || (size - len) * 4 <= size), "{len} in {size}");
         }
+    }
+
+    #[test]
+    fn what_a_short_stream_takes_besides_its_slot_is_little() {
+        assert_eq!(Tenant::BYTES, 48);
     }
 
     #[test]

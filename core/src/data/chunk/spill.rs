@@ -2,7 +2,7 @@
 //!
 //! Slots are handed out in runs, as long and as far forward as they can be had, so that what is spilled in order lies
 //! in order. What is freed is kept for the next run, up to a little, and then given back to the disk in batches.
-//! Invariant: a slot that was handed out is nobody else's until it is freed. One thread at a time takes runs.
+//! Invariant: a slot that was handed out is nobody else's until it is freed. One thread at a time has the device grow.
 
 mod slots;
 
@@ -46,6 +46,7 @@ pub(super) struct Spill {
     device: Box<dyn SpillDevice>,
     slots: Mutex<Slots>,
     config: SpillConfig,
+    growing: Mutex<()>,
     /// The last attempt to punch failed.
     stuck: AtomicBool,
 }
@@ -53,7 +54,7 @@ pub(super) struct Spill {
 impl Spill {
     pub(super) fn new(device: Box<dyn SpillDevice>, config: SpillConfig) -> Self {
         let slots = Slots::new(config.limit_bytes / CHUNK);
-        Self { device, slots: Mutex::new(slots), config, stuck: AtomicBool::new(false) }
+        Self { device, slots: Mutex::new(slots), config, growing: Mutex::new(()), stuck: AtomicBool::new(false) }
     }
 
     /// Fills chunks from the slots that begin with `first`.
@@ -69,6 +70,11 @@ impl Spill {
     /// Up to `most` neighbouring slots that are free. [`Error::NoSpace`] if there is none to be had.
     pub(super) fn take_run(&self, most: u32) -> Result<Range<u32>> {
         let room = self.slots_of_room();
+        if let Some(run) = self.slots.lock().take_run(most, room >= u64::from(most)) {
+            return Ok(run);
+        }
+        let _growing = self.growing.lock();
+        // Somebody else may have seen to it.
         if let Some(run) = self.slots.lock().take_run(most, room >= u64::from(most)) {
             return Ok(run);
         }

@@ -15,6 +15,11 @@ use crate::error::{Error, Result};
 use crate::limits::FILE_BYTES;
 use crate::radix::Radix;
 
+/// Up to so many chunks that are reserved are taken in memory, where they may well be written to at once.
+const IN_MEMORY: usize = 16;
+/// So many gaps are filled at a time.
+const GAPS_AT_ONCE: usize = 1024;
+
 impl Stream {
     /// Writes `bytes` at `offset`, and returns how many were written: fewer if space ran out after some, or if the
     /// largest file ends there.
@@ -124,7 +129,7 @@ impl Stream {
             return Ok(false);
         }
         if let Body::Small(small) = &mut self.body
-            && let Some(own) = Shared::get_mut(small)
+            && let Some(own) = small.sole()
             && own.has_room_for(end as usize)
         {
             own.write(offset as usize, bytes)?;
@@ -134,7 +139,7 @@ impl Stream {
             return Ok(false);
         }
         match &mut self.body {
-            Body::Small(small) => match Shared::get_mut(small) {
+            Body::Small(small) => match small.sole() {
                 Some(own) => own.write(offset as usize, bytes).map(|()| true),
                 None => Ok(false),
             },
@@ -149,7 +154,7 @@ impl Stream {
             Body::Chunks(_) | Body::Over(_) => return Ok(false),
             Body::Hole => {}
             Body::Small(small) => {
-                if let Some(own) = Shared::get_mut(small)
+                if let Some(own) = small.sole()
                     && own.has_room_for(len)
                 {
                     return own.lengthen(len).map(|()| true);
@@ -164,7 +169,7 @@ impl Stream {
         match made.or_else(|_| Small::new(store, &held, needed)) {
             Ok(mut small) => {
                 small.shorten(needed);
-                self.body = Body::Small(Shared::new(small));
+                self.body = Body::Small(small);
                 Ok(true)
             }
             Err(_) => Ok(false),
@@ -236,11 +241,7 @@ impl Stream {
         }
         // Into a clone: if space runs out half way, it goes, and its chunks with it.
         let mut added = chunks.clone();
-        let mut next = added.gap_from(first);
-        while next < end {
-            added.insert(next, Chunk::zeroed(store)?);
-            next = added.gap_from(next);
-        }
+        fill_gaps(&mut added, store, first..end)?;
         *chunks = added;
         Ok(())
     }
@@ -251,6 +252,36 @@ impl Stream {
             self.body = Body::Hole;
         }
     }
+}
+
+/// Adds zero chunks where there are none. The caller gives up on all of it if it fails.
+pub(super) fn fill_gaps(chunks: &mut Radix<Chunk>, store: &ChunkStore, within: Range<u64>) -> Result<()> {
+    let mut next = within.start;
+    while next < within.end {
+        let gaps = std::iter::successors(Some(chunks.gap_from(next)), |gap| Some(chunks.gap_from(gap + 1)));
+        let gaps: Vec<u64> = gaps.take_while(|&gap| gap < within.end).take(GAPS_AT_ONCE).collect();
+        next = gaps.last().map_or(within.end, |last| last + 1);
+        let zeros = zeros(store, gaps.len())?;
+        for (gap, chunk) in gaps.into_iter().zip(zeros) {
+            chunks.insert(gap, chunk);
+        }
+    }
+    Ok(())
+}
+
+/// So many chunks of zeros: a few in memory, many as space set aside in the spill file, if there is any.
+fn zeros(store: &ChunkStore, count: usize) -> Result<Vec<Chunk>> {
+    let mut made = Vec::with_capacity(count);
+    let mut goes_on = count > IN_MEMORY;
+    while goes_on {
+        let before = made.len();
+        made.extend(Chunk::reserve(store, (count - before) as u64));
+        goes_on = made.len() > before && made.len() < count;
+    }
+    while made.len() < count {
+        made.push(Chunk::zeroed(store)?);
+    }
+    Ok(made)
 }
 
 /// Where `len` bytes from `offset` on end, if a file can be that large.
@@ -330,18 +361,17 @@ fn zero_chunks(chunks: &mut Radix<Chunk>, store: &ChunkStore, offset: u64, end: 
     let Some(split) = Split::of(offset, end) else {
         return zero_within(chunks, store, end / CHUNK, part_of(offset, end));
     };
-    for index in split.whole.clone() {
-        if let Some(chunk) = chunks.get_mut(index) {
-            chunk.unshare(store)?;
-        }
-    }
+    // Asked of one that may be changed: what a shared node of the map holds is shared, too.
+    let mut is_shared = |index: &u64| chunks.get_mut(*index).is_some_and(|chunk| chunk.is_shared());
+    let shared: Vec<u64> = split.whole.clone().filter(|index| is_shared(index)).collect();
+    let others = zeros(store, shared.len())?;
     zero_edges(chunks, store, split.head, split.tail)?;
+    for (index, other) in shared.into_iter().zip(others) {
+        chunks.insert(index, other);
+    }
     for index in split.whole {
-        let zeroed = chunks.get_mut(index).map(|chunk| chunk.overwrite(store).map(|mut bytes| bytes.fill(0)));
-        if let Some(Err(_)) = zeroed {
-            // Spilled, and the device fails or memory is all pinned. A hole is zero too, and costs only the promise
-            // of space; to stop half way would cost what the bytes were.
-            chunks.remove(index);
+        if let Some(chunk) = chunks.get_mut(index) {
+            chunk.clear();
         }
     }
     Ok(())
@@ -392,27 +422,26 @@ fn copied(small: &Small, store: &ChunkStore, len: usize) -> Result<Small> {
 }
 
 /// Cuts a buffer that is longer. Into a smaller slot, if that saves something and there is one.
-fn cut_small(small: &mut Shared<Small>, store: &ChunkStore, len: usize) -> Result<()> {
-    match Shared::get_mut(small) {
+fn cut_small(small: &mut Small, store: &ChunkStore, len: usize) -> Result<()> {
+    match small.sole() {
         Some(own) if len * 2 > own.len() => own.shorten(len),
         Some(own) => match copied(own, store, len) {
             Ok(cut) => *own = cut,
             Err(_) => own.shorten(len),
         },
-        None => *small = Shared::new(copied(small, store, len)?),
+        None => *small = copied(small, store, len)?,
     }
     Ok(())
 }
 
-fn zero_small(small: &mut Shared<Small>, store: &Arc<ChunkStore>, offset: u64, end: u64) -> Result<()> {
+fn zero_small(small: &mut Small, store: &Arc<ChunkStore>, offset: u64, end: u64) -> Result<()> {
     let len = small.len() as u64;
     let zeroed = offset.min(len) as usize..end.min(len) as usize;
     if zeroed.is_empty() {
         return Ok(());
     }
-    if Shared::get_mut(small).is_none() {
-        *small = Shared::new(copied(small, store, small.len())?);
+    if small.sole().is_none() {
+        *small = copied(small, store, small.len())?;
     }
-    let own = Shared::get_mut(small).expect("invariant: just made the only reference");
-    own.write(zeroed.start, &[0; SMALL_BYTES][..zeroed.len()])
+    small.write(zeroed.start, &[0; SMALL_BYTES][..zeroed.len()])
 }

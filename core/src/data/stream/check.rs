@@ -1,7 +1,5 @@
 //! What must hold of a [`Stream`], and what all streams together hold.
 
-use triomphe::Arc;
-
 use super::{Body, CHUNK, SMALL_BYTES, Stream};
 use crate::check::{CheckReport, Visited};
 use crate::data::chunk::{Census, ChunkStore};
@@ -36,7 +34,7 @@ impl Stream {
                 let clean = small.with_bytes(|bytes| bytes[end..].iter().all(|&byte| byte == 0)).unwrap_or(true);
                 report.ensure(clean, || format!("{what}: bytes past the end of a small buffer's stream"));
                 holdings.chunks.count_slot(small.slot());
-                if holdings.visited.is_new(Arc::as_ptr(small)) {
+                if holdings.visited.is_new(small.slot().place()) {
                     holdings.small_bytes += len as u64;
                     report.small_buffers += 1;
                 }

@@ -41,7 +41,7 @@ impl Stream {
         self.size == other.size
             && match (&self.body, &other.body) {
                 (Body::Hole, Body::Hole) => true,
-                (Body::Small(a), Body::Small(b)) => Arc::ptr_eq(a, b),
+                (Body::Small(a), Body::Small(b)) => a.same(b),
                 (Body::Chunks(a), Body::Chunks(b)) => a.same(b),
                 (Body::Over(a), Body::Over(b)) => Arc::ptr_eq(a, b) || a.same(b),
                 _ => false,
@@ -107,7 +107,7 @@ impl Stream {
             }
             (_, Body::Chunks(_)) => other.unshared(self, &mut |index, a, b| visit(index, b, a)),
             (Body::Hole, Body::Hole) => ControlFlow::Continue(()),
-            (Body::Small(a), Body::Small(b)) if Arc::ptr_eq(a, b) => ControlFlow::Continue(()),
+            (Body::Small(a), Body::Small(b)) if a.same(b) => ControlFlow::Continue(()),
             (a, b) => visit(0, short(a, 0), short(b, 0)),
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use triomphe::Arc as Shared;
 
-use super::change::{end_of, write_piece};
+use super::change::{end_of, fill_gaps, write_piece};
 use super::{Body, CHUNK, Stream, pieces};
 use crate::base::{Sought, Source};
 use crate::check::CheckReport;
@@ -249,14 +249,11 @@ impl Over {
             return Err(Error::NoSpace);
         }
         let mut next = self.chunks.gap_from(first);
-        while next < end {
+        while next < end.min(self.end.div_ceil(CHUNK)) {
             self.raise(store, next)?;
-            if self.chunks.get(next).is_none() {
-                self.chunks.insert(next, Chunk::zeroed(store)?);
-            }
-            next = self.chunks.gap_from(next);
+            next = self.chunks.gap_from(next + 1);
         }
-        Ok(())
+        fill_gaps(&mut self.chunks, store, first..end)
     }
 
     /// Makes a hole. The caller gives up on all of it if it fails.

@@ -2,14 +2,10 @@
 
 use crate::data::chunk::{ChunkStore, Slot};
 use crate::error::Result;
-use crate::ledger::{Kind, Ledger, heap_bytes};
 use crate::reckoning::Reckoning;
 
-/// What its handle takes of the heap, with the count of its holders.
-const HANDLE_BYTES: usize = heap_bytes(size_of::<Small>() + size_of::<usize>());
-
-/// At most [`SMALL_BYTES`](super::SMALL_BYTES) bytes.
-#[derive(Debug)]
+/// At most [`SMALL_BYTES`](super::SMALL_BYTES) bytes. A clone shares them; only who does not share them changes them.
+#[derive(Debug, Clone)]
 pub(super) struct Small {
     slot: Slot,
 }
@@ -23,7 +19,6 @@ impl Small {
             bytes[..kept].copy_from_slice(&first[..kept]);
             bytes[kept..len].fill(0);
         })?;
-        slot.ledger().add(Kind::Streams, HANDLE_BYTES);
         Ok(Self { slot })
     }
 
@@ -32,11 +27,21 @@ impl Small {
         self.slot.len()
     }
 
-    /// Counts it, as it goes.
+    /// This, if nobody else shares the bytes: to be changed.
+    pub(super) fn sole(&mut self) -> Option<&mut Self> {
+        self.slot.is_sole().then_some(self)
+    }
+
+    /// Whether both share their bytes.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        self.slot.same(&other.slot)
+    }
+
+    /// Counts it, if it would go with this holder.
     pub(super) fn count_sole(&self, reckoning: &mut Reckoning) {
-        reckoning.counted.content_bytes += self.len() as u64;
-        reckoning.counted.metadata_bytes += HANDLE_BYTES as u64;
-        self.slot.count_sole(reckoning);
+        if self.slot.count_sole(reckoning) {
+            reckoning.counted.content_bytes += self.len() as u64;
+        }
     }
 
     pub(super) fn slot(&self) -> &Slot {
@@ -89,15 +94,5 @@ impl Small {
     /// Cuts the buffer to `len` bytes. Needs no space.
     pub(super) fn shorten(&mut self, len: usize) {
         self.slot.set_len(len.min(self.len()));
-    }
-
-    fn ledger(&self) -> Ledger {
-        self.slot.ledger()
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        self.ledger().sub(Kind::Streams, HANDLE_BYTES);
     }
 }

@@ -52,6 +52,51 @@ fn ten_times_the_limit_is_written_to_a_file_and_read_back_at_random() {
 }
 
 #[test]
+fn what_is_reserved_is_neither_written_nor_read_until_somebody_writes_to_it() {
+    let disk = Disk::default();
+    let store = store_on(&disk, 32);
+    let mut stream = Stream::empty();
+    assert_eq!(stream.allocate(&store, 0, 1_000 * CHUNK, false), Ok(()));
+    let mut snapshot = stream.clone();
+    let usage = store.usage();
+    assert_eq!((usage.frames, usage.spilled_frames, usage.written_bytes), (1_000, 1_000, 0));
+    assert!(content(&stream).iter().all(|&byte| byte == 0));
+    assert_eq!((store.usage().read_bytes, store.usage().written_bytes), (0, 0), "zeros are neither written nor read");
+    let model = bytes(1_000 * CHUNK_BYTES, 3);
+    assert_eq!(stream.write(&store, 0, &model), Ok(model.len()));
+    assert!(content(&stream) == model && content(&snapshot).iter().all(|&byte| byte == 0));
+    assert_eq!(snapshot.write(&store, 7 * CHUNK + 5, b"x"), Ok(1));
+    // What is zeroed as a whole needs no device either: its slots are set aside.
+    let before = store.usage();
+    assert_eq!(stream.zero(&store, 0, 900 * CHUNK, true), Ok(()));
+    assert_eq!(store.usage().read_bytes, before.read_bytes);
+    let all = content(&stream);
+    assert!(
+        all[..900 * CHUNK_BYTES].iter().all(|&byte| byte == 0)
+            && all[900 * CHUNK_BYTES..] == model[900 * CHUNK_BYTES..]
+    );
+    drop((stream, snapshot));
+    assert_empties(&store);
+}
+
+#[test]
+fn what_is_reserved_can_be_written_when_the_disk_is_full() {
+    let disk = Disk::default();
+    let store = store_on(&disk, 32);
+    disk.set_capacity(Some(120));
+    let mut reserved = Stream::empty();
+    assert_eq!(reserved.allocate(&store, 0, 100 * CHUNK, false), Ok(()));
+    let (mut other, more) = (Stream::empty(), bytes(CHUNK_BYTES, 1));
+    let mut at = 0;
+    while other.write(&store, at, &more) == Ok(CHUNK_BYTES) {
+        at += CHUNK;
+    }
+    let model = bytes(100 * CHUNK_BYTES, 2);
+    assert_eq!(reserved.write(&store, 0, &model), Ok(model.len()));
+    assert!(content(&reserved) == model);
+}
+
+#[test]
 fn what_many_streams_share_is_spilled_once() {
     let disk = Disk::default();
     let store = store_on(&disk, 8);

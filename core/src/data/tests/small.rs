@@ -115,3 +115,85 @@ fn what_was_in_a_slot_before_is_never_seen() {
     stream.allocate(&store, 0, 3_000, true).unwrap();
     assert!(content(&stream) == expected);
 }
+
+#[test]
+fn what_is_left_of_many_slabs_moves_together_and_stays_what_it_was() {
+    let store = store_on(&Disk::default(), 4_096);
+    for (len, every) in [(4_096, 16), (100, 50), (1_000, 9), (15, 400)] {
+        let mut streams: Vec<Option<Stream>> = (0..40_000).map(|number| Some(short(&store, len, number))).collect();
+        let full = store.usage().slabs;
+        let left = |number: usize| number.is_multiple_of(every);
+        let mut state = 5;
+        for _ in 0..100_000 {
+            let number = random(&mut state, 40_000) as usize;
+            if !left(number) {
+                streams[number] = None;
+            }
+        }
+        (0..40_000).filter(|&number| !left(number)).for_each(|number| streams[number] = None);
+        let usage = store.usage();
+        // A sixth of all slots is free, and slabs are looked at now and then.
+        let least = (full / every as u64).max(1);
+        assert!(usage.slabs <= least * 3 / 2 + 2, "{len}: of {full} slabs {} are left, of {least}", usage.slabs);
+        for number in (0..40_000).step_by(every) {
+            let stream = streams[number].as_mut().unwrap();
+            assert!(content(stream) == bytes(len, number as u64), "{number}");
+            assert_eq!(stream.write(&store, 3, b"new"), Ok(3));
+            assert_eq!(&content(stream)[..6], [&bytes(3, number as u64)[..], b"new"].concat());
+        }
+        drop(streams);
+        assert_empties(&store);
+        assert_eq!(store.usage().small_bytes, 0);
+    }
+}
+
+#[test]
+fn bytes_that_are_shared_move_for_all_who_share_them() {
+    let store = store_on(&Disk::default(), 4_096);
+    let streams: Vec<Stream> = (0..2_000).map(|number| short(&store, 4_096, number)).collect();
+    let kept: Vec<Stream> = streams.iter().step_by(8).cloned().collect();
+    let snapshot = kept.clone();
+    let full = store.usage().slabs;
+    drop(streams);
+    assert!(store.usage().slabs < full / 5, "{:?}", store.usage());
+    for (number, (one, other)) in (0..).step_by(8).zip(kept.iter().zip(&snapshot)) {
+        assert!(one.same(other) && content(one) == bytes(4_096, number));
+    }
+    drop((kept, snapshot));
+    assert_empties(&store);
+}
+
+#[test]
+fn slots_move_while_others_read_write_and_free() {
+    let store = store_on(&Disk::default(), 1_024);
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let store = &store;
+            scope.spawn(move || {
+                let mut state = thread;
+                let mut streams: Vec<(Stream, u64)> = Vec::new();
+                for round in 0..30_000_u64 {
+                    match random(&mut state, 5) {
+                        0..2 if streams.len() < 400 => streams.push((short(store, 3_000, round), round)),
+                        2 if !streams.is_empty() => {
+                            let at = random(&mut state, streams.len() as u64) as usize;
+                            assert!(content(&streams[at].0) == bytes(3_000, streams[at].1));
+                        }
+                        3 if !streams.is_empty() => {
+                            let at = random(&mut state, streams.len() as u64) as usize;
+                            assert_eq!(streams[at].0.write(store, 0, &bytes(3_000, round)), Ok(3_000));
+                            streams[at].1 = round;
+                        }
+                        _ if !streams.is_empty() => {
+                            let keep = if round % 1_000 == 0 { 10 } else { streams.len() - 1 };
+                            streams.truncate(keep.min(streams.len()));
+                        }
+                        _ => {}
+                    }
+                }
+                assert!(streams.iter().all(|(stream, seed)| content(stream) == bytes(3_000, *seed)));
+            });
+        }
+    });
+    assert_empties(&store);
+}

@@ -2,12 +2,13 @@
 //! every n; with a disk that fills; with one that dies and comes back.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::world::{Op, World};
-use crate::data::CHUNK_BYTES;
 use crate::data::tests::device::{CALLS, Call, Disk};
 use crate::data::tests::store_on;
+use crate::data::{CHUNK_BYTES, ChunkStore, SpillConfig, StoreConfig};
 use crate::error::Error;
 
 const CHUNK: usize = CHUNK_BYTES;
@@ -42,7 +43,11 @@ fn script() -> Vec<Op> {
 
 /// Runs the script with `arm` having something fail; says how many operations failed.
 fn run(disk: &Disk, arm: impl FnOnce(&World), disarm: impl FnOnce(&World)) -> usize {
-    let mut world = World::over(store_on(disk, FRAMES));
+    run_on(store_on(disk, FRAMES), arm, disarm)
+}
+
+fn run_on(store: Arc<ChunkStore>, arm: impl FnOnce(&World), disarm: impl FnOnce(&World)) -> usize {
+    let mut world = World::over(store);
     arm(&world);
     let mut failed = 0;
     for (seed, op) in (0..).zip(script()) {
@@ -106,14 +111,22 @@ fn a_device_that_says_it_is_full_once_is_believed_once() {
 
 #[test]
 fn whichever_frame_of_memory_is_not_to_be_had_an_operation_is_done_whole_or_not_at_all() {
-    let frames = std::cell::Cell::new(0);
-    run(&Disk::default(), |_| {}, |world| frames.set(world.store.frames_asked()));
-    assert!(frames.get() > 30);
-    let run = |nth| {
-        let disarm = |world: &World| world.store.fail_frame(u64::MAX / 2);
-        run(&Disk::default(), |world| world.store.fail_frame(nth), disarm)
+    let spilling = || store_on(&Disk::default(), FRAMES);
+    let in_memory = || {
+        let spill = SpillConfig::default();
+        ChunkStore::new(StoreConfig { memory_bytes: 1 << 30, spill_dir: None, spill }).unwrap()
     };
-    assert!(each(frames.get()).map(run).sum::<usize>() > 0);
+    let failures = |store: &dyn Fn() -> Arc<ChunkStore>| {
+        let frames = std::cell::Cell::new(0);
+        run_on(store(), |_| {}, |world| frames.set(world.store.frames_asked()));
+        assert!(frames.get() > 30);
+        let disarm = |world: &World| world.store.fail_frame(u64::MAX / 2);
+        let run = |nth| run_on(store(), |world| world.store.fail_frame(nth), disarm);
+        each(frames.get()).map(run).sum::<usize>()
+    };
+    assert!(failures(&in_memory) > 0);
+    // Something else goes to the device, and leaves its frame.
+    assert_eq!(failures(&spilling), 0);
 }
 
 #[test]

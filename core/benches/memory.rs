@@ -1,0 +1,357 @@
+//! What a volume takes of memory, and that it holds its limit: `cargo bench -p bough --bench memory [NAME…]`.
+//!
+//! Each scene runs in a process of its own, so that its resident set is its own; limits on it are checked, and a scene
+//! that misses one says so and fails. Spilled content goes to the folder named by `BOUGH_BENCH_DIR` (by default that of
+//! temporary files). `BOUGH_CHURN_SECONDS` is how long the churn lasts (by default 60).
+
+// Here a panic is how a failure is told.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use bough::{Caller, Config, NewNode, NodeId, PathAt, RefId, View, ViewOptions, Volume, WriteAt};
+
+const ROOT: Caller<'static> = Caller::superuser();
+const MIB: u64 = 1 << 20;
+const FILES: u64 = 1_000_000;
+
+const SCENES: [(&str, fn()); 7] = [
+    ("limit", limit),
+    ("small", small_files_past_the_limit),
+    ("empty", empty_files),
+    ("files", files_of_100_bytes),
+    ("tmpfs", files_on_tmpfs),
+    ("snapshots", thousand_snapshots),
+    ("churn", churn),
+];
+
+fn main() {
+    let what: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    if let [scene, name] = &what[..]
+        && scene == "scene"
+    {
+        return SCENES.iter().find(|(other, _)| other == name).unwrap().1();
+    }
+    let wanted = |name: &str| what.is_empty() || what.iter().any(|argument| argument == name);
+    let run = |name: &str| Command::new(std::env::current_exe().unwrap()).args(["scene", name]).status().unwrap();
+    let failed = SCENES.iter().filter(|(name, _)| wanted(name) && !run(name).success()).count();
+    assert_eq!(failed, 0, "scenes that missed what they should show");
+}
+
+// ---- what scenes share ---------------------------------------------------------------------------------------------
+
+struct Scene {
+    volume: Arc<Volume>,
+    view: Arc<View>,
+}
+
+impl Scene {
+    fn new(memory_bytes: u64, spill_dir: Option<PathBuf>) -> Scene {
+        let config = Config { memory_bytes: Some(memory_bytes), spill_dir, ..Config::default() };
+        let volume = Volume::open(config).unwrap();
+        let view = volume.view(RefId::Branch(volume.first_branch()), "bench", ViewOptions::default()).unwrap();
+        Scene { volume, view }
+    }
+
+    fn make(&self, parent: NodeId, name: &str, new: NewNode<'_>) -> NodeId {
+        let node = self.view.make(&ROOT, parent, name.as_bytes(), 0o644, new).unwrap().node;
+        self.view.forget(node, 1);
+        node
+    }
+
+    /// Has the node known to the view, as long as it lives.
+    fn held(&self, name: &str) -> NodeId {
+        self.view.make(&ROOT, NodeId::ROOT, name.as_bytes(), 0o644, NewNode::File).unwrap().node
+    }
+
+    fn write(&self, node: NodeId, at: u64, bytes: &[u8]) {
+        assert_eq!(self.view.write(&ROOT, node, None, WriteAt::Offset(at), bytes), Ok(bytes.len()));
+    }
+
+    fn snapshot(&self) -> RefId {
+        RefId::Snapshot(self.volume.create_snapshot(self.volume.first_branch(), None).unwrap())
+    }
+
+    fn used(&self) -> u64 {
+        self.volume.stats().used_bytes
+    }
+}
+
+fn folder() -> PathBuf {
+    std::env::var_os("BOUGH_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from)
+}
+
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * 4096
+}
+
+/// The most memory of this process that was resident while `with` ran.
+fn watched<T>(with: impl FnOnce() -> T) -> (T, u64) {
+    let (done, most) = (AtomicBool::new(false), AtomicU64::new(0));
+    let answer = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                most.fetch_max(resident_bytes(), Relaxed);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let answer = with();
+        done.store(true, Relaxed);
+        answer
+    });
+    (answer, most.into_inner())
+}
+
+fn random(state: &mut u64, below: u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) % below
+}
+
+/// Makes each page differ from every other, and from itself in another round.
+fn mark(bytes: &mut [u8], at: u64, round: u64) {
+    for (page, bytes) in bytes.chunks_mut(4096).enumerate() {
+        bytes[..8].copy_from_slice(&(at + page as u64 * 4096 + 1).to_le_bytes());
+        bytes[8..16].copy_from_slice(&round.to_le_bytes());
+    }
+}
+
+fn check(bytes: &[u8], at: u64, round: u64) {
+    for (page, bytes) in bytes.chunks(4096).enumerate() {
+        assert_eq!(bytes[..8], (at + page as u64 * 4096 + 1).to_le_bytes());
+        assert_eq!(bytes[8..16], round.to_le_bytes());
+    }
+}
+
+/// Says a figure, and fails if it is more than it may be.
+fn told(what: &str, figure: f64, most: f64, unit: &str) {
+    println!("{what:58} {figure:10.3} {unit} (at most {most})");
+    assert!(figure <= most, "{what}");
+}
+
+// ---- scenes --------------------------------------------------------------------------------------------------------
+
+/// Ten times the limit written with eight snapshots between, and all of it, of each, read back at random.
+fn limit() {
+    const LIMIT: u64 = 256 * MIB;
+    const SNAPSHOTS: u64 = 8;
+    const BLOCK: u64 = 256 << 10;
+    const EACH: u64 = 10 * LIMIT / SNAPSHOTS / BLOCK;
+    let ((), most) = watched(|| {
+        let scene = Scene::new(LIMIT, Some(folder()));
+        let node = scene.held("file");
+        let mut bytes = vec![0; BLOCK as usize];
+        let mut snapshots = Vec::new();
+        for round in 0..SNAPSHOTS {
+            // Half of what each round writes is new, half is over what the last snapshot holds.
+            for block in 0..EACH {
+                let at = (round * EACH / 2 + block) * BLOCK;
+                mark(&mut bytes, at, round);
+                scene.write(node, at, &bytes);
+            }
+            snapshots.push(scene.snapshot());
+        }
+        let mut state = 1;
+        for (last, &snapshot) in (0..).zip(&snapshots) {
+            let view = scene.volume.view(snapshot, "snapshot", ViewOptions::default()).unwrap();
+            let file = view.lookup(&ROOT, NodeId::ROOT, b"file").unwrap().node;
+            let blocks = last * EACH / 2 + EACH;
+            for _ in 0..blocks {
+                let block = random(&mut state, blocks);
+                assert_eq!(view.read(&ROOT, file, None, block * BLOCK, &mut bytes), Ok(bytes.len()));
+                check(&bytes, block * BLOCK, (block / (EACH / 2)).min(last));
+            }
+        }
+        let stats = scene.volume.stats();
+        println!("{:58} {:10} MiB spilled", "10 times the limit, 8 snapshots", stats.spill_bytes / MIB);
+    });
+    told("  most resident", most as f64 / LIMIT as f64, 1.05, "of the limit");
+}
+
+/// Many times the limit in files of 4 KB.
+fn small_files_past_the_limit() {
+    const LIMIT: u64 = 128 * MIB;
+    const SMALL: u64 = 100_000;
+    let ((), most) = watched(|| {
+        let scene = Scene::new(LIMIT, Some(folder()));
+        let mut bytes = [0; 4096];
+        let nodes: Vec<NodeId> = (0..SMALL)
+            .map(|number| {
+                let node = scene.make(NodeId::ROOT, &format!("file-{number}"), NewNode::File);
+                mark(&mut bytes, number, 0);
+                scene.write(node, 0, &bytes);
+                node
+            })
+            .collect();
+        scene.snapshot();
+        let mut state = 1;
+        for _ in 0..SMALL {
+            let number = random(&mut state, SMALL);
+            assert_eq!(scene.view.read(&ROOT, nodes[number as usize], None, 0, &mut bytes), Ok(4096));
+            check(&bytes, number, 0);
+        }
+    });
+    told("100,000 files of 4 KiB, 3 times the limit: most resident", most as f64 / LIMIT as f64, 1.05, "of the limit");
+}
+
+fn filled(bytes: &[u8]) -> (Scene, u64) {
+    let scene = Scene::new(4 << 30, None);
+    let before = resident_bytes();
+    for directory in 0..1000 {
+        let parent = scene.make(NodeId::ROOT, &format!("directory-{directory}"), NewNode::Directory);
+        for file in 0..FILES / 1000 {
+            let node = scene.make(parent, &format!("name-{file:07}"), NewNode::File);
+            if !bytes.is_empty() {
+                scene.write(node, 0, bytes);
+            }
+        }
+    }
+    (scene, resident_bytes().saturating_sub(before))
+}
+
+fn empty_files() {
+    let (scene, grown) = filled(&[]);
+    told("an empty file with a name of 12 bytes", grown as f64 / FILES as f64, 350.0, "bytes");
+    told("  what is counted for it, of that", scene.used() as f64 / grown as f64, 1.1, "");
+}
+
+fn files_of_100_bytes() {
+    let (scene, grown) = filled(&[7; 100]);
+    told("a file of 100 bytes, all in", grown as f64 / FILES as f64, 600.0, "bytes");
+    told("  what is counted for it, of that", scene.used() as f64 / grown as f64, 1.1, "");
+}
+
+/// What the machine has in page cache of tmpfs and in the kernel's own memory, in bytes.
+fn kernel_bytes() -> u64 {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0)
+    };
+    (field("Shmem:") + field("Slab:")) * 1024
+}
+
+/// The same files on a tmpfs, for comparison. A tenth of them, as each takes a page.
+fn files_on_tmpfs() {
+    let folder = Path::new("/dev/shm").join(format!("bough-bench-{}", std::process::id()));
+    if std::fs::create_dir(&folder).is_err() {
+        return println!("no tmpfs at /dev/shm to compare with");
+    }
+    let files = FILES / 10;
+    let before = kernel_bytes();
+    for file in 0..files {
+        std::fs::write(folder.join(format!("name-{file:07}")), [7; 100]).unwrap();
+    }
+    let grown = kernel_bytes().saturating_sub(before);
+    println!("{:58} {:10.3} bytes", "a file of 100 bytes on tmpfs, to compare", grown as f64 / files as f64);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A thousand snapshots with a hundred changed files between each, deleted again.
+fn thousand_snapshots() {
+    const CHANGED: u64 = 100;
+    const BYTES: u64 = 4096;
+    const SNAPSHOTS: u64 = 1000;
+    let scene = Scene::new(4 << 30, None);
+    let nodes: Vec<NodeId> = (0..10_000)
+        .map(|number| {
+            let node = scene.make(NodeId::ROOT, &format!("file-{number}"), NewNode::File);
+            scene.write(node, 0, &[1; BYTES as usize]);
+            node
+        })
+        .collect();
+    let (used, resident) = (scene.used(), resident_bytes());
+    let mut state = 1;
+    let snapshots: Vec<RefId> = (0..SNAPSHOTS)
+        .map(|_| {
+            for _ in 0..CHANGED {
+                scene.write(nodes[random(&mut state, 10_000) as usize], 0, &[2; BYTES as usize]);
+            }
+            scene.snapshot()
+        })
+        .collect();
+    let most = (CHANGED * SNAPSHOTS * (2 * BYTES + 1024)) as f64;
+    told(
+        "1,000 snapshots, 100 files of 4 KiB changed between: counted",
+        (scene.used() - used) as f64 / most,
+        1.0,
+        "of 2x + 1 KiB a file",
+    );
+    told("  resident", (resident_bytes() - resident) as f64 / most, 1.0, "of 2x + 1 KiB a file");
+    let begun = Instant::now();
+    snapshots.iter().for_each(|&snapshot| scene.volume.delete_ref(snapshot).unwrap());
+    settle(&scene);
+    println!("{:58} {:10.3} s", "  deleted again", begun.elapsed().as_secs_f64() - SETTLED.as_secs_f64());
+    told("  counted then, of what was counted before", scene.used() as f64 / used as f64, 1.2, "");
+    told("  resident then, of what was resident before", resident_bytes() as f64 / resident as f64, 1.5, "");
+}
+
+/// How long nothing must have changed.
+const SETTLED: Duration = Duration::from_millis(300);
+
+/// Waits until what was given up is gone.
+fn settle(scene: &Scene) {
+    let mut last = (scene.used(), Instant::now());
+    while last.1.elapsed() < SETTLED {
+        std::thread::sleep(Duration::from_millis(5));
+        let now = scene.used();
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+    }
+}
+
+/// Files made, written over and deleted, snapshots taken and deleted, for as long as it is told.
+fn churn() {
+    const LIMIT: u64 = 512 * MIB;
+    const NAMES: u64 = 20_000;
+    let seconds = std::env::var("BOUGH_CHURN_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let scene = Scene::new(LIMIT, None);
+    let mut state = 7;
+    let mut snapshots = std::collections::VecDeque::new();
+    let mut samples = Vec::new();
+    let data = vec![3; 200_000];
+    let begun = Instant::now();
+    for quarter in 1..=8 {
+        while begun.elapsed().as_secs_f64() < seconds as f64 * f64::from(quarter) / 8.0 {
+            for _ in 0..1000 {
+                step(&scene, &mut state, &data, NAMES);
+            }
+            snapshots.push_back(scene.snapshot());
+            if snapshots.len() > 4 {
+                let at = random(&mut state, snapshots.len() as u64) as usize;
+                scene.volume.delete_ref(snapshots.remove(at).unwrap()).unwrap();
+            }
+        }
+        samples.push((scene.used(), resident_bytes()));
+    }
+    let (middle, last) = (samples[3], samples[7]);
+    told("churn: counted at its end, of that half way", last.0 as f64 / middle.0 as f64, 1.1, "");
+    told("  resident at its end, of what is counted", last.1 as f64 / last.0 as f64, 1.2, "");
+    snapshots.drain(..).for_each(|snapshot| scene.volume.delete_ref(snapshot).unwrap());
+    settle(&scene);
+    let stats = scene.volume.stats();
+    let held = scene.volume.holdings(RefId::Branch(scene.volume.first_branch())).unwrap();
+    let content = stats.chunks * 65_536 + stats.small_bytes;
+    let taken = stats.used_bytes - held.exclusive.metadata_bytes;
+    println!("{:58} {:10.3} MiB", "  content at the end", content as f64 / MIB as f64);
+    told("  memory taken for it", taken as f64 / content as f64, 1.2, "of that");
+}
+
+fn step(scene: &Scene, state: &mut u64, data: &[u8], names: u64) {
+    let name = format!("file-{}", random(state, names));
+    let path = PathAt::root(name.as_bytes());
+    if random(state, 4) == 0 {
+        // It may not be there.
+        let _ = scene.view.path_unlink(&ROOT, path);
+        return;
+    }
+    let most = 1 << (4 + random(state, 14));
+    let len = 1 + random(state, most) as usize;
+    scene.view.path_write(&ROOT, path, &data[..len]).unwrap();
+}

@@ -785,6 +785,15 @@
 // Bytes in one `fs_control_diff_read`.
 #define FS_CONTROL_DIFF_BYTES 16000
 
+// Room for paths in one `fs_control_revert`.
+#define FS_CONTROL_PATHS_BYTES 12288
+
+// Entries in one `fs_control_ranges`.
+#define FS_CONTROL_RANGES_ENTRIES 500
+
+// To revert a directory that is new in the branch and that is there by now: what is in it stays, over what is there.
+#define FS_CONTROL_KEEP_BELOW 1
+
 // Room for operations in `fs_activity`.
 #define FS_OPERATIONS 32
 
@@ -868,6 +877,12 @@
 
 // Control request: what an inode has to do with the base. Carries a `fs_control_origin`.
 #define FS_CONTROL_ORIGIN 81
+
+// Control request: have paths of a branch as another tree has them. Carries a `fs_control_revert`.
+#define FS_CONTROL_REVERT 82
+
+// Control request: the parts of a file that are not the base's. Carries a `fs_control_ranges`.
+#define FS_CONTROL_RANGES 83
 
 // Log level: nothing.
 #define FS_LOG_OFF 0

@@ -59,6 +59,8 @@ messages! {
     fs_control_check = request::FS_CONTROL_CHECK;
     fs_control_base = request::FS_CONTROL_BASE;
     fs_control_origin = request::FS_CONTROL_ORIGIN;
+    fs_control_revert = request::FS_CONTROL_REVERT;
+    fs_control_ranges = request::FS_CONTROL_RANGES;
 }
 
 /// An empty message of its kind, its header filled in.
@@ -161,6 +163,8 @@ impl View {
             request::FS_CONTROL_CHECK => answer(bytes, |message| self.control_check(message)),
             request::FS_CONTROL_BASE => answer(bytes, |message| self.control_base(message)),
             request::FS_CONTROL_ORIGIN => answer(bytes, |message| self.control_origin(message)),
+            request::FS_CONTROL_REVERT => answer(bytes, |message| self.control_revert(message)),
+            request::FS_CONTROL_RANGES => answer(bytes, |message| self.control_ranges(message)),
             _ => Err(Error::BadStructure("no control request of that number")),
         }
     }

@@ -10,6 +10,7 @@ pub(crate) mod live;
 pub(crate) mod open_streams;
 pub(crate) mod reaper;
 pub(crate) mod refs;
+pub(crate) mod revert;
 
 use std::sync::Arc;
 

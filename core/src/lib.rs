@@ -65,4 +65,4 @@ pub use types::*;
 pub use volume::view::{Entry, View};
 pub use volume::view_paths::PathAt;
 pub use volume::view_windows::{From as OpenFrom, RenameTo, WindowsInfo, WindowsOpened};
-pub use volume::{Activity, Capabilities, Config, Origin, ViewInfo, Volume, VolumeInfo, VolumeStats};
+pub use volume::{Activity, Capabilities, Config, Origin, OwnRanges, ViewInfo, Volume, VolumeInfo, VolumeStats};

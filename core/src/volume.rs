@@ -5,6 +5,7 @@ mod budget;
 mod check;
 mod handles;
 mod identity;
+mod revert;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,7 @@ use crate::tree::name::{NamePolicy, NameRules};
 use crate::tree::table::FrozenTable;
 use crate::types::{BranchId, FsStats, RefId, SnapshotId, ViewId};
 
-pub use base::Origin;
+pub use base::{Origin, OwnRanges};
 pub use identity::{Capabilities, VolumeInfo};
 use view::View;
 

@@ -25,6 +25,9 @@ mod oracle;
 mod over_base;
 #[path = "model/regressions.rs"]
 mod regressions;
+#[cfg(target_os = "linux")]
+#[path = "model/reverts.rs"]
+mod reverts;
 #[path = "model/runner.rs"]
 mod runner;
 
@@ -93,4 +96,18 @@ fn a_volume_with_the_names_of_macos_does_what_the_model_does() {
 fn a_volume_over_a_directory_does_what_one_filled_with_the_same_does() {
     let test = "a_volume_over_a_directory_does_what_one_filled_with_the_same_does";
     check_by(test, DEFAULT_CASES / 8, NamePolicy::Posix, |steps, _| over_base::run(steps));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_over_a_directory_go_back_and_nothing_else_does() {
+    const TEST: &str = "paths_over_a_directory_go_back_and_nothing_else_does";
+    check_by(TEST, DEFAULT_CASES / 8, NamePolicy::Posix, |steps, _| reverts::over_a_base(steps));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_of_a_branch_go_back_and_nothing_else_does() {
+    const TEST: &str = "paths_of_a_branch_go_back_and_nothing_else_does";
+    check_by(TEST, DEFAULT_CASES / 8, NamePolicy::Posix, |steps, _| reverts::over_nothing(steps));
 }

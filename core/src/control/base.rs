@@ -1,11 +1,11 @@
 //! Control requests about the base.
 
 use super::messages::*;
-use super::{filled, name_in};
+use super::{filled, name_in, required};
 use crate::base::{BaseConfig, BaseIdentity};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ffi::volume::{FS_CONFIG_BASE_CROSS_MOUNTS, FS_CONFIG_BASE_DIRECTORY, FS_CONFIG_BASE_FREEZE};
-use crate::types::InodeId;
+use crate::types::{InodeId, RefId};
 use crate::volume::view::View;
 
 impl View {
@@ -28,6 +28,37 @@ impl View {
         message.is_there = u32::from(origin.present.is_some());
         message.recorded = origin.recorded.as_ref().map_or_else(bytemuck::Zeroable::zeroed, identity);
         message.present = origin.present.as_ref().map_or_else(bytemuck::Zeroable::zeroed, identity);
+        Ok(())
+    }
+
+    pub(super) fn control_revert(&self, message: &mut fs_control_revert) -> Result<()> {
+        let branch = self.volume.find_kind(required(name_in(&message.branch)?)?, FS_REF_BRANCH)?;
+        let to = match name_in(&message.to)? {
+            Some(name) => self.volume.find(name)?,
+            None => self.volume.ref_info(branch)?.parent.ok_or(Error::Invalid("it grew from nothing: name two"))?,
+        };
+        let RefId::Branch(branch) = branch else { return Err(Error::NoSuchRef) };
+        let bytes = message.paths.get(..message.path_bytes as usize).and_then(|bytes| bytes.strip_suffix(&[0]));
+        let bytes = bytes.ok_or(Error::BadStructure("paths, with a NUL after each"))?;
+        let paths: Vec<Vec<u8>> = bytes.split(|&byte| byte == 0).map(<[u8]>::to_vec).collect();
+        match message.flags {
+            0 => self.volume.revert(branch, to, &paths),
+            FS_CONTROL_KEEP_BELOW => self.volume.merge(branch, to, &paths),
+            _ => Err(Error::BadStructure("no flag of a revert")),
+        }
+    }
+
+    pub(super) fn control_ranges(&self, message: &mut fs_control_ranges) -> Result<()> {
+        let of = match name_in(&message.of)? {
+            Some(name) => self.volume.find(name)?,
+            None => self.info().shows,
+        };
+        let own = self.volume.own_ranges(of, InodeId(message.inode), message.from, FS_CONTROL_RANGES_ENTRIES)?;
+        message.size = own.size;
+        message.count = own.ranges.len() as u32;
+        for (entry, range) in message.entries.iter_mut().zip(&own.ranges) {
+            *entry = fs_control_range { offset: range.start, length: range.end - range.start };
+        }
         Ok(())
     }
 }

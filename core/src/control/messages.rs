@@ -22,6 +22,13 @@ pub const FS_CONTROL_HOLDINGS_ENTRIES: usize = 40;
 /// Bytes in one `fs_control_diff_read`.
 pub const FS_CONTROL_DIFF_BYTES: usize = 16_000;
 
+/// Room for paths in one `fs_control_revert`.
+pub const FS_CONTROL_PATHS_BYTES: usize = 12_288;
+/// Entries in one `fs_control_ranges`.
+pub const FS_CONTROL_RANGES_ENTRIES: usize = 500;
+/// To revert a directory that is new in the branch and that is there by now: what is in it stays, over what is there.
+pub const FS_CONTROL_KEEP_BELOW: u32 = 1;
+
 /// Room for operations in `fs_activity`.
 pub const FS_OPERATIONS: usize = 32;
 /// Buckets of times in `fs_operation`.
@@ -83,6 +90,10 @@ pub mod request {
     pub const FS_CONTROL_BASE: u32 = 80;
     /// Control request: what an inode has to do with the base. Carries a `fs_control_origin`.
     pub const FS_CONTROL_ORIGIN: u32 = 81;
+    /// Control request: have paths of a branch as another tree has them. Carries a `fs_control_revert`.
+    pub const FS_CONTROL_REVERT: u32 = 82;
+    /// Control request: the parts of a file that are not the base's. Carries a `fs_control_ranges`.
+    pub const FS_CONTROL_RANGES: u32 = 83;
 }
 
 /// The beginning of every message.
@@ -582,6 +593,58 @@ pub struct fs_control_origin {
     pub recorded: fs_control_identity,
     /// Answer: what it is in the base now; all zero when it is not there.
     pub present: fs_control_identity,
+}
+
+/// Have paths of a branch as another tree has them, as if they had not been changed since. No view may show the branch. A file goes back
+/// under all its names, and what has moved to or from a path goes back to where it was. All paths of one message go back in one step.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct fs_control_revert {
+    /// The beginning of every message.
+    pub header: fs_control_header,
+    /// The branch.
+    pub branch: fs_control_name,
+    /// The branch or snapshot to go back to; empty: what it grew from.
+    pub to: fs_control_name,
+    /// `FS_CONTROL_KEEP_BELOW` or 0.
+    pub flags: u32,
+    /// Bytes of `paths` that are used.
+    pub path_bytes: u32,
+    /// Paths from the root without a slash in front, a NUL after each; an empty one is everything.
+    pub paths: [u8; FS_CONTROL_PATHS_BYTES],
+}
+
+/// A part of a file.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+pub struct fs_control_range {
+    /// Its first byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+}
+
+/// Ask for the parts of a file that are not what the base has at the same place: whatever lies between them is. They begin and end
+/// where chunks do, or the base, or the file. Of a file that the base has no part in, all of it is one.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct fs_control_ranges {
+    /// The beginning of every message.
+    pub header: fs_control_header,
+    /// The branch or snapshot; empty: what the view shows.
+    pub of: fs_control_name,
+    /// The inode.
+    pub inode: u64,
+    /// Begin at this byte.
+    pub from: u64,
+    /// Answer: size of the file.
+    pub size: u64,
+    /// Answer: entries filled in; fewer than `FS_CONTROL_RANGES_ENTRIES`: there are no more.
+    pub count: u32,
+    /// 0.
+    pub reserved: u32,
+    /// Answer: the parts, in order.
+    pub entries: [fs_control_range; FS_CONTROL_RANGES_ENTRIES],
 }
 
 /// Open a further view. On Linux it comes over the host's socket, with the descriptor of a mounted `/dev/fuse` beside it.

@@ -92,7 +92,7 @@ pub struct Diff {
     ready: VecDeque<DiffEntry>,
 }
 
-mod side;
+pub(super) mod side;
 
 use side::{Name, Side};
 
@@ -274,7 +274,7 @@ impl Diff {
     }
 }
 
-fn names_of(inode: Option<&Inode>) -> Vec<Name> {
+pub(super) fn names_of(inode: Option<&Inode>) -> Vec<Name> {
     inode.map_or_else(Vec::new, |inode| inode.read_shared().names.all())
 }
 
@@ -284,7 +284,7 @@ fn kept_name(difference: &Difference) -> Option<Name> {
     names_of(difference.before.as_deref()).into_iter().find(|name| new.binary_search(name).is_ok())
 }
 
-fn compare(before: &Record, after: &Record) -> Result<Aspects> {
+pub(super) fn compare(before: &Record, after: &Record) -> Result<Aspects> {
     let mut aspects = Aspects::default();
     aspects.set(Aspects::KIND, before.kind != after.kind);
     aspects.set(Aspects::CONTENT, before.kind == after.kind && content_differs(&before.content, &after.content)?);

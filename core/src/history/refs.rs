@@ -258,6 +258,26 @@ impl Refs {
         Ok(branch)
     }
 
+    /// The tree of a branch that no view shows; refused for every other.
+    pub(crate) fn at_rest(&self, id: RefId) -> Result<Arc<FrozenTable>> {
+        match &self.registry().get(id)?.state {
+            State::Dormant(table) => Ok(table.clone()),
+            State::Active(_) => Err(Error::Busy("a view shows it: unmount it or switch it first")),
+            State::Snapshot(_) => Err(Error::ReadOnly),
+        }
+    }
+
+    /// Gives a branch that no view shows another tree, unless it has changed since it had `seen`. Answers `seen`.
+    pub(crate) fn replace(&self, id: RefId, seen: Arc<FrozenTable>, new: FrozenTable) -> Result<Arc<FrozenTable>> {
+        let mut registry = self.registry();
+        let found = registry.get_mut(id)?;
+        match &mut found.state {
+            State::Dormant(table) if Arc::ptr_eq(table, &seen) => *table = Arc::new(new),
+            _ => return Err(Error::Busy("it has been changed meanwhile")),
+        }
+        Ok(seen)
+    }
+
     pub(crate) fn rename(&self, id: RefId, name: &str) -> Result<()> {
         let mut registry = self.registry();
         if *registry.get(id)?.name == *name {

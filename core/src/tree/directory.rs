@@ -120,6 +120,16 @@ impl Directory {
         Ok(key)
     }
 
+    /// Adds an entry under the key that it has in another version of the directory, or under another when that is taken.
+    /// Answers the key. The name must not be taken.
+    pub(crate) fn put_back(&mut self, rules: &NameRules, entry: Entry<'_>) -> Result<u64> {
+        if self.by_key(entry.key).is_some() {
+            return self.insert(rules, entry.name, entry.inode, entry.kind);
+        }
+        self.put(entry);
+        Ok(entry.key)
+    }
+
     fn put(&mut self, entry: Entry<'_>) {
         self.root.insert_at_root(entry);
         self.subdirectories += counts(entry.kind);

@@ -240,6 +240,12 @@ impl LiveTable {
         }
     }
 
+    /// Holds nothing of an inode any more: over a base, what the base has shows.
+    pub(crate) fn forget(&self, id: InodeId) {
+        let (shard, key) = place(id);
+        drop(self.write(shard).remove(key));
+    }
+
     /// The version of the inode that belongs to `epoch`, copied up from a shared one if need be.
     pub(crate) fn own(&self, id: InodeId, epoch: u64) -> Option<Arc<Inode>> {
         let (shard, key) = place(id);

@@ -24,6 +24,15 @@ impl Origin {
     }
 }
 
+/// The parts of a file that are not what the base has at the same place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnRanges {
+    /// Bytes of the file.
+    pub size: u64,
+    /// In order, none next to another.
+    pub ranges: Vec<std::ops::Range<u64>>,
+}
+
 impl Volume {
     /// What lies beneath the first tree.
     #[must_use]
@@ -51,5 +60,30 @@ impl Volume {
             None => return Err(Error::NotFound),
         };
         Ok(Origin { state, recorded, present })
+    }
+
+    /// The parts of a file, from the byte `from` on and at most `most` of them, that are not what the base has at the same place; the rest
+    /// is. They begin and end where chunks do, or the base, or the file.
+    ///
+    /// Errors: [`Error::NoSuchRef`]; [`Error::NotFound`] when there is no such inode, here or in the base; that of asking for the content of
+    /// what is no file; those of asking the base.
+    pub fn own_ranges(&self, of: RefId, inode: InodeId, from: u64, most: usize) -> Result<OwnRanges> {
+        let found = match (self.refs.tree(of)?.slot(inode), &self.context.base) {
+            (Some(held), _) => Some(held).filter(|held| !held.is_gone()),
+            (None, Some(base)) => base.inode(inode)?.map(std::sync::Arc::new),
+            (None, None) => None,
+        };
+        let found = found.ok_or(Error::NotFound)?;
+        let record = found.read();
+        let stream = record.stream()?;
+        let mut ranges = Vec::new();
+        let mut at = from;
+        while ranges.len() < most
+            && let Some(range) = stream.own_range(at)
+        {
+            at = range.end;
+            ranges.push(range);
+        }
+        Ok(OwnRanges { size: stream.size(), ranges })
     }
 }

@@ -16,7 +16,7 @@ const ALL: Caller<'static> = Caller::superuser();
 const LARGE: usize = 150_000;
 
 /// What both begin with, in names that the operations use.
-fn fill(root: &Path) {
+pub(super) fn fill(root: &Path) {
     fs::create_dir_all(root.join("a/c")).unwrap();
     fs::write(root.join("a/b"), "short").unwrap();
     fs::write(root.join("a/c/d"), vec![5; 5000]).unwrap();
@@ -78,7 +78,7 @@ fn at(path: &str) -> PathAt<'_> {
 }
 
 /// Everything that does not tell where a file came from: no times, no numbers, no size of directories.
-fn shown(view: &View) -> Vec<String> {
+pub(super) fn shown(view: &View) -> Vec<String> {
     let mut lines = vec![line(view, "", NodeId::ROOT)];
     let mut open = vec![(String::new(), NodeId::ROOT)];
     while let Some((above, node)) = open.pop() {

@@ -15,6 +15,8 @@ mod foreign;
 mod moves;
 #[path = "base/place.rs"]
 mod place;
+#[path = "base/reverts.rs"]
+mod reverts;
 #[path = "base/shows.rs"]
 mod shows;
 

@@ -30,6 +30,8 @@ const MESSAGES: &[(u32, usize, &[usize])] = &[
     (64, size_of::<fs_control_check>(), &[]),
     (80, size_of::<fs_control_base>(), &[]),
     (81, size_of::<fs_control_origin>(), &[144]),
+    (82, size_of::<fs_control_revert>(), &[144, 400]),
+    (83, size_of::<fs_control_ranges>(), &[144]),
     (12, size_of::<fs_control_views>(), &[]),
     (13, size_of::<fs_control_attach>(), &[144]),
     (14, size_of::<fs_control_activity>(), &[]),

@@ -67,6 +67,17 @@ impl Stream {
         (offset / CHUNK..(offset + len).div_ceil(CHUNK)).try_for_each(|index| over.raise(store, index))
     }
 
+    /// The next part, at or after `from`, of which nothing is the base's.
+    pub(crate) fn own_range(&self, from: u64) -> Option<Range<u64>> {
+        if from >= self.size {
+            return None;
+        }
+        let Body::Over(over) = &self.body else { return Some(from..self.size) };
+        over.own_range(from)
+            .map(|range| range.start.max(from)..range.end.min(self.size))
+            .filter(|range| !range.is_empty())
+    }
+
     /// Whether anything of the base still shows.
     pub(crate) fn is_over_base(&self) -> bool {
         matches!(self.body, Body::Over(_))
@@ -141,9 +152,7 @@ impl Over {
             return within.min(most);
         }
         let last = (at + most as u64).div_ceil(CHUNK);
-        let stored = self.chunks.next_from(index).map_or(u64::MAX, |(index, _)| index);
-        let hole = self.holes.next_from(index).map_or(u64::MAX, |(index, _)| index);
-        let stop = stored.min(hole).min(last).min(self.end.div_ceil(CHUNK));
+        let stop = self.next_own(index).min(last).min(self.end.div_ceil(CHUNK));
         usize::try_from(stop * CHUNK - at).map_or(most, |length| length.min(most))
     }
 
@@ -168,6 +177,27 @@ impl Over {
             }
         }
         (what == Sought::Hole && offset < size).then_some(size)
+    }
+
+    /// Whole chunks, but for where the base ends; may end past the file.
+    fn own_range(&self, from: u64) -> Option<Range<u64>> {
+        let last = self.end.div_ceil(CHUNK);
+        let at = from / CHUNK;
+        let shows = self.chunks.get(at).is_none() && self.is_base(at);
+        let first = if shows { self.next_own(at).min(last) } else { at };
+        let mut end = first;
+        while end < last && (self.chunks.get(end).is_some() || !self.is_base(end)) {
+            end = self.chunks.gap_from(end).max(self.holes.gap_from(end));
+        }
+        let begin = if shows && first == last { self.end } else { first * CHUNK };
+        Some(begin..if end < last { end * CHUNK } else { u64::MAX })
+    }
+
+    /// The first chunk at or after `index` that is stored or a hole.
+    fn next_own(&self, index: u64) -> u64 {
+        let stored = self.chunks.next_from(index).map_or(u64::MAX, |(index, _)| index);
+        let hole = self.holes.next_from(index).map_or(u64::MAX, |(index, _)| index);
+        stored.min(hole)
     }
 
     /// Where what `index` is ends, so that large holes and long runs of stored chunks are passed over at once.

@@ -10,17 +10,17 @@ use crate::tree::table::FrozenTable;
 use crate::types::InodeId;
 
 /// An entry: its directory, and its key there.
-pub(super) type Name = (InodeId, u64);
+pub(in crate::history) type Name = (InodeId, u64);
 
 #[derive(Clone, Copy)]
-pub(super) struct Side<'a> {
-    pub(super) table: &'a FrozenTable,
-    pub(super) context: &'a Context,
+pub(in crate::history) struct Side<'a> {
+    pub(in crate::history) table: &'a FrozenTable,
+    pub(in crate::history) context: &'a Context,
 }
 
 impl Side<'_> {
     /// The inode as the tree shows it.
-    pub(super) fn inode(&self, id: InodeId) -> Result<Option<Arc<Inode>>> {
+    pub(in crate::history) fn inode(&self, id: InodeId) -> Result<Option<Arc<Inode>>> {
         match (self.table.get(id), &self.context.base) {
             (Some(inode), _) => Ok(Some(inode).filter(|inode| !inode.is_gone())),
             (None, Some(base)) => Ok(base.inode(id)?.map(Arc::new)),
@@ -29,7 +29,7 @@ impl Side<'_> {
     }
 
     /// Whether the tree shows the inode, for all that is known without asking the base.
-    pub(super) fn has(&self, id: InodeId) -> bool {
+    pub(in crate::history) fn has(&self, id: InodeId) -> bool {
         match (self.table.get(id), &self.context.base) {
             (Some(inode), _) => !inode.is_gone(),
             (None, base) => base.as_ref().is_some_and(|base| base.knows(id)),
@@ -37,7 +37,7 @@ impl Side<'_> {
     }
 
     /// The first name of an inode; the only one of a directory.
-    pub(super) fn name_of(&self, id: InodeId) -> Option<Name> {
+    pub(in crate::history) fn name_of(&self, id: InodeId) -> Option<Name> {
         match (self.table.get(id), &self.context.base) {
             (Some(inode), _) => inode.read_shared().names.first(),
             (None, Some(base)) => base.places(id).first().map(|place| (place.parent, base.key(&place.name))),
@@ -46,7 +46,7 @@ impl Side<'_> {
     }
 
     /// The bytes of an inode's name.
-    fn bytes_of(&self, id: InodeId, (parent, key): Name) -> Vec<u8> {
+    pub(in crate::history) fn bytes_of(&self, id: InodeId, (parent, key): Name) -> Vec<u8> {
         let own = self.table.get(parent).and_then(|directory| {
             let record = directory.read_shared();
             record.directory().ok().and_then(|directory| directory.by_key(key)).map(|entry| entry.name.to_vec())
@@ -62,7 +62,7 @@ impl Side<'_> {
     }
 
     /// The path of an inode's name, without a leading slash.
-    pub(super) fn path_of(&self, id: InodeId, name: Name) -> Vec<u8> {
+    pub(in crate::history) fn path_of(&self, id: InodeId, name: Name) -> Vec<u8> {
         let mut parts: Vec<Vec<u8>> = Vec::new();
         let mut next = Some((id, name));
         while let Some((id, name)) = next {
@@ -74,7 +74,7 @@ impl Side<'_> {
     }
 
     /// Whether a name of a base inode is there, though its record need not say so.
-    pub(super) fn shows(&self, id: InodeId, name: Name) -> bool {
+    pub(in crate::history) fn shows(&self, id: InodeId, name: Name) -> bool {
         let Some(bytes) = self.name_in_base(id, name) else { return false };
         let Some(directory) = self.table.get(name.0) else { return true };
         let record = directory.read_shared();
@@ -86,7 +86,7 @@ impl Side<'_> {
     }
 
     /// What a path without a leading slash leads to.
-    pub(super) fn find(&self, path: &[u8]) -> Result<Option<Arc<Inode>>> {
+    pub(in crate::history) fn find(&self, path: &[u8]) -> Result<Option<Arc<Inode>>> {
         let mut inode = self.inode(InodeId::ROOT)?;
         for name in path.split(|&byte| byte == b'/') {
             let Some(next) = inode.as_deref().map(|above| self.entry(above, name)).transpose()?.flatten() else {
@@ -97,7 +97,32 @@ impl Side<'_> {
         Ok(inode)
     }
 
-    fn entry(&self, above: &Inode, name: &[u8]) -> Result<Option<InodeId>> {
+    /// As [`Side::find`], with the root at the empty path.
+    pub(in crate::history) fn find_directory(&self, path: &[u8]) -> Result<Option<Arc<Inode>>> {
+        if path.is_empty() { self.inode(InodeId::ROOT) } else { self.find(path) }
+    }
+
+    /// The path as the tree spells it, as far as there are entries; what has none is as it was given.
+    pub(in crate::history) fn spelled(&self, path: &[u8]) -> Result<Vec<u8>> {
+        let mut inode = self.inode(InodeId::ROOT)?;
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        for name in path.split(|&byte| byte == b'/') {
+            let above = inode.take();
+            let own = above.as_deref().and_then(|above| {
+                let record = above.read_shared();
+                let entry = record.directory().ok()?.get(&self.context.names, name)?;
+                Some(entry.name.to_vec())
+            });
+            parts.push(own.unwrap_or_else(|| name.to_vec()));
+            if let Some(next) = above.as_deref().map(|above| self.entry(above, name)).transpose()?.flatten() {
+                inode = self.inode(next)?;
+            }
+        }
+        Ok(parts.join(&b'/'))
+    }
+
+    /// What a directory of the tree has under a name.
+    pub(in crate::history) fn entry(&self, above: &Inode, name: &[u8]) -> Result<Option<InodeId>> {
         let record = above.read_shared();
         let Ok(directory) = record.directory() else { return Ok(None) };
         match directory.get(&self.context.names, name) {

@@ -52,6 +52,14 @@ impl Beneath {
         self.covered += u64::from(kind == FileKind::Directory);
     }
 
+    /// A name of the base shows again; if it is that of a directory, the directory does not count it among its own any more.
+    fn uncover(&mut self, rules: &NameRules, name: &[u8], is_directory: bool) {
+        if let Some(key) = self.hidden.get(rules, name).map(|entry| entry.key) {
+            self.hidden.remove(key);
+        }
+        self.covered = self.covered.saturating_sub(u64::from(is_directory));
+    }
+
     /// Links of the directory with so many subdirectories of its own. 1 means on many hosts that nobody counts.
     pub(super) fn links(&self, subdirectories: u64) -> u32 {
         if self.links < 2 {
@@ -91,6 +99,32 @@ impl Directory {
         }
         self.put(super::Entry { key, inode, kind, name });
         Ok(())
+    }
+
+    /// Whether it says no more than the base does: no entries of its own, and none of the base's hidden.
+    pub(crate) fn is_as_in_base(&self) -> bool {
+        self.is_empty() && self.beneath.as_ref().is_some_and(|beneath| beneath.hidden.is_empty())
+    }
+
+    /// Has nothing of its own to say of a name any more: what the base has there shows. `in_base`: what that is now.
+    pub(crate) fn give_back(&mut self, rules: &NameRules, name: &[u8], in_base: Option<FileKind>) {
+        let own = self.get(rules, name).map(|entry| entry.key);
+        if let Some(key) = own {
+            self.remove(key);
+        }
+        let Some(beneath) = &mut self.beneath else { return };
+        if own.is_some_and(is_base_key) || beneath.hides(rules, name) {
+            let is_directory = in_base == Some(FileKind::Directory);
+            std::sync::Arc::make_mut(beneath).uncover(rules, name, is_directory);
+        }
+    }
+
+    /// Hides a name of the base of which the directory has no entry of its own.
+    pub(crate) fn hide(&mut self, rules: &NameRules, name: &[u8]) -> Result<()> {
+        match &mut self.beneath {
+            Some(beneath) => std::sync::Arc::make_mut(beneath).hide(rules, name),
+            None => Ok(()),
+        }
     }
 
     /// As [`Directory::remove`]; the base does not show through afterwards.

@@ -8,9 +8,9 @@ use bough::{Aspects, DiffKind, RefId};
 use super::Place;
 use crate::support::*;
 
-type Line = (DiffKind, String, Option<String>, Aspects);
+pub(super) type Line = (DiffKind, String, Option<String>, Aspects);
 
-fn lines(place: &Place, before: RefId, after: RefId) -> Vec<Line> {
+pub(super) fn lines(place: &Place, before: RefId, after: RefId) -> Vec<Line> {
     let mut diff = place.volume.diff(before, after).unwrap();
     let text = |path: Vec<u8>| String::from_utf8(path).unwrap();
     let entries = std::iter::from_fn(|| diff.next_entry().unwrap());

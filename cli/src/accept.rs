@@ -1,8 +1,9 @@
 //! `bough accept`: writes what was changed in a branch to the base, or to the branch that it grew from.
 //!
 //! Runs with the rights of whoever calls it: the branch is read through a mount of its own, the target is an open directory. What a
-//! branch has besides afterwards is worked out anew (`rest`), so that it shows no difference for what was accepted.
+//! was accepted is taken back in the branch afterwards (`rest`), so that it shows no difference for it.
 
+mod content;
 mod engine;
 mod journal;
 mod object;
@@ -19,7 +20,8 @@ use std::path::{Path, PathBuf};
 
 use crate::args::{AcceptArgs, RejectArgs};
 use crate::attach::Attached;
-use crate::diff::{self, Difference, Ends, Scope};
+use crate::chronicle::{Entry, Verdict};
+use crate::diff::{self, Difference, Scope};
 use crate::errors::{Exit, Failure, Result};
 use crate::home::Home;
 use crate::output::{self, Out, printable};
@@ -90,9 +92,25 @@ pub(crate) fn accept(home: &Home, branch: &str, wishes: &Wishes<'_>) -> Result<E
     if let Some(attached) = into {
         attached.end()?;
     }
-    let Some((done, left)) = accepted? else { return Ok(Exit::Done) };
+    let Some(Settled { done, left, differences }) = accepted? else { return Ok(Exit::Done) };
+    home.note(&Entry::new(Verdict::Accepted, branch, wishes.into, &differences));
     rest::keep(home, branch, &done, &left)?;
     Ok(Exit::Done)
+}
+
+/// What an accept has come to.
+struct Settled {
+    done: Vec<Change>,
+    left: Vec<Change>,
+    /// Those that were done, as a diff has them.
+    differences: Vec<Difference>,
+}
+
+/// The differences of a branch, sorted into what is wanted and what is not.
+struct Chosen {
+    wanted: Vec<Change>,
+    left: Vec<Change>,
+    differences: Vec<Difference>,
 }
 
 /// Nobody may change the branch meanwhile.
@@ -108,12 +126,7 @@ fn check_quiet(home: &Home, branch: &str) -> Result<()> {
 }
 
 /// Answers what was done and what is left, if anything was.
-fn accept_into(
-    home: &Home,
-    branch: &str,
-    target: &Place,
-    wishes: &Wishes<'_>,
-) -> Result<Option<(Vec<Change>, Vec<Change>)>> {
+fn accept_into(home: &Home, branch: &str, target: &Place, wishes: &Wishes<'_>) -> Result<Option<Settled>> {
     let _lock = journal::lock(target)?;
     match engine::recover(target, false, &Breaker::default())? {
         Recovered::Nothing => {}
@@ -121,30 +134,24 @@ fn accept_into(
         Recovered::Undone => output::say("an accept that was interrupted before it had changed anything is undone"),
     }
     let source = Attached::to(home, branch, true)?;
-    let planned = choose(home, branch, source.place(), target, wishes).and_then(|(wanted, left)| {
+    let settled = choose(home, branch, source.place(), target, wishes).and_then(|chosen| {
+        let Chosen { wanted, left, differences } = chosen;
         if wanted.is_empty() {
             output::say("there is nothing to accept");
             return Ok(None);
         }
-        write(source.place(), target, &wanted, wishes).map(|written| written.then_some((wanted, left)))
+        rest::check_whole(&wanted, &left)?;
+        let written = write(source.place(), target, &wanted, wishes)?;
+        Ok(written.then_some(Settled { done: wanted, left, differences }))
     });
     source.end()?;
-    planned
+    settled
 }
 
 /// What of the changes is wanted, and what not.
-fn choose(
-    home: &Home,
-    branch: &str,
-    source: &Place,
-    target: &Place,
-    wishes: &Wishes<'_>,
-) -> Result<(Vec<Change>, Vec<Change>)> {
-    let trunk = wishes.into.unwrap_or(&home.trunk);
-    let ends = Ends { before: trunk.to_owned(), after: branch.to_owned() };
-    let mut differences = diff::between(&mut home.connect()?, &ends)?;
-    differences.sort();
-    let changes = home.changes(branch, differences, source, target, wishes.into)?;
+fn choose(home: &Home, branch: &str, source: &Place, target: &Place, wishes: &Wishes<'_>) -> Result<Chosen> {
+    let mut differences = home.differences(branch, wishes.into)?;
+    let changes = home.changes(branch, &differences, source, target, wishes.into)?;
     let scope = Scope::of(wishes.paths, &home.base)?;
     let theirs = Scope::of(wishes.theirs, &home.base)?;
     let is_theirs = |change: &Change| !wishes.theirs.is_empty() && within(&theirs, change);
@@ -153,7 +160,11 @@ fn choose(
         wanted.insert(change.path.clone());
         wanted.extend(needed(change, &changes));
     }
-    Ok(changes.into_iter().partition(|change| wanted.contains(&change.path)))
+    let (wanted, left): (Vec<Change>, Vec<Change>) =
+        changes.into_iter().partition(|change| wanted.contains(&change.path));
+    let paths: HashSet<&Path> = wanted.iter().map(|change| change.path.as_path()).collect();
+    differences.retain(|difference| paths.contains(Path::new(OsStr::from_bytes(difference.path()))));
+    Ok(Chosen { wanted, left, differences })
 }
 
 fn within(scope: &Scope, change: &Change) -> bool {
@@ -222,18 +233,29 @@ pub(crate) fn reject(args: &RejectArgs) -> Result<Exit> {
     let home = Home::of(&args.base, false)?;
     let branch = home.chosen(args.branch.as_deref())?;
     check_quiet(&home, &branch)?;
+    let scope = Scope::of(&args.paths, &home.base)?;
+    let mut differences = home.differences(&branch, None)?;
     if args.paths.is_empty() {
-        home.reject(&branch)?;
+        reject_all(&home, &branch, &differences)?;
         return Ok(Exit::Done);
     }
-    let target = Place::at(&home.base)?;
-    let wishes = Wishes { paths: &args.paths, ..Wishes::default() };
-    let source = Attached::to(&home, &branch, true)?;
-    let chosen = choose(&home, &branch, source.place(), &target, &wishes);
-    source.end()?;
-    let (_, left) = chosen?;
-    rest::keep(&home, &branch, &[], &left)?;
+    differences.retain(|difference| scope.holds(difference));
+    if differences.is_empty() {
+        output::say("there is nothing to reject");
+        return Ok(Exit::Done);
+    }
+    home.revert(&branch, scope.paths(), false)?;
+    home.note(&Entry::new(Verdict::Rejected, &branch, None, &differences));
     Ok(Exit::Done)
+}
+
+/// Forgets a branch and all that was changed in it.
+pub(crate) fn reject_all(home: &Home, branch: &str, differences: &[Difference]) -> Result<()> {
+    home.reject(branch)?;
+    if !differences.is_empty() {
+        home.note(&Entry::new(Verdict::Rejected, branch, None, differences));
+    }
+    Ok(())
 }
 
 /// A difference as a change; where it came from is told besides.
@@ -247,7 +269,7 @@ pub(crate) fn change_of(difference: &Difference, origin: Origin) -> Change {
         diff::Change::Renamed if difference.has_other_content() => Became::MovedAndReplaced,
         diff::Change::Renamed => Became::Moved,
     };
-    Change { became, path: path(difference.path()), old_path: difference.old_path().map(path), origin }
+    Change { became, path: path(difference.path()), old_path: difference.old_path().map(path), origin, own: None }
 }
 
-pub(crate) use plan::{Became as ChangeKind, Change as AcceptChange, Origin as ChangeOrigin};
+pub(crate) use plan::{Became as ChangeKind, Change as AcceptChange, Origin as ChangeOrigin, Own};

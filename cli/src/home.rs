@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 
 use bough::control::message;
 use bough::control::messages::{
-    FS_REF_BRANCH, fs_control_base, fs_control_branch, fs_control_delete, fs_control_info, fs_control_origin,
-    fs_control_rename,
+    FS_CONTROL_KEEP_BELOW, FS_CONTROL_RANGES_ENTRIES, FS_REF_BRANCH, fs_control_base, fs_control_branch,
+    fs_control_delete, fs_control_info, fs_control_origin, fs_control_ranges, fs_control_revert,
 };
 use bough::error::tables::ResultCode;
 
 use crate::accept::place::Place;
-use crate::accept::{self, AcceptChange, ChangeKind, ChangeOrigin};
+use crate::accept::{self, AcceptChange, ChangeKind, ChangeOrigin, Own};
+use crate::chronicle::{Chronicle, Entry};
 use crate::daemon::{self, StateDirectory};
-use crate::diff::Difference;
+use crate::diff::{self, Difference, Ends};
 use crate::errors::{Context, Exit, Failure, Result, describe};
 use crate::flush::flush;
 use crate::options::Options;
@@ -25,6 +26,8 @@ use crate::wire::{Channel, Socket};
 
 /// How branches are called that nobody named; a number follows.
 const RUN: &str = "run-";
+/// A file of less is copied as a whole.
+const WORTH_BYTES: u64 = 128 << 10;
 /// The number of a volume's root.
 const ROOT: u64 = 1;
 
@@ -193,11 +196,35 @@ impl Home {
         }
     }
 
+    /// What differs in a branch from what it grew from, or from another branch, by path.
+    pub(crate) fn differences(&self, branch: &str, from: Option<&str>) -> Result<Vec<Difference>> {
+        let before = from.unwrap_or(&self.trunk).to_owned();
+        let mut differences = diff::between(&mut self.connect()?, &Ends { before, after: branch.to_owned() })?;
+        differences.sort();
+        Ok(differences)
+    }
+
+    /// Writes down what was decided over a directory of the host.
+    pub(crate) fn note(&self, entry: &Entry) {
+        if self.over_host {
+            match Chronicle::of(&self.volume) {
+                Ok(chronicle) => chronicle.note(entry),
+                Err(failure) => drop(failure.context("not in the log").report()),
+            }
+        }
+    }
+
+    /// What was decided over a directory of the host, whether its volume is alive or not.
+    pub(crate) fn decided(directory: &Path) -> Vec<Entry> {
+        let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+        Chronicle::of(&volume_over(&directory)).map_or_else(|_| Vec::new(), |chronicle| chronicle.read())
+    }
+
     /// The differences as changes that can be written to `target`. What `target` has changed itself, and the branch has not, is left out.
     pub(crate) fn changes(
         &self,
         branch: &str,
-        differences: Vec<Difference>,
+        differences: &[Difference],
         source: &Place,
         target: &Place,
         into: Option<&str>,
@@ -209,10 +236,11 @@ impl Home {
         let mut socket = self.connect()?;
         for difference in differences {
             let origin = match self.over_host && into_base {
-                true => origin_of(&mut socket, branch, &difference, grown)?,
+                true => origin_of(&mut socket, branch, difference, grown)?,
                 false => ChangeOrigin::UnchangedSince(grown),
             };
-            let change = accept::change_of(&difference, origin);
+            let mut change = accept::change_of(difference, origin);
+            change.own = own_parts(&mut socket, branch, difference, &change)?;
             if (self.over_host && into_base) || is_of_branch(&change, source, target, grown)? {
                 changes.push(change);
             }
@@ -232,20 +260,23 @@ impl Home {
         }
     }
 
-    /// A name that no branch has, for a while.
-    pub(crate) fn free_name(&self, like: &str) -> Result<String> {
-        let all = refs::all(&mut self.connect()?)?;
-        let names = (1..).map(|number| format!("{like}~{number}"));
-        let mut free = names.filter(|name| all.iter().all(|found| found.name != *name));
-        Ok(free.next().expect("invariant: numbers do not end"))
-    }
-
-    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<()> {
-        let mut rename: fs_control_rename = message();
-        rename.from = refs::field(from)?;
-        rename.to = refs::field(to)?;
-        rename.kind = FS_REF_BRANCH;
-        self.connect()?.ask(&mut rename)
+    /// Has paths of a branch as they are where it grew from. `keep_below`: of directories that are there by now only themselves.
+    pub(crate) fn revert(&self, branch: &str, paths: &[Vec<u8>], keep_below: bool) -> Result<()> {
+        let mut socket = self.connect()?;
+        let mut left = paths;
+        while !left.is_empty() {
+            let mut revert: fs_control_revert = message();
+            revert.branch = refs::field(branch)?;
+            revert.to = refs::field(&self.trunk)?;
+            revert.flags = if keep_below { FS_CONTROL_KEEP_BELOW } else { 0 };
+            let count = fit(&mut revert, left);
+            if count == 0 {
+                return Err(Failure::refused(format!("{} is too long a path", String::from_utf8_lossy(&left[0]))));
+            }
+            socket.ask(&mut revert)?;
+            left = &left[count..];
+        }
+        Ok(())
     }
 
     /// Forgets a branch and all that was changed in it.
@@ -255,6 +286,21 @@ impl Home {
         delete.kind = FS_REF_BRANCH;
         self.connect()?.ask(&mut delete)
     }
+}
+
+/// Puts as many paths into the message as there is room for; answers how many.
+fn fit(revert: &mut fs_control_revert, paths: &[Vec<u8>]) -> usize {
+    let mut at = 0;
+    for (count, path) in paths.iter().enumerate() {
+        let end = at + path.len() + 1;
+        if end > revert.paths.len() {
+            return count;
+        }
+        revert.paths[at..end - 1].copy_from_slice(path);
+        at = end;
+        revert.path_bytes = at as u32;
+    }
+    paths.len()
 }
 
 /// Since when two branches have gone ways of their own: since the one grew from the other, or since both were there.
@@ -294,6 +340,36 @@ fn origin_of(socket: &mut Socket, branch: &str, difference: &Difference, grown: 
             changed: recorded.changed,
         },
     })
+}
+
+/// What of a file that was copied up is not the base's, if that is worth knowing.
+fn own_parts(socket: &mut Socket, branch: &str, difference: &Difference, change: &AcceptChange) -> Result<Option<Own>> {
+    let replaced = matches!(change.became, ChangeKind::Replaced | ChangeKind::MovedAndReplaced);
+    let is_large = matches!(change.origin, ChangeOrigin::Recorded { size, .. } if size >= WORTH_BYTES);
+    if !replaced || !is_large {
+        return Ok(None);
+    }
+    let mut own = Vec::new();
+    let mut from = 0;
+    loop {
+        let mut ranges: fs_control_ranges = message();
+        ranges.of = refs::field(branch)?;
+        ranges.inode = difference.inode();
+        ranges.from = from;
+        match socket.ask(&mut ranges) {
+            Ok(()) => {}
+            // It is no file any more.
+            Err(failure) if failure.code().is_some() => return Ok(None),
+            Err(failure) => return Err(failure),
+        }
+        let count = (ranges.count as usize).min(FS_CONTROL_RANGES_ENTRIES);
+        own.extend(ranges.entries[..count].iter().map(|part| (part.offset, part.offset.saturating_add(part.length))));
+        from = own.last().map_or(0, |(_, end)| *end);
+        if count < FS_CONTROL_RANGES_ENTRIES {
+            let length: u64 = own.iter().map(|(begin, end)| end - begin).sum();
+            return Ok((length < ranges.size).then_some(Own(own)));
+        }
+    }
 }
 
 /// How the volume over a directory is called: by the directory's name, for people, and by its whole path.

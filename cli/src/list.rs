@@ -146,7 +146,9 @@ fn rows_of(volume: &Alive) -> Vec<Vec<String>> {
     }
     let mounted = volume.mounts.iter().map(|mount| [mount.shows.clone(), mount.mount_point.clone()]);
     let base = volume.base.as_deref().unwrap_or("-");
-    let kept = volume.kept.iter().map(|name| [name.clone(), format!("(kept in memory, of {base})")]);
+    // Nothing of it is on a disk, and whoever counts on it should know.
+    let until = format!("(of {base}; lives as long as process {})", volume.pid);
+    let kept = volume.kept.iter().map(|name| [name.clone(), until.clone()]);
     let row = |(at, row): (usize, [String; 2])| {
         let head = if at == 0 { head.clone() } else { Default::default() };
         head.into_iter().chain(row).collect()
@@ -182,6 +184,12 @@ mod tests {
         assert_eq!(rows(&[alive(Vec::new())]), [["v", "7", "0 B", "-", "-"]]);
         let two = rows(&[alive(vec![mount("/a"), mount("/b")])]);
         assert_eq!(two, [["v", "7", "0 B", "main", "/a"], ["", "", "", "main", "/b"]]);
+    }
+
+    #[test]
+    fn a_kept_branch_says_how_long_it_lives() {
+        let kept = Alive { base: Some("/base".into()), kept: vec!["try".into()], ..alive(Vec::new()) };
+        assert_eq!(rows(&[kept]), [["v", "7", "0 B", "try", "(of /base; lives as long as process 7)"]]);
     }
 
     #[test]

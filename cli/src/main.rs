@@ -10,6 +10,7 @@ mod args;
 mod attach;
 mod branch;
 mod check;
+mod chronicle;
 mod daemon;
 mod diff;
 mod docs;

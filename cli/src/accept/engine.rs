@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::AtFlags;
 
 use super::journal::{Journal, Mark, Move, Setting, Steps, Version};
-use super::object::{self, Metadata};
+use super::object::{self, Metadata, Named};
 use super::place::Place;
 use super::plan::{Planned, Stage};
 use crate::errors::{Context, Failure, Result};
@@ -115,8 +115,8 @@ fn stage_one(source: &Place, target: &Place, planned: &Planned, stage: &Stage) -
     let to = target.spot(stage.temporary()).context(what())?;
     match stage {
         Stage::Copy { from, .. } => {
-            let from = source.spot(from).context(what())?;
-            object::copy(from.directory.as_fd(), from.name, to.directory.as_fd(), to.name).context(what())?;
+            let spot = source.spot(from).context(what())?;
+            copy(target, planned, from, (spot.directory.as_fd(), spot.name), (to.directory.as_fd(), to.name))?;
         }
         Stage::Tree { from, .. } => copy_tree(source, target, planned, from, stage.temporary())?,
         Stage::Link { to: existing, .. } => {
@@ -126,6 +126,21 @@ fn stage_one(source: &Place, target: &Place, planned: &Planned, stage: &Stage) -
         }
     }
     Ok(())
+}
+
+/// Copies what is new at `path`; what of it the target has already is taken from there.
+fn copy(target: &Place, planned: &Planned, path: &Path, from: Named<'_>, to: Named<'_>) -> Result<()> {
+    let what = || format!("cannot write {}", target.called(path));
+    let Some(patch) = planned.patch(path) else { return object::copy(from, to, None).context(what()) };
+    // Of what has changed since nothing is taken: it is not what the branch saw.
+    let Some(there) = target.file(&patch.was, &patch.origin).context(what())? else {
+        return object::copy(from, to, None).context(what());
+    };
+    object::copy(from, to, Some((there.as_fd(), &patch.own))).context(what())?;
+    match patch.origin.fits(&rustix::fs::fstat(&there).context(what())?) {
+        true => Ok(()),
+        false => Err(Failure::refused(format!("{} has changed while it was read", target.called(&patch.was)))),
+    }
 }
 
 /// Copies a new directory with what is new in it.
@@ -140,10 +155,7 @@ fn copy_tree(source: &Place, target: &Place, planned: &Planned, from: &Path, to:
         match planned.is_tree(&path) {
             true => copy_tree(source, target, planned, &path, &to.join(name))?,
             false if planned.is_link(&path) => {}
-            false => {
-                let copied = object::copy(inside.as_fd(), name, into.as_fd(), name);
-                copied.context(format_args!("cannot write {}", target.called(&path)))?;
-            }
+            false => copy(target, planned, &path, (inside.as_fd(), name), (into.as_fd(), name))?,
         }
     }
     object::finish_directory(old.directory.as_fd(), old.name, new.directory.as_fd(), new.name).context(what())

@@ -1,5 +1,5 @@
 //! One file, directory or special file, copied with everything that belongs to it: owner, permissions, times, extended
-//! attributes, holes.
+//! attributes; what it holds is `content`'s.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -7,19 +7,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod,
-    fchown, flistxattr, ftruncate, futimens, lgetxattr, llistxattr, lremovexattr, lsetxattr, mkdirat, mknodat, openat,
-    readlinkat, seek, statat, symlinkat, utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod, fchown,
+    flistxattr, futimens, lgetxattr, llistxattr, lremovexattr, lsetxattr, mkdirat, mknodat, openat, readlinkat, statat,
+    symlinkat, utimensat,
 };
 use rustix::io::{Errno, Result};
 use serde::{Deserialize, Serialize};
 
+use super::content;
 use super::place::path_through;
+use super::plan::Own;
 
 const ACCESS_ACL: &[u8] = b"system.posix_acl_access";
 const CAPABILITIES: &[u8] = b"security.capability";
-/// How much is copied at a time.
-const BUFFER_BYTES: usize = 1 << 20;
 
 /// Everything that is set of a file besides its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,23 +150,28 @@ fn values(path: &Path, names: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     Ok(all)
 }
 
-/// Copies a file of any kind but a directory to a name that is free. Answers the number of the new one.
-pub(super) fn copy(from: BorrowedFd<'_>, name: &OsStr, to: BorrowedFd<'_>, new: &OsStr) -> Result<u64> {
-    let found = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    let metadata = Metadata::with(&found, from, name)?;
+/// A directory, and a name in it.
+pub(super) type Named<'a> = (BorrowedFd<'a>, &'a OsStr);
+/// A file of which most is wanted, and the parts that are not.
+pub(super) type Patched<'a> = (BorrowedFd<'a>, &'a Own);
+
+/// Copies a file of any kind but a directory to a name that is free. Of a regular one everything but some parts may come from another
+/// file, which has it as well.
+pub(super) fn copy(from: Named<'_>, to: Named<'_>, patched: Option<Patched<'_>>) -> Result<()> {
+    let found = statat(from.0, from.1, AtFlags::SYMLINK_NOFOLLOW)?;
+    let metadata = Metadata::with(&found, from.0, from.1)?;
     match metadata.kind() {
-        FileType::RegularFile => copy_file(from, name, to, new, &metadata)?,
+        FileType::RegularFile => copy_file(from, to, &metadata, patched),
         FileType::Symlink => {
-            let target = readlinkat(from, name, Vec::new())?;
-            symlinkat(OsStr::from_bytes(target.as_bytes()), to, new)?;
-            metadata.set(to, new)?;
+            let target = readlinkat(from.0, from.1, Vec::new())?;
+            symlinkat(OsStr::from_bytes(target.as_bytes()), to.0, to.1)?;
+            metadata.set(to.0, to.1)
         }
         kind => {
-            mknodat(to, new, kind, Mode::RUSR | Mode::WUSR, found.st_rdev)?;
-            metadata.set(to, new)?;
+            mknodat(to.0, to.1, kind, Mode::RUSR | Mode::WUSR, found.st_rdev)?;
+            metadata.set(to.0, to.1)
         }
     }
-    Ok(statat(to, new, AtFlags::SYMLINK_NOFOLLOW)?.st_ino)
 }
 
 /// Makes a directory, with the rights of its owner alone until it is finished.
@@ -175,23 +180,26 @@ pub(super) fn make_directory(to: BorrowedFd<'_>, new: &OsStr) -> Result<OwnedFd>
     openat(to, new, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
-fn copy_file(from: BorrowedFd<'_>, name: &OsStr, to: BorrowedFd<'_>, new: &OsStr, metadata: &Metadata) -> Result<()> {
-    let source =
-        openat(from, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOATIME, Mode::empty())
-            .or_else(|_| openat(from, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()))?;
+fn copy_file(from: Named<'_>, to: Named<'_>, metadata: &Metadata, patched: Option<Patched<'_>>) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let source = openat(from.0, from.1, flags | OFlags::NOATIME, Mode::empty())
+        .or_else(|_| openat(from.0, from.1, flags, Mode::empty()))?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let target = openat(to, new, flags, Mode::RUSR | Mode::WUSR)?;
-    copy_content(source.as_fd(), target.as_fd())?;
+    let target = openat(to.0, to.1, flags, Mode::RUSR | Mode::WUSR)?;
+    match patched {
+        Some((there, own)) => content::patch(source.as_fd(), there, own, target.as_fd())?,
+        None => content::copy(source.as_fd(), target.as_fd())?,
+    }
     let made = rustix::fs::fstat(&target)?;
     if (made.st_uid, made.st_gid) != (metadata.uid, metadata.gid) {
         let (user, group) = metadata.owner();
         fchown(&target, user, group)?;
     }
     if inherits_acl(target.as_fd()) {
-        return metadata.set(to, new);
+        return metadata.set(to.0, to.1);
     }
     if !metadata.attributes.is_empty() {
-        metadata.set_attributes(&path_through(to, new), &[])?;
+        metadata.set_attributes(&path_through(to.0, to.1), &[])?;
     }
     fchmod(&target, metadata.permissions())?;
     futimens(&target, &metadata.times())
@@ -204,47 +212,6 @@ fn inherits_acl(made: BorrowedFd<'_>) -> bool {
         Ok(count) => names[..count].split(|&byte| byte == 0).any(|name| name == ACCESS_ACL),
         Err(errno) => errno == Errno::RANGE,
     }
-}
-
-/// Copies the bytes, and leaves the holes.
-fn copy_content(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
-    let size = rustix::fs::fstat(source)?.st_size as u64;
-    let mut buffer = vec![0u8; BUFFER_BYTES.min(size as usize)];
-    let mut at = 0;
-    while at < size {
-        let (begin, end) = if size > BUFFER_BYTES as u64 { next_data(source, at, size)? } else { (0, size) };
-        at = begin;
-        while at < end {
-            let part = buffer.len().min((end - at) as usize);
-            let count = rustix::io::pread(source, &mut buffer[..part], at)?;
-            if count == 0 {
-                return ftruncate(target, size);
-            }
-            write_all(target, &buffer[..count], at)?;
-            at += count as u64;
-        }
-    }
-    ftruncate(target, size)
-}
-
-/// Where data begins and ends at or after `at`; the end twice when there is no more.
-fn next_data(source: BorrowedFd<'_>, at: u64, size: u64) -> Result<(u64, u64)> {
-    match seek(source, SeekFrom::Data(at)) {
-        Ok(begin) => Ok((begin.min(size), seek(source, SeekFrom::Hole(begin))?.min(size))),
-        Err(Errno::NXIO) => Ok((size, size)),
-        // A file system that does not know its holes.
-        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok((at, size)),
-        Err(errno) => Err(errno),
-    }
-}
-
-fn write_all(target: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) -> Result<()> {
-    while !bytes.is_empty() {
-        let count = rustix::io::pwrite(target, bytes, at)?;
-        bytes = &bytes[count..];
-        at += count as u64;
-    }
-    Ok(())
 }
 
 /// Sets the owner, permissions and times of a finished directory.

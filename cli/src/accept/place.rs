@@ -12,6 +12,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::plan::Origin;
 use crate::errors::{Context, Failure, Result};
 use crate::output::printable;
 
@@ -90,6 +91,15 @@ impl Place {
         let found = self.spot(path).and_then(|spot| statx(&spot.directory, spot.name, flags, StatxFlags::TYPE));
         let found = found.context(format_args!("cannot look at {}", self.called(path)))?;
         Ok(found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+    }
+
+    /// The regular file that is there, to be read, if it is what `origin` says.
+    pub(super) fn file(&self, path: &Path, origin: &Origin) -> rustix::io::Result<Option<OwnedFd>> {
+        let spot = self.spot(path)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = rustix::fs::openat(&spot.directory, spot.name, flags, Mode::empty())?;
+        let found = rustix::fs::fstat(&file)?;
+        Ok(Some(file).filter(|_| FileType::from_raw_mode(found.st_mode).is_file() && origin.fits(&found)))
     }
 
     /// Whether something is there that was changed after `time`, in nanoseconds.

@@ -39,6 +39,21 @@ pub(crate) struct Change {
     /// Where it was, when it moved.
     pub(crate) old_path: Option<PathBuf>,
     pub(crate) origin: Origin,
+    /// Of a file that shares content with what it was: what it does not share.
+    pub(crate) own: Option<Own>,
+}
+
+/// The parts of a file that are the branch's own: offsets where they begin and end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Own(pub(crate) Vec<(u64, u64)>);
+
+/// A file of which most is the target's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Patch {
+    /// Where it is in the target, before anything is switched.
+    pub(super) was: PathBuf,
+    pub(super) own: Own,
+    pub(super) origin: Origin,
 }
 
 /// How to tell whether the target has changed since the branch saw it.
@@ -53,7 +68,7 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    fn fits(&self, found: &Stat) -> bool {
+    pub(super) fn fits(&self, found: &Stat) -> bool {
         let modified_now = nanoseconds(found.st_mtime, found.st_mtime_nsec as i64);
         let changed_now = nanoseconds(found.st_ctime, found.st_ctime_nsec as i64);
         match *self {
@@ -127,12 +142,18 @@ pub(super) struct Planned {
     trees: HashSet<PathBuf>,
     links: HashSet<PathBuf>,
     seen: Seen,
+    patches: HashMap<PathBuf, Patch>,
 }
 
 impl Planned {
     /// Refuses when somebody has changed something since this was planned.
     pub(super) fn check_unchanged(&self, target: &Place) -> Result<()> {
         self.seen.check(target)
+    }
+
+    /// What of a new file is the target's already.
+    pub(super) fn patch(&self, path: &Path) -> Option<&Patch> {
+        self.patches.get(path)
     }
 
     pub(super) fn inside(&self, directory: &Path) -> &[OsString] {
@@ -162,6 +183,8 @@ struct Sorted {
     vacated: HashSet<PathBuf>,
     /// Where what moved is now, by where it was.
     became: HashMap<PathBuf, PathBuf>,
+    /// By where it is.
+    patches: HashMap<PathBuf, Patch>,
 }
 
 impl Sorted {
@@ -179,18 +202,22 @@ impl Sorted {
                 Became::Added => drop(sorted.added.insert(change.path.clone())),
                 Became::Removed => drop(sorted.removed.insert(change.path.clone(), change.origin)),
                 Became::Set => drop(sorted.set.insert(change.path.clone(), change.origin)),
-                Became::Replaced => sorted.replace(&change.path, None, change.origin),
-                Became::MovedAndReplaced => sorted.replace(&change.path, change.old_path.as_deref(), change.origin),
+                Became::Replaced => sorted.replace(change, None),
+                Became::MovedAndReplaced => sorted.replace(change, change.old_path.as_deref()),
             }
         }
         sorted.vacate();
         sorted
     }
 
-    fn replace(&mut self, path: &Path, old: Option<&Path>, origin: Origin) {
-        let old = old.map_or_else(|| self.was(path), Path::to_owned);
-        self.removed.insert(old, origin);
-        self.added.insert(path.to_owned());
+    fn replace(&mut self, change: &Change, old: Option<&Path>) {
+        let was = old.map_or_else(|| self.was(&change.path), Path::to_owned);
+        if let Some(own) = &change.own {
+            let patch = Patch { was: was.clone(), own: own.clone(), origin: change.origin };
+            self.patches.insert(change.path.clone(), patch);
+        }
+        self.removed.insert(was, change.origin);
+        self.added.insert(change.path.clone());
     }
 
     fn vacate(&mut self) {
@@ -438,6 +465,7 @@ impl Planner<'_> {
         self.set(steps)?;
         self.times(steps, &links)?;
         planned.seen = self.seen;
+        planned.patches = self.sorted.patches;
         Ok(planned)
     }
 
@@ -674,24 +702,5 @@ impl Tracks {
         let top = path.ancestors().find_map(|above| Some((above, self.staged.get(above)?)));
         let (above, at) = top.expect("invariant: what is new is staged, or something above it");
         join(at, path.strip_prefix(above).expect("invariant: it lies above"))
-    }
-}
-
-/// Where things are once some changes have been written.
-pub(super) struct Renamer(Sorted);
-
-impl Renamer {
-    pub(super) fn of(done: &[Change]) -> Renamer {
-        Renamer(Sorted::of(done))
-    }
-
-    /// A change that was not among them, as it is then.
-    pub(super) fn carried(&self, change: &Change) -> Change {
-        let mut carried = Change { origin: Origin::Unknown, ..change.clone() };
-        match change.became {
-            Became::Removed => carried.path = self.0.becomes(&change.path),
-            _ => carried.old_path = change.old_path.as_deref().map(|old| self.0.becomes(old)),
-        }
-        carried
     }
 }

@@ -1,11 +1,11 @@
-//! What is left of a branch when some of its changes are accepted or rejected: a new branch of the same name, grown from what is
-//! there now, with the changes that are left. So nothing of the others is a difference any more.
+//! What is left of a branch when some of its changes are accepted: the others. What was accepted is taken back to what the branch grew from,
+//! which has it by now, so that it is no difference any more; nothing is copied.
 
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use super::engine::{self, Breaker};
-use super::plan::{self, Change, Renamer};
-use crate::attach::Attached;
+use super::plan::{Became, Change};
 use crate::errors::{Failure, Result};
 use crate::home::Home;
 use crate::output::printable;
@@ -16,34 +16,83 @@ pub(super) fn keep(home: &Home, branch: &str, done: &[Change], left: &[Change]) 
         home.reject(branch)?;
         return home.grow(&mut home.connect()?, branch);
     }
-    let new = home.free_name(branch)?;
-    home.grow(&mut home.connect()?, &new)?;
-    match carry_over(home, branch, &new, done, left) {
-        Ok(()) => {
-            home.reject(branch)?;
-            home.rename(&new, branch)
+    let left = Left::of(left);
+    let mut whole = BTreeSet::new();
+    let mut themselves = BTreeSet::new();
+    for change in done {
+        for path in change.old_path.iter().chain([&change.path]) {
+            match left.is_below(path) {
+                false => drop(whole.insert(left.highest(path))),
+                true if change.became == Became::Added => drop(themselves.insert(path.clone())),
+                true => {}
+            }
         }
-        Err(failure) => {
-            home.reject(&new)?;
-            Err(failure.context(format_args!("`{branch}` still holds all its changes")))
-        }
+    }
+    home.revert(branch, &bytes(whole), false)?;
+    home.revert(branch, &bytes(themselves), true)
+}
+
+fn bytes(paths: BTreeSet<PathBuf>) -> Vec<Vec<u8>> {
+    paths.into_iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect()
+}
+
+/// What has moved cannot be accepted without what else has changed in it: that has its content from the old place.
+pub(super) fn check_whole(wanted: &[Change], left: &[Change]) -> Result<()> {
+    let left = Left::of(left);
+    let moved = wanted.iter().filter(|change| matches!(change.became, Became::Moved | Became::MovedAndReplaced));
+    match moved.map(|change| &change.path).find(|path| left.is_below(path)) {
+        None => Ok(()),
+        Some(path) => Err(Failure::refused(format!(
+            "{0} has moved, and is accepted with all that has changed in it or not at all: `-- {0}`",
+            printable(path.as_os_str().as_bytes())
+        ))),
     }
 }
 
-fn carry_over(home: &Home, branch: &str, new: &str, done: &[Change], left: &[Change]) -> Result<()> {
-    let renamer = Renamer::of(done);
-    let left: Vec<Change> = left.iter().map(|change| renamer.carried(change)).collect();
-    let source = Attached::to(home, branch, true)?;
-    let target = Attached::to(home, new, false)?;
-    let written = plan::plan(source.place(), target.place(), &left, true).and_then(|planned| match planned {
-        Ok(planned) => engine::apply(source.place(), target.place(), &planned, &Breaker::default()),
-        Err(conflicts) => Err(Failure::refused(format!(
-            "{} {}, so the rest cannot be kept apart",
-            printable(conflicts[0].path.as_os_str().as_bytes()),
-            conflicts[0].why
-        ))),
-    });
-    target.end()?;
-    source.end()?;
-    written
+/// The paths of changes that stay in the branch.
+struct Left(BTreeSet<PathBuf>);
+
+impl Left {
+    fn of(changes: &[Change]) -> Left {
+        Left(changes.iter().flat_map(|change| change.old_path.iter().chain([&change.path]).cloned()).collect())
+    }
+
+    /// Whether one of them lies below, or is there.
+    fn is_below(&self, path: &Path) -> bool {
+        self.0.range(path.to_owned()..).next().is_some_and(|next| next.starts_with(path))
+    }
+
+    /// The highest directory above, or the path itself, that none of them lies in.
+    fn highest(&self, path: &Path) -> PathBuf {
+        let above = path.ancestors().filter(|above| !above.as_os_str().is_empty());
+        above.take_while(|above| !self.is_below(above)).last().unwrap_or(path).to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::Origin;
+    use super::*;
+
+    fn change(became: Became, path: &str) -> Change {
+        Change { became, path: path.into(), old_path: None, origin: Origin::Unknown, own: None }
+    }
+
+    #[test]
+    fn what_is_taken_back_is_as_few_paths_as_hold_nothing_that_stays() {
+        let left = Left::of(&[change(Became::Added, "src/deep/kept"), change(Became::Removed, "other")]);
+        assert_eq!(left.highest(Path::new("src/new/a/b")), Path::new("src/new"));
+        assert_eq!(left.highest(Path::new("src/deep/gone")), Path::new("src/deep/gone"));
+        assert_eq!(left.highest(Path::new("top/x")), Path::new("top"));
+        assert!(left.is_below(Path::new("src")) && left.is_below(Path::new("other")));
+        assert!(!left.is_below(Path::new("src/dee")) && !left.is_below(Path::new("oth")));
+    }
+
+    #[test]
+    fn a_directory_that_moved_is_accepted_whole() {
+        let moved = Change { old_path: Some("old".into()), ..change(Became::Moved, "lib") };
+        assert!(check_whole(&[moved.clone()], &[change(Became::Added, "other")]).is_ok());
+        let refused = check_whole(&[moved], &[change(Became::Replaced, "lib/x")]).unwrap_err();
+        assert!(refused.text().contains("`-- lib`"), "{}", refused.text());
+    }
 }

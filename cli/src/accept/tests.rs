@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::engine::{self, Breaker, Recovered};
 use super::place::Place;
-use super::plan::{self, Became, Change, Conflict, Origin};
+use super::plan::{self, Became, Change, Conflict, Origin, Own};
 use crate::errors::Result;
 
 /// A source and a target.
@@ -82,14 +82,15 @@ fn look(root: &Path) -> Look {
         } else {
             first.entry(metadata.ino()).or_insert(short.clone()).clone()
         };
-        let time = if metadata.is_dir() { 0 } else { metadata.mtime() };
+        // Links are made in both trees, one after another: a second may pass between.
+        let time = if metadata.is_file() { metadata.mtime() } else { 0 };
         found.insert(short, (metadata.mode(), time, content, same));
     }
     found
 }
 
 fn change(became: Became, path: &str) -> Change {
-    Change { became, path: path.into(), old_path: None, origin: Origin::Unknown }
+    Change { became, path: path.into(), old_path: None, origin: Origin::Unknown, own: None }
 }
 
 fn moved(old: &str, new: &str) -> Change {
@@ -380,6 +381,91 @@ fn holes_attributes_and_times_are_kept() {
     }
     let time = |path: &str| fs::metadata(pair.target().join(path)).unwrap().mtime();
     assert_eq!((time("docs"), time("docs/more")), (88, 99));
+}
+
+const LARGE: u64 = 3 << 20;
+
+/// A large file that is another in the source in three parts: written, emptied, longer.
+fn patched() -> (Pair, Change) {
+    let pair = Pair::new(|root| {
+        base(root);
+        let content: Vec<u8> = (0..LARGE).map(|at| (at / 7) as u8).collect();
+        fs::write(root.join("large"), content).unwrap();
+        stamp(root, "large", 1_000_000);
+    });
+    let file = fs::File::options().write(true).open(pair.source().join("large")).unwrap();
+    file.write_all_at(b"written", 65_536 + 5).unwrap();
+    let hole = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
+    rustix::fs::fallocate(&file, hole, 1 << 20, 65_536).unwrap();
+    file.write_all_at(b"longer", LARGE + 100_000).unwrap();
+    stamp(&pair.source(), "large", 2_000_000);
+    let own = [(65_536, 131_072), (1 << 20, (1 << 20) + 65_536), (LARGE, LARGE + 100_006)];
+    let origin = recorded(&pair, "large");
+    let changed = Change { origin, own: Some(Own(own.to_vec())), ..change(Became::Replaced, "large") };
+    (pair, changed)
+}
+
+#[test]
+fn of_a_large_file_only_what_is_new_is_read_from_the_branch() {
+    let (pair, changed) = patched();
+    let expected = fs::read(pair.source().join("large")).unwrap();
+    // What is not said to be the branch's own must come from the target.
+    let lie = fs::File::options().write(true).open(pair.source().join("large")).unwrap();
+    lie.write_all_at(b"not to be read", 2 << 20).unwrap();
+    stamp(&pair.source(), "large", 2_000_000);
+    pair.accepts(&[changed]);
+    assert!(fs::read(pair.target().join("large")).unwrap() == expected);
+    assert_eq!(fs::metadata(pair.target().join("large")).unwrap().mtime(), 2_000_000);
+}
+
+#[test]
+fn a_file_that_was_cut_and_one_that_moved_take_the_rest_from_where_it_was() {
+    let (pair, changed) = patched();
+    fs::rename(pair.source().join("large"), pair.source().join("docs/moved")).unwrap();
+    let file = fs::File::options().write(true).open(pair.source().join("docs/moved")).unwrap();
+    file.set_len(2 << 20).unwrap();
+    stamp(&pair.source(), "docs/moved", 2_000_000);
+    let own = Some(Own(vec![(65_536, 131_072), (1 << 20, (1 << 20) + 65_536)]));
+    let moved = Change {
+        became: Became::MovedAndReplaced,
+        path: "docs/moved".into(),
+        old_path: Some("large".into()),
+        own,
+        ..changed
+    };
+    pair.accepts(&[moved]);
+    assert_same(&look(&pair.target()), &look(&pair.source()));
+}
+
+#[test]
+fn a_large_file_that_the_target_has_changed_is_read_as_a_whole() {
+    let (pair, changed) = patched();
+    fs::write(pair.target().join("large"), "by somebody else").unwrap();
+    assert_eq!(conflicts(&pair, std::slice::from_ref(&changed)), ["large has changed in the base"]);
+    pair.accept(&[changed], true, &Breaker::default()).unwrap().unwrap();
+    assert_same(&look(&pair.target()), &look(&pair.source()));
+}
+
+#[test]
+fn a_crash_while_a_large_file_is_put_together_leaves_it_as_it_was_or_as_it_shall_be() {
+    for undoing in [false, true] {
+        for steps in 0.. {
+            let (pair, changed) = patched();
+            let (before, after) = (look(&pair.target()), look(&pair.source()));
+            let ended = pair.accept(&[changed], false, &Breaker::after(steps)).unwrap();
+            let target = Place::at(&pair.target()).unwrap();
+            let recovered = engine::recover(&target, undoing, &Breaker::default());
+            let now = look(&pair.target());
+            if recovered.is_ok() {
+                assert!(now == before || now == after, "after {steps} steps");
+                assert!(!undoing || ended.is_ok() || now == before, "after {steps} steps");
+            }
+            if ended.is_ok() {
+                assert_same(&now, &after);
+                break;
+            }
+        }
+    }
 }
 
 #[test]

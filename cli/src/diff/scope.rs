@@ -21,8 +21,13 @@ impl Scope {
         paths.iter().map(|path| from_root(path, here, mount_point)).collect::<Result<_>>().map(Scope)
     }
 
-    pub(super) fn holds(&self, difference: &Difference) -> bool {
+    pub(crate) fn holds(&self, difference: &Difference) -> bool {
         self.covers(&difference.path) || difference.old_path.as_deref().is_some_and(|old| self.covers(old))
+    }
+
+    /// The paths from the root.
+    pub(crate) fn paths(&self) -> &[Vec<u8>] {
+        &self.0
     }
 
     /// Whether a path from the root is asked for.

@@ -7,7 +7,7 @@ use super::outside::OutsideChange;
 use super::{OURS, words_of};
 use crate::accept::{self, Wishes};
 use crate::args::RunArgs;
-use crate::diff::{self, Difference, Ends};
+use crate::diff::{self, Difference};
 use crate::errors::Result;
 use crate::home::Home;
 use crate::output::{self, printable};
@@ -48,9 +48,7 @@ pub(super) fn settle(
     outside: &[OutsideChange],
     code: u8,
 ) -> Result<u8> {
-    let ends = Ends { before: home.trunk.clone(), after: branch.to_owned() };
-    let mut differences = diff::between(&mut home.connect()?, &ends)?;
-    differences.sort();
+    let differences = home.differences(branch, None)?;
     for change in outside {
         let path = printable(change.path.as_os_str().as_bytes());
         output::say(&format!("outside: {} {path}", change.change.letter()));
@@ -62,7 +60,7 @@ pub(super) fn settle(
     }
     summarize(&differences);
     match fate_of(args) {
-        Fate::Reject => home.reject(branch)?,
+        Fate::Reject => accept::reject_all(home, branch, &differences)?,
         Fate::Accept => return accept(home, branch, code),
         Fate::Keep => say_kept(home, branch),
         Fate::Ask => return ask(args, home, branch, &differences, code),
@@ -111,7 +109,7 @@ fn ask(args: &RunArgs, home: &Home, branch: &str, differences: &[Difference], co
         let heard = answers.read_line(&mut line).unwrap_or(0);
         match line.trim() {
             "a" | "accept" => return accept(home, branch, code),
-            "r" | "reject" => return home.reject(branch).map(|()| code),
+            "r" | "reject" => return accept::reject_all(home, branch, differences).map(|()| code),
             "d" | "diff" => differences.iter().for_each(|difference| output::say(&diff::line_of(difference))),
             answer if heard == 0 || matches!(answer, "k" | "keep") => {
                 say_kept(home, branch);

@@ -113,6 +113,104 @@ fn accepting_and_rejecting_go_by_path() {
 }
 
 #[test]
+fn what_is_left_of_a_branch_keeps_its_content_and_is_accepted_later() {
+    let over = Over::new();
+    over.0.write("base/large", &"x".repeat(300_000));
+    over.run(&["--keep"], "mkdir -p new/in; echo 1 > new/a; echo 2 > new/in/b; echo 3 > new/in/c; printf y | dd of=large conv=notrunc; rm gone");
+    over.bough(&["accept", "--", "new/in/b"]).done();
+    assert_eq!((over.read("new/in/b"), over.at("new/a").exists()), ("2\n".into(), false));
+    assert_eq!(over.bough(&["accept", "--dry-run"]).out, "D gone\nM large\nA new/a\nA new/in/c\n");
+    // What is in the base by now shows, and the new directory is the base's.
+    fs::write(over.at("new/in/b"), "theirs").unwrap();
+    let shown = over.run(&["--branch", "run-1", "--keep"], "cat new/in/*; rm new/in/b; head -c 2 large");
+    assert_eq!(shown.out, "theirs3\nyx", "{shown:?}");
+    over.bough(&["accept", "--", "new", "large"]).done();
+    assert!(over.at("new/a").exists() && !over.at("new/in/b").exists());
+    assert_eq!(over.read("large"), format!("y{}", "x".repeat(299_999)));
+    assert_eq!(over.bough(&["accept", "--dry-run"]).out, "D gone\n");
+}
+
+#[test]
+fn what_goes_on_changing_in_the_base_is_seen_where_a_branch_was_accepted_or_rejected() {
+    let over = Over::new();
+    over.run(&["--keep"], "echo mine > edited; echo mine > dir/deep/b; chmod 700 dir; echo mine > same");
+    over.bough(&["reject", "--", "edited", "dir"]).done();
+    fs::write(over.at("edited"), "later").unwrap();
+    fs::set_permissions(over.at("dir"), fs::Permissions::from_mode(0o750)).unwrap();
+    fs::rename(over.at("dir/deep"), over.at("dir/other")).unwrap();
+    let shown = over.run(&["--branch", "run-1", "--keep"], "cat edited dir/other/b same; stat -c %a dir; ls dir");
+    assert_eq!(shown.out, "laterdir/deep/bmine\n750\na\nother\n", "{shown:?}");
+    let nothing = over.bough(&["reject", "--", "edited"]);
+    assert!(nothing.code == 0 && nothing.talk.contains("nothing to reject"), "{nothing:?}");
+}
+
+#[test]
+fn what_has_moved_is_accepted_whole_and_rejected_by_either_path() {
+    let over = Over::new();
+    over.run(&["--keep"], "mv dir moved; echo n > moved/a; echo n > moved/new; echo n > edited");
+    let before = over.look();
+    over.bough(&["accept", "--", "moved/a"]).refused(1, &["moved has moved", "`-- moved`"]);
+    assert_eq!(over.look(), before);
+    over.bough(&["reject", "--", "moved/new"]).done();
+    assert_eq!(over.bough(&["accept", "--dry-run"]).out, "M edited\nR dir -> moved\nM moved/a\n");
+    over.bough(&["reject", "--", "dir"]).done();
+    assert_eq!(over.bough(&["accept", "--dry-run"]).out, "M edited\n");
+    assert_eq!(over.run(&["--branch", "run-1", "--keep"], "cat dir/a; ls").out, "dir/adir\nedited\ngone\nsame\n");
+}
+
+#[test]
+fn the_log_tells_what_was_accepted_and_rejected_though_the_volume_has_ended() {
+    let over = Over::new();
+    over.run(&["--branch", "one"], "echo > x; rm gone");
+    over.run(&["--branch", "two"], "echo > y");
+    over.bough(&["accept", "--branch", "one", "--", "x"]).done();
+    over.bough(&["accept", "--branch", "one", "--dry-run"]);
+    let pid = over.volumes()[0]["pid"].as_i64().unwrap() as i32;
+    let during = over.bough(&["log"]).done();
+    assert!(during.contains("two") && during.contains("accepted  one"), "{during}");
+    over.bough(&["reject", "--branch", "one"]).done();
+    over.bough(&["reject", "--branch", "two"]).done();
+    // Nobody asks it meanwhile: it does not end while somebody speaks to it.
+    wait_until("the volume ends", || !is_running(pid));
+    let text = over.bough(&["log"]).done();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    for (line, words) in
+        lines.iter().zip([["accepted  one", "1 added"], ["rejected  one", "1 deleted"], ["rejected  two", "1 added"]])
+    {
+        assert!(words.iter().all(|word| line.contains(word)) && line.contains("  by "), "{line}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&over.bough(&["log", "--json"]).done()).unwrap();
+    assert_eq!(
+        (&json[0]["kind"], &json[0]["name"], &json[0]["changes"][0]),
+        (&"accepted".into(), &"one".into(), &"A x".into())
+    );
+    assert!(json[1]["time"].as_str().unwrap().ends_with('Z') && json[2]["uid"].is_u64(), "{json}");
+}
+
+#[test]
+fn one_chunk_of_a_large_file_is_accepted_without_reading_the_rest_through_the_branch() {
+    let over = Over::new();
+    let large = fs::File::create(over.at("large")).unwrap();
+    large.set_len(1 << 40).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&large, b"first", 0).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&large, b"last", (1 << 40) - 4).unwrap();
+    drop(large);
+    over.run(&["--keep"], "printf X | dd of=large bs=1 seek=1000000000 conv=notrunc");
+    let begun = std::time::Instant::now();
+    over.bough(&["accept"]).done();
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    let large = fs::File::open(over.at("large")).unwrap();
+    let at = |offset: u64, length: usize| {
+        let mut bytes = vec![0; length];
+        std::os::unix::fs::FileExt::read_exact_at(&large, &mut bytes, offset).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    assert_eq!((at(0, 5), at(1_000_000_000, 1), at((1 << 40) - 4, 4)), ("first".into(), "X".into(), "last".into()));
+    assert!(large.metadata().unwrap().blocks() < 4096, "holes stay holes");
+}
+
+#[test]
 fn what_changed_in_the_base_meanwhile_is_refused_or_settled() {
     let over = Over::new();
     over.run(&["--keep"], "echo mine > edited; echo mine > new; rm gone; echo fine > same");
@@ -256,6 +354,23 @@ fn a_base_that_cannot_be_one_is_refused() {
     run("base/missing").refused(125, &["base/missing", "no such file"]);
     run("base/same").refused(125, &["not a directory"]);
     run("/").refused(125, &["the root directory cannot be a base"]);
+    over.0.run(&["accept", "--base", "base/missing"]).refused(1, &["base/missing", "no such file"]);
+    over.0.run(&["reject", "--base", "base/same"]).refused(1, &["not a directory"]);
+}
+
+#[test]
+fn paths_out_of_the_base_are_refused_and_nothing_happens() {
+    let over = Over::new();
+    over.run(&["--keep"], EDIT);
+    let before = over.look();
+    for verb in ["accept", "reject"] {
+        for path in ["/etc/passwd", "../outside", "dir/../../x"] {
+            over.bough(&[verb, "--", path]).refused(2, &["lies outside"]);
+        }
+    }
+    over.bough(&["accept", "--theirs", "/etc"]).refused(2, &["lies outside"]);
+    assert_eq!(over.look(), before);
+    assert!(over.bough(&["accept", "--dry-run"]).out.lines().count() > 5);
 }
 
 #[test]

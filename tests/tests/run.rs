@@ -11,6 +11,10 @@ mod life;
 #[path = "cli/place.rs"]
 #[allow(dead_code)]
 mod place;
+#[path = "run/terminal.rs"]
+mod terminal;
+#[path = "run/users.rs"]
+mod users;
 
 use place::*;
 

@@ -22,6 +22,13 @@ fn lines(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
+/// A directory outside that a run sees as it is; `None` where the tests can make none.
+fn elsewhere() -> Option<tempfile::TempDir> {
+    let place = if is_root() { "/" } else { env!("CARGO_TARGET_TMPDIR") };
+    let own = ["/tmp", "/var/tmp", "/run", "/dev/shm"].iter().any(|own| place.starts_with(own));
+    tempfile::tempdir_in(place).ok().filter(|_| !own)
+}
+
 /// A place where something outside can be written: not in one of the run's own directories.
 fn outside() -> tempfile::TempDir {
     let shared = std::path::Path::new("/dev/shm");
@@ -328,4 +335,90 @@ fn sockets_of_others_in_places_of_the_runs_own_are_not_there() {
     let _listener = UnixListener::bind(&path).unwrap();
     let ran = sh(&place, &format!("test -e {} && echo seen; true", path.display()));
     assert_eq!(ran.out, "", "{ran:?}");
+}
+
+#[test]
+fn hard_links_and_bind_mounts_do_not_lead_into_the_base() {
+    let place = Place::mounted();
+    let Some(beside) = elsewhere() else { return };
+    place.write("mnt/file", "true");
+    let (root, mnt) = (beside.path().to_str().unwrap(), place.text("mnt"));
+    fs::write(beside.path().join("beside"), "outside").unwrap();
+    let tries = [
+        format!("ln {root}/beside link && echo evil > link"),
+        format!("ln {mnt}/file /tmp/link && echo evil > /tmp/link && test $(cat {mnt}/file) = true"),
+        format!("mkdir -p b && mount --bind {root} b"),
+        format!("unshare -Urm sh -c 'mkdir b; mount --bind {root} b && echo evil > b/beside'"),
+        format!("unshare -Urm sh -c 'mount --rbind / /tmp && echo evil > /tmp{root}/beside'"),
+        "nsenter -t 1 -m true".into(),
+        "mount -t proc proc /tmp".into(),
+        "pivot_root . .".into(),
+    ];
+    all_fail(&place, &[], &tries);
+    assert_eq!(place.read("mnt/file"), "true");
+    assert_eq!(fs::read_to_string(beside.path().join("beside")).unwrap(), "outside");
+    assert_eq!(fs::read_dir(beside.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn links_that_the_base_holds_lead_nowhere_that_can_be_written() {
+    let place = Place::mounted();
+    let Some(beside) = elsewhere() else { return };
+    let outside = beside.path().join("outside").to_str().unwrap().to_owned();
+    fs::write(&outside, "outer").unwrap();
+    std::os::unix::fs::symlink(&outside, place.at("mnt/out")).unwrap();
+    std::os::unix::fs::symlink("/proc/self/root/etc", place.at("mnt/root")).unwrap();
+    std::os::unix::fs::symlink("/proc/1/root", place.at("mnt/one")).unwrap();
+    std::os::unix::fs::symlink("/proc/self/cwd/../../../etc/evil", place.at("mnt/up")).unwrap();
+    let tries = [
+        "echo evil > out".into(),
+        "echo evil > root/evil".into(),
+        "echo evil > one/etc/evil".into(),
+        "echo evil > up".into(),
+        format!("dd if=/dev/zero of={outside} bs=1 count=1"),
+        format!("truncate -s 0 {outside}"),
+        format!("python3 -c \"import os; os.open('{outside}', os.O_WRONLY)\""),
+    ];
+    all_fail(&place, &[], &tries);
+    assert_eq!(fs::read_to_string(outside).unwrap(), "outer");
+}
+
+#[test]
+fn descriptors_in_proc_do_not_open_again_what_was_given_to_read() {
+    let place = Place::mounted();
+    place.write("outside", "outer");
+    place.write("log", "");
+    let bough = programs().join("bough");
+    // Given to be written, it is written; no more than it, and it does not lead to the directory that it is in.
+    let script = format!(
+        "cd {0}/mnt; {1} run --keep -- sh -c 'echo told; echo evil > /proc/self/fd/0; ls /proc/self/fd/1/.. ; \
+         echo evil > /proc/self/fd/1/../outside; true' < {0}/outside > {0}/log",
+        place.text(""),
+        bough.display()
+    );
+    ran_quietly(place.command("sh").args(["-c", &script]));
+    assert_eq!((place.read("outside"), place.read("log")), ("outer".into(), "told\n".into()));
+}
+
+#[test]
+fn sockets_that_reach_out_of_a_network_are_none_without_one() {
+    let place = Place::mounted();
+    let tries = [
+        "python3 -c \"import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\"",
+        "python3 -c \"import socket; socket.socket(40, socket.SOCK_STREAM)\"",
+        "python3 -c \"import socket; s = socket.socket(); s.settimeout(2); s.connect(('1.1.1.1', 80))\"",
+        "python3 -c \"import socket; s = socket.socket(socket.AF_UNIX); s.connect('\\0bough-test')\"",
+        "ip link add x type dummy",
+        "nsenter -t 1 -n true",
+    ];
+    let name = b"\0bough-test";
+    let _listener = abstract_listener(name);
+    all_fail(&place, &["--no-network"], &lines(&tries));
+}
+
+/// A socket that has no file, but a name in a network.
+fn abstract_listener(name: &[u8]) -> UnixListener {
+    use std::os::linux::net::SocketAddrExt;
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name[1..]).unwrap();
+    UnixListener::bind_addr(&address).unwrap()
 }

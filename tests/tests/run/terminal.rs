@@ -1,0 +1,183 @@
+//! Runs at a terminal: job control, keys, and the question at the end. The terminal is a pseudo terminal whose other end the test holds.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::place::*;
+
+/// A program at a terminal.
+struct Session {
+    keys: File,
+    shown: Arc<Mutex<String>>,
+    child: Child,
+}
+
+impl Session {
+    fn begin(mut command: Command) -> Session {
+        let (ours, theirs) = terminal();
+        let copy = || Stdio::from(theirs.try_clone().unwrap());
+        command.stdin(copy()).stdout(copy()).stderr(copy()).env("TERM", "dumb");
+        // SAFETY: only calls that are safe between fork and exec: a session of its own, with the terminal it has as input.
+        unsafe {
+            command.pre_exec(|| match libc::setsid() < 0 || libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
+                true => Err(std::io::Error::last_os_error()),
+                false => Ok(()),
+            });
+        }
+        let child = command.spawn().unwrap();
+        drop((theirs, command));
+        let shown = Arc::new(Mutex::new(String::new()));
+        let (mut screen, into) = (ours.try_clone().unwrap(), shown.clone());
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // An error is how a terminal ends.
+            while let Ok(count @ 1..) = screen.read(&mut bytes) {
+                into.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        Session { keys: ours, shown, child }
+    }
+
+    fn run(place: &Place, words: &[&str]) -> Session {
+        let words: Vec<&str> = ["run"].iter().chain(words).copied().collect();
+        let mut command = place.bough(&words);
+        command.current_dir(place.at("mnt"));
+        Session::begin(command)
+    }
+
+    fn shown(&self) -> String {
+        self.shown.lock().unwrap().clone()
+    }
+
+    #[track_caller]
+    fn sees(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.shown().contains(text) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "no `{text}` in {:?}", self.shown());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// How it ended, and all that was to be seen.
+    fn ends(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().unwrap();
+        // What was written last may still be on its way.
+        std::thread::sleep(Duration::from_millis(100));
+        (status.code(), self.shown())
+    }
+}
+
+/// Both ends of a new terminal: ours, and that of whoever works at it.
+fn terminal() -> (File, OwnedFd) {
+    let (mut ours, mut theirs) = (-1, -1);
+    let none = std::ptr::null_mut();
+    // SAFETY: both numbers are written to before they are read; names, modes and sizes are not asked for.
+    let opened = unsafe { libc::openpty(&mut ours, &mut theirs, none, none.cast(), none.cast()) };
+    assert_eq!(opened, 0, "{}", std::io::Error::last_os_error());
+    for descriptor in [ours, theirs] {
+        // SAFETY: the descriptor is open, and nothing else is changed.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    // SAFETY: both are open, and nobody else has them.
+    unsafe { (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) }
+}
+
+#[test]
+fn at_a_terminal_it_shows_what_changed_and_asks() {
+    let place = Place::mounted();
+    for (answer, there) in [("k", false), ("accept", true), ("r", true)] {
+        let mut session = Session::run(&place, &["--", "sh", "-c", "date +%N >> file; exit 4"]);
+        session.sees("[a]ccept, [k]eep, [r]eject, [d]iff?");
+        assert!(session.shown().contains("file"), "{}", session.shown());
+        session.types("d\n");
+        session.types("what\n");
+        session.sees("`what` is none of them");
+        session.types(&format!("{answer}\n"));
+        let (code, shown) = session.ends();
+        assert_eq!(code, Some(4), "{shown}");
+        assert_eq!(place.at("mnt/file").exists(), there, "{answer}: {shown}");
+    }
+    let kept = place.here(&["branch", "list", "--json"]).done();
+    assert_eq!(kept.matches("\"run-").count(), 1, "what was kept is there, the rest is not: {kept}");
+    assert_eq!(place.read("mnt/file").lines().count(), 1, "the last was rejected");
+}
+
+#[test]
+fn whoever_hangs_up_at_the_question_has_rejected_nothing() {
+    let place = Place::mounted();
+    let mut session = Session::run(&place, &["--branch", "left", "--", "sh", "-c", "echo > file"]);
+    session.sees("[k]eep");
+    session.types("\u{4}");
+    let (code, shown) = session.ends();
+    assert!(code == Some(0) && shown.contains("kept as the branch `left`"), "{shown}");
+    assert!(place.here(&["branch", "list", "--json"]).done().contains("left"));
+}
+
+#[test]
+fn the_command_has_the_terminal_and_its_keys() {
+    let place = Place::mounted();
+    let mut session =
+        Session::run(&place, &["--keep", "--", "sh", "-c", "test -t 0 && tty && read line && echo got $line"]);
+    session.sees("/dev/");
+    session.types("hello\n");
+    let (code, shown) = session.ends();
+    assert!(code == Some(0) && shown.contains("got hello"), "{shown}");
+}
+
+#[test]
+fn the_key_that_interrupts_reaches_the_command_and_the_run_settles_afterwards() {
+    let place = Place::mounted();
+    let script = "trap 'echo heard > file; exit 7' INT; echo ready; while :; do sleep 0.05; done";
+    let mut session = Session::run(&place, &["--branch", "b", "--keep", "--", "sh", "-c", script]);
+    session.sees("ready");
+    session.types("\u{3}");
+    let (code, shown) = session.ends();
+    assert_eq!(code, Some(7), "{shown}");
+    assert!(shown.contains("kept as the branch `b`") && shown.contains("A file"), "{shown}");
+    let mut session = Session::run(&place, &["--keep", "--", "sh", "-c", "echo ready; exec sleep 1006"]);
+    session.sees("ready");
+    session.types("\u{3}");
+    assert_eq!(session.ends().0, Some(128 + 2), "ended by the signal");
+}
+
+#[test]
+fn a_run_is_stopped_and_goes_on_as_a_job_of_a_shell() {
+    let place = Place::mounted();
+    let bough = programs().join("bough");
+    let mut shell = place.command("bash");
+    shell.args(["--norc", "--noprofile", "-i"]).current_dir(place.at("mnt")).env("PS1", "$ ");
+    let mut session = Session::begin(shell);
+    session.types(&format!("{} run --keep -- sh -c 'echo be''gun; read x; echo again-$x'\n", bough.display()));
+    session.sees("begun");
+    session.types("\u{1a}");
+    session.sees("Stopped");
+    session.types("echo shell''-works\n");
+    session.sees("shell-works");
+    session.types("fg\n");
+    std::thread::sleep(Duration::from_millis(300));
+    session.types("more\n");
+    session.sees("again-more");
+    session.types("exit\n");
+    let (_, shown) = session.ends();
+    assert!(!shown.contains("No such"), "{shown}");
+}
+
+#[test]
+fn a_command_cannot_type_on_the_terminal_of_who_began_it() {
+    let place = Place::mounted();
+    let script = "import fcntl, sys\nfor c in b'echo typed\\n': fcntl.ioctl(0, 0x5412, bytes([c]))";
+    let mut session = Session::run(&place, &["--keep", "--", "python3", "-c", script]);
+    let status = session.child.wait().unwrap();
+    assert_ne!(status.code(), Some(0), "{}", session.shown());
+    let (_, shown) = session.ends();
+    assert!(shown.contains("PermissionError") || shown.contains("No such file"), "{shown}");
+}

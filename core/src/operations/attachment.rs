@@ -144,14 +144,41 @@ impl Attachment {
     /// The host will be told of this node once more. Answers false when the inode is gone. The root is always there and never
     /// counted: its node is that of whatever the view shows, so that references from before a switch could not be given back.
     pub(crate) fn reference(&self, id: InodeId) -> bool {
+        self.reference_if(id, || self.exists(id).then_some(())).is_some()
+    }
+
+    /// As [`Attachment::reference`]; answers with the inode as it is now.
+    pub(crate) fn reference_inode(&self, id: InodeId) -> Result<Option<Arc<Inode>>> {
+        let look = || self.tree.get(id).map(Some).or_else(|| self.exists(id).then_some(None));
+        match self.reference_if(id, look) {
+            None => Ok(None),
+            Some(Some(Some(inode))) => Ok(Some(inode)),
+            // Counted before, or the base's: that is asked without a lock.
+            Some(_) => match self.find(id) {
+                Ok(Some(inode)) => Ok(Some(inode)),
+                gone => {
+                    self.forget(id, 1);
+                    gone
+                }
+            },
+        }
+    }
+
+    /// As [`Attachment::reference`], of an inode that is there: whoever calls this has just made it, and lets nobody remove it yet.
+    pub(crate) fn reference_new(&self, id: InodeId) {
+        let _ = self.reference_if(id, || Some(()));
+    }
+
+    /// Counts a reference, the first one only if `there` finds the inode. `None`: it is gone; `Some(None)`: it was counted before.
+    fn reference_if<R>(&self, id: InodeId, there: impl FnOnce() -> Option<R>) -> Option<Option<R>> {
         if id == InodeId::ROOT {
-            return true;
+            return Some(None);
         }
         let mut shard = self.reference_shard(id);
         let count = shard.entry(id).or_insert(0);
         *count += 1;
         if *count > 1 {
-            return true;
+            return Some(None);
         }
         self.context.store.ledger().add(Kind::References, REFERENCE_BYTES);
         // Held, and known to be there, before anybody else can count on it: the second reference looks no further than
@@ -159,16 +186,17 @@ impl Attachment {
         if let Tree::Head(head) = &self.tree {
             head.live.hold(id);
         }
-        let exists = self.exists(id);
-        if !exists {
-            shard.remove(&id);
-            self.context.store.ledger().sub(Kind::References, REFERENCE_BYTES);
+        let found = there();
+        if found.is_some() {
+            return Some(found);
         }
+        shard.remove(&id);
+        self.context.store.ledger().sub(Kind::References, REFERENCE_BYTES);
         drop(shard);
-        if let (Tree::Head(head), false) = (&self.tree, exists) {
+        if let Tree::Head(head) = &self.tree {
             head.release(id);
         }
-        exists
+        None
     }
 
     /// The host forgets `count` references of a node; more than it has is all.

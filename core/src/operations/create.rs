@@ -12,7 +12,7 @@ use crate::operations::acl::Acl;
 use crate::operations::attachment::{Attachment, Change, check_flags};
 use crate::operations::windows::attributes;
 use crate::operations::{NewExtras, NewSecurity, extended_attributes, file_info, reparse, security};
-use crate::tree::directory::Directory;
+use crate::tree::directory::{Directory, Look};
 use crate::tree::inode::{Content, Inode, Record};
 use crate::types::{Attr, Caller, FileKind, InodeId, Privileges};
 
@@ -118,9 +118,7 @@ impl Attachment {
         let mut record = directory.write();
         record.directory()?;
         self.permit(caller, &record, Mask::EXECUTE)?;
-        if self.entry(&record, name)?.is_some() {
-            return Err(Error::Exists);
-        }
+        let free = self.free_place(&record, name)?;
         self.may_add_entry(caller, &record)?;
         new.check(caller)?;
         let id = change.head.new_id(&self.context)?;
@@ -129,7 +127,7 @@ impl Attachment {
         if *extras != NewExtras::default() {
             self.add_extras(&mut made, extras)?;
         }
-        let key = record.directory_mut()?.insert(&self.context.names, name, id, made.kind)?;
+        let key = record.directory_mut()?.add(&self.context.names, name, id, made.kind, free)?;
         made.add_name(parent, key);
         record.touch_content(change.now);
         let attr = made.attr(id);
@@ -137,6 +135,15 @@ impl Attachment {
         hold(id)?;
         change.tell_name(EventKind::Created, id, new.kind(), parent, name);
         Ok(attr)
+    }
+
+    /// Where an entry of this name would go, for [`Directory::add`]; [`Error::Exists`] when there is one.
+    fn free_place(&self, directory: &Record, name: &[u8]) -> Result<Option<u64>> {
+        let entries = directory.directory()?;
+        match entries.look(&self.context.names, name) {
+            Look::Free(place) if self.entry_of_base(entries, name)?.is_none() => Ok(place),
+            _ => Err(Error::Exists),
+        }
     }
 
     pub(crate) fn add_extras(&self, made: &mut Record, extras: &NewExtras<'_>) -> Result<()> {

@@ -32,6 +32,15 @@ impl Attachment {
         entry.and_then(|entries| entries.by_key(key)).map_or(given, |entry| entry.name).into()
     }
 
+    /// The entry `name` of directory `parent`, which the caller must be allowed to search.
+    pub(crate) fn search(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Result<Option<Found>> {
+        let directory = self.inode(parent)?;
+        let record = directory.read();
+        record.directory()?;
+        self.permit(caller, &record, Mask::EXECUTE)?;
+        self.entry(&record, name)
+    }
+
     /// The entry `name` of directory `parent`, without permission checks; for operations that check under the locks
     /// they take.
     pub(crate) fn peek(&self, parent: InodeId, name: &[u8]) -> Result<Option<Found>> {
@@ -48,6 +57,19 @@ impl Attachment {
         loop {
             let id = self.lookup_id(caller, parent, name)?;
             if let Some(inode) = self.find(id)? {
+                return Ok(inode);
+            }
+            if self.is_lost(id) {
+                return Err(Error::NotFound);
+            }
+        }
+    }
+
+    /// As [`Attachment::lookup`], and counts a reference to what it finds.
+    pub(crate) fn lookup_known(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Result<Arc<Inode>> {
+        loop {
+            let id = self.lookup_id(caller, parent, name)?;
+            if let Some(inode) = self.reference_inode(id)? {
                 return Ok(inode);
             }
             if self.is_lost(id) {

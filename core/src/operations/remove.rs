@@ -27,8 +27,7 @@ impl Attachment {
         self.context.names.check(name)?;
         let change = self.change_to_free()?;
         loop {
-            self.check_search(caller, parent)?;
-            let found = self.peek(parent, name)?.ok_or(Error::NotFound)?;
+            let found = self.search(caller, parent, name)?.ok_or(Error::NotFound)?;
             let owned = match Owned::of(&change, &[parent, found.id]) {
                 Err(Error::Stale) => {
                     self.inode(parent)?;

@@ -49,6 +49,15 @@ pub(crate) struct Entry<'a> {
     pub(crate) name: &'a [u8],
 }
 
+/// What [`Directory::look`] found out about a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// There is such an entry.
+    Taken,
+    /// There is none. One would get this key, if there can be one.
+    Free(Option<u64>),
+}
+
 /// The entries of one version of a directory.
 #[derive(Clone)]
 pub(crate) struct Directory {
@@ -98,6 +107,36 @@ impl Directory {
     /// The entry of this name.
     pub(crate) fn get(&self, rules: &NameRules, name: &[u8]) -> Option<Entry<'_>> {
         self.of_hash(rules.hash(name)).find(|entry| rules.same(entry.name, name))
+    }
+
+    /// Whether there is an entry of this name, or what [`Directory::add`] needs to make it: so the name is hashed and looked for once.
+    pub(crate) fn look(&self, rules: &NameRules, name: &[u8]) -> Look {
+        let hash = rules.hash(name);
+        let (first, mut free) = (hash << DISCRIMINATOR_BITS, 0);
+        for entry in self.of_hash(hash) {
+            if rules.same(entry.name, name) {
+                return Look::Taken;
+            }
+            free += u64::from(entry.key == first + free);
+        }
+        // Over a directory of the base names may have keys from there.
+        let known = self.beneath.is_none() && free < NAMES_OF_ONE_HASH;
+        Look::Free(known.then_some(first + free))
+    }
+
+    /// As [`Directory::insert`], after [`Directory::look`] at the same version has answered that the name is free.
+    pub(crate) fn add(
+        &mut self,
+        rules: &NameRules,
+        name: &[u8],
+        inode: InodeId,
+        kind: FileKind,
+        free: Option<u64>,
+    ) -> Result<u64> {
+        debug_assert!(free.is_none_or(|free| self.key_for(rules, name) == Ok(free)), "looked at another version");
+        let Some(key) = free else { return self.insert(rules, name, inode, kind) };
+        self.put(Entry { key, inode, kind, name });
+        Ok(key)
     }
 
     /// The entry with this key.

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "mountpoint.h"
 #include "ops.h"
+#include "passthrough.h"
 #include "request.h"
 #include "volume.h"
 
@@ -80,8 +81,11 @@ static enum exits open_loop(struct mount *mount, unsigned max_threads)
     return EXIT_OTHER;
 }
 
-static void apply(struct mount *mount, const struct mount_settings *settings)
+static void apply(struct mount *mount, struct fs_ref shows, const struct mount_settings *settings)
 {
+    // Without memory for it the kernel reads as it does elsewhere.
+    if (settings->passthrough && shows.kind == FS_REF_SNAPSHOT)
+        mount->passthrough = passthrough_new();
     mount->checked = settings->checked;
     mount->locks = settings->locks;
     mount->confined = settings->confined;
@@ -100,7 +104,7 @@ enum exits mount_new(struct volume *volume, struct fs_ref shows, const char *pat
     }
     mount->volume = volume;
     sem_init(&mount->ready, 0, 0);
-    apply(mount, settings);
+    apply(mount, shows, settings);
     enum exits verdict = open_view(mount, shows, settings);
     bool ours = false;
     if (verdict == EXIT_DONE) {
@@ -174,6 +178,7 @@ void mount_free(struct mount *mount)
     if (mount->session)
         fuse_session_destroy(mount->session);
     fs_view_close(mount->view);
+    passthrough_free(mount->passthrough);
     sem_destroy(&mount->ready);
     free(mount->path);
     free(mount);

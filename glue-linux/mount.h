@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct invalidator;
+struct passthrough;
 struct volume;
 
 /// Seconds for which the kernel may trust what only we change.
@@ -28,6 +29,7 @@ struct mount_settings {
     bool writeback;
     bool read_only;
     bool no_access_time;
+    bool passthrough;        // of snapshots: the kernel reads what is the base's from there
     bool confined;           // shown to programs that shall not control the volume, in a mount namespace that we do not see
 };
 
@@ -43,6 +45,7 @@ struct mount {
     bool locks;
     bool writeback;
     bool confined;
+    struct passthrough *passthrough; // NULL: the kernel reads everything through its cache
     bool stateless;          // opens are not told to us: nothing depends on them
     double entry_seconds;    // for which the kernel may trust names
     atomic_uint_fast64_t generation; // of nodes that the view shows now; see `mount_saw`

@@ -5,6 +5,7 @@
 
 #include "convert.h"
 #include "ops.h"
+#include "passthrough.h"
 #include "request.h"
 
 #include <errno.h>
@@ -20,9 +21,33 @@ enum { COPIED_BYTES = 16 * 1024, RANGES = 64 };
 
 _Static_assert(sizeof(struct fs_iovec) == sizeof(struct iovec), "a pin's ranges are handed on as they are");
 
-static void keep_cached(struct fuse_file_info *file)
+// Answers 0 or an errno.
+static int say_how_to_read(struct mount *mount, fuse_ino_t node, struct fuse_file_info *file)
 {
+    if (mount->passthrough)
+        return passthrough_open(mount, node, file);
     file->keep_cache = 1;
+    return 0;
+}
+
+static fs_result close_node(struct mount *mount, fuse_ino_t node, const struct fuse_file_info *file)
+{
+    if (mount->passthrough)
+        passthrough_release(mount, node);
+    return file->fh ? fs_release(mount->view, file->fh) : FS_OK;
+}
+
+static void answer_opened(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
+{
+    struct mount *mount = mount_of(request);
+    int error = say_how_to_read(mount, node, file);
+    if (error) {
+        fs_release(mount->view, file->fh);
+        fuse_reply_err(request, error);
+        return;
+    }
+    if (fuse_reply_open(request, file) == -ENOENT)
+        close_node(mount, node, file);
 }
 
 void op_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
@@ -39,9 +64,7 @@ void op_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
         answer_result(request, result);
         return;
     }
-    keep_cached(file);
-    if (fuse_reply_open(request, file) == -ENOENT)
-        fs_release(view_of(request), file->fh);
+    answer_opened(request, node, file);
 }
 
 static void answer_created(fuse_req_t request, fuse_ino_t parent, const struct fs_entry *entry, struct fuse_file_info *file)
@@ -50,14 +73,17 @@ static void answer_created(fuse_req_t request, fuse_ino_t parent, const struct f
     struct fuse_entry_param parameters;
     entry_of(mount, entry, &parameters);
     mount_saw(mount, parent, entry->node);
-    keep_cached(file);
-    if (mount->stateless) {
+    int error = say_how_to_read(mount, entry->node, file);
+    if (mount->stateless || error) {
         // A kernel that does not tell of opens does not tell of closes: its reference to the node is what holds the file.
         fs_release(mount->view, file->fh);
         file->fh = FS_HANDLE_NONE;
     }
-    if (fuse_reply_create(request, &parameters, file) == -ENOENT) {
-        fs_release(mount->view, file->fh);
+    if (error) {
+        fs_forget(mount->view, entry->node, 1);
+        fuse_reply_err(request, error);
+    } else if (fuse_reply_create(request, &parameters, file) == -ENOENT) {
+        close_node(mount, entry->node, file);
         fs_forget(mount->view, entry->node, 1);
     }
 }
@@ -163,7 +189,7 @@ void op_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file
 {
     if (file->flock_release)
         fs_lock_forget(view_of(request), node, FS_LOCK_WHOLE, file->lock_owner);
-    answer_result(request, file->fh ? fs_release(view_of(request), file->fh) : FS_OK);
+    answer_result(request, close_node(mount_of(request), node, file));
 }
 
 // What the kernel had is with us, and nothing lies anywhere else: it need not ask again.

@@ -2,7 +2,10 @@
 
 #include "convert.h"
 #include "ops.h"
+#include "passthrough.h"
 #include "request.h"
+
+#include <unistd.h>
 
 enum { REQUEST_BYTES = 1024 * 1024 };
 
@@ -42,6 +45,23 @@ static void choose(struct fuse_conn_info *connection, bool wanted, uint64_t capa
         refuse(connection, capability);
 }
 
+// What the kernel has by itself it does not write back: it is asked for where nothing is written.
+static void agree_on_passthrough(struct mount *mount, struct fuse_conn_info *connection)
+{
+#if PASSTHROUGH_KNOWN
+    if (mount->passthrough && geteuid() == 0 && fuse_set_feature_flag(connection, FUSE_CAP_PASSTHROUGH)) {
+        connection->max_backing_stack_depth = 1;
+        mount->stateless = false;
+        mount->writeback = false;
+        return;
+    }
+#else
+    (void)connection;
+#endif
+    passthrough_free(mount->passthrough);
+    mount->passthrough = NULL;
+}
+
 static void size_up(struct fuse_conn_info *connection)
 {
     connection->max_write = REQUEST_BYTES;
@@ -55,6 +75,7 @@ static void size_up(struct fuse_conn_info *connection)
 void op_init(void *context, struct fuse_conn_info *connection)
 {
     struct mount *mount = context;
+    agree_on_passthrough(mount, connection);
     choose(connection, mount->writeback, FUSE_CAP_WRITEBACK_CACHE);
     choose(connection, mount->locks, FUSE_CAP_POSIX_LOCKS);
     choose(connection, mount->locks, FUSE_CAP_FLOCK_LOCKS);

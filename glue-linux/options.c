@@ -45,6 +45,7 @@ static const struct fuse_opt table[] = {
     OPTION("ro", read_only),
     OPTION("locks", locks),
     OPTION("no_writeback", no_writeback),
+    OPTION("passthrough", passthrough),
     OPTION("default_permissions", default_permissions),
     OPTION("allow_other", allow_other),
     // What a mount has anyway.
@@ -90,6 +91,7 @@ static const char help_text[] =
     "    -o ro                  read-only\n"
     "    -o locks               locks hold across mounts of the volume (default: in each mount)\n"
     "    -o no_writeback        every write(2) reaches the volume before it returns\n"
+    "    -o passthrough         with base: in snapshots the kernel reads the base's files by itself, where it can\n"
     "    -o default_permissions the kernel checks permissions: much faster\n"
     "    -o allow_other         other users may enter; needs default_permissions\n"
     "    -o max_threads=N       threads of one mount (default: twice the CPUs, at least 4)\n"
@@ -218,8 +220,12 @@ static bool is_consistent(struct options *options)
         log_error("allow_other needs default_permissions: without it nobody checks what other users do");
         return false;
     }
-    if (!options->base && (options->cross_mounts || options->freeze)) {
-        log_error("cross_mounts and freeze say how a base is used: base=DIR is missing");
+    if (!options->base && (options->cross_mounts || options->freeze || options->passthrough)) {
+        log_error("cross_mounts, freeze and passthrough say how a base is used: base=DIR is missing");
+        return false;
+    }
+    if (options->freeze && options->passthrough) {
+        log_error("freeze or passthrough, not both: what is read of a frozen base is kept here");
         return false;
     }
     if (options->base && options->name_rules != FS_NAMES_POSIX) {

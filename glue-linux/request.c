@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -76,6 +77,28 @@ bool request_distrust_names(struct fuse_session *session)
 {
     struct fuse_out_header header = { .len = sizeof header, .error = NOTIFY_INC_EPOCH };
     return write(fuse_session_fd(session), &header, sizeof header) == sizeof header;
+}
+
+// FUSE_DEV_IOC_BACKING_OPEN and _CLOSE, protocol 7.40.
+struct backing_map {
+    int32_t file;
+    uint32_t flags;
+    uint64_t padding;
+};
+#define BACKING_OPEN _IOW(229, 1, struct backing_map)
+#define BACKING_CLOSE _IOW(229, 2, uint32_t)
+
+int request_back(struct fuse_session *session, int file)
+{
+    struct backing_map map = { .file = file };
+    int backing = ioctl(fuse_session_fd(session), BACKING_OPEN, &map);
+    return backing > 0 ? backing : 0;
+}
+
+void request_unback(struct fuse_session *session, int backing)
+{
+    uint32_t number = (uint32_t)backing;
+    ioctl(fuse_session_fd(session), BACKING_CLOSE, &number);
 }
 
 bool request_forget_node(struct fuse_session *session, uint64_t node)

@@ -31,6 +31,13 @@ int request_extend_init(struct fuse_session *session);
 /// Makes the kernel forget a node that nobody uses (since Linux 6.18). False where it cannot.
 bool request_forget_node(struct fuse_session *session, uint64_t node);
 
+/// Registers a file of the host, open for reading, so that opens can be answered with it (since Linux 6.9, for CAP_SYS_ADMIN). Answers
+/// its number, or 0 where it cannot be.
+int request_back(struct fuse_session *session, int file);
+
+/// Takes it back. What is open reads on.
+void request_unback(struct fuse_session *session, int backing);
+
 /// Tells the kernel that no name it knows is certain any more (since Linux 6.16). False where it cannot.
 bool request_distrust_names(struct fuse_session *session);
 

@@ -71,6 +71,7 @@ static void settle_settings(struct volume *volume, const struct options *options
         .checked = options->default_permissions,
         .locks = options->locks,
         .writeback = !options->no_writeback,
+        .passthrough = options->passthrough,
         .read_only = options->read_only,
         .no_access_time = options->no_access_time,
     };

@@ -2937,6 +2937,17 @@ fs_result fs_tmpfile(const fs_view *view,
 // Results: `FS_OK`, `FS_BAD_HANDLE`.
 fs_result fs_release(const fs_view *view, fs_handle handle);
 
+// The host's own file that holds all of what a handle is open on, so that a kernel may read there by itself (FUSE's passthrough).
+//
+// Only of files in a snapshot that are the base directory's, unchanged: nothing done through the volume can change what is read
+// there. What others do to the base shows, as it does otherwise.
+// `descriptor`: the answer, open for reading; the caller's to close(2).
+//
+// Results: `FS_OK`; `FS_NOT_SUPPORTED` for any other file, and where the system has no descriptors; `FS_BAD_HANDLE`, `FS_STALE`, `FS_IO`.
+fs_result fs_host_file(const fs_view *view,
+                       fs_handle handle,
+                       int32_t *descriptor);
+
 // Reads: all of a write is seen, or nothing of it.
 //
 // `handle`: open for reading, or `FS_HANDLE_NONE`: the caller's permission is checked then. With a handle its file is meant,

@@ -170,6 +170,12 @@ pub(crate) trait Base: Send + Sync {
     /// Content that is kept here, for who counts what the volume stores.
     fn kept(&self, _each: &mut dyn FnMut(InodeId, &Stream)) {}
 
+    /// The host's own file, to read from, where what it holds is what is read here, now and later.
+    #[cfg(unix)]
+    fn host_file(&self, _id: InodeId) -> Result<Option<std::os::fd::OwnedFd>> {
+        Ok(None)
+    }
+
     /// The first byte of data or of a hole at or after `offset`; `None` when there is none before the end.
     fn seek(&self, id: InodeId, offset: u64, what: Sought) -> Result<Option<u64>>;
 }

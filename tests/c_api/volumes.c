@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 void test_results(void) {
     CHECK(fs_abi_version() == FS_ABI_VERSION);
@@ -115,6 +116,40 @@ static void what_is_known_of_names_holds_over_a_base_that_is_watched(void) {
     CHECK(remove(file) == 0 && remove(folder) == 0);
 }
 
+static void what_a_snapshot_shows_of_a_base_has_a_file_of_the_host(void) {
+    char folder[] = "/tmp/bough-c-api-XXXXXX", file[sizeof folder + 8], bytes[8] = "";
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(file, sizeof file, "%s/file", folder);
+    FILE *made = fopen(file, "w");
+    CHECK(made != NULL && fputs("content", made) >= 0 && fclose(made) == 0);
+    FS_STRUCT(fs_config, config);
+    config.base = folder;
+    config.base_bytes = strlen(folder);
+    config.base_kind = FS_CONFIG_BASE_DIRECTORY;
+    fs_volume *volume = NULL;
+    fs_view *shown = NULL;
+    fs_ref base = { 0 };
+    OK(fs_volume_open(&config, &volume));
+    OK(fs_ref_find(volume, TEXT("base"), &base));
+    OK(fs_view_open(volume, base, NULL, 0, 0, &shown));
+    fs_view *view = open_view(volume);
+    fs_caller root = root_caller();
+    FS_STRUCT(fs_open_options, options);
+    options.flags = FS_OPEN_READ;
+    fs_handle handle = 0, of_branch = 0;
+    int descriptor = -1;
+    OK(fs_path_open(shown, &root, FS_NODE_ROOT, TEXT("file"), 0, &options, &handle));
+    OK(fs_host_file(shown, handle, &descriptor));
+    CHECK(read(descriptor, bytes, sizeof bytes) == 7 && memcmp(bytes, "content", 7) == 0 && close(descriptor) == 0);
+    OK(fs_path_open(view, &root, FS_NODE_ROOT, TEXT("file"), 0, &options, &of_branch));
+    ANSWERS(FS_NOT_SUPPORTED, fs_host_file(view, of_branch, &descriptor));
+    ANSWERS(FS_BAD_HANDLE, fs_host_file(view, FS_HANDLE_NONE, &descriptor));
+    fs_view_close(shown);
+    fs_view_close(view);
+    fs_volume_close(volume);
+    CHECK(remove(file) == 0 && remove(folder) == 0);
+}
+
 static void a_volume_says_what_it_is_and_can(void) {
     FS_STRUCT(fs_config, config);
     config.names = FS_NAMES_WINDOWS;
@@ -151,6 +186,7 @@ void test_volumes(void) {
     a_volume_says_what_it_is_and_can();
     what_is_known_of_names_holds();
     what_is_known_of_names_holds_over_a_base_that_is_watched();
+    what_a_snapshot_shows_of_a_base_has_a_file_of_the_host();
     bad_configs_are_refused();
     case_can_be_ignored();
 

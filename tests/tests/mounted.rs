@@ -22,6 +22,8 @@ mod lifecycle;
 mod locks;
 #[path = "mounted/names.rs"]
 mod names;
+#[path = "mounted/passthrough.rs"]
+mod passthrough;
 #[path = "mounted/sharing.rs"]
 mod sharing;
 #[path = "mounted/sys.rs"]

@@ -268,6 +268,11 @@ impl Base for HostDirectory {
         Ok(Some((count, identity)))
     }
 
+    fn host_file(&self, id: InodeId) -> Result<Option<OwnedFd>> {
+        let file = self.file(id)?.map(|file| file.try_clone()).transpose();
+        file.map_err(|error| Error::Io(format!("the base: a further descriptor: {error}")))
+    }
+
     fn seek(&self, id: InodeId, offset: u64, what: Sought) -> Result<Option<u64>> {
         match self.file(id)? {
             Some(file) => calls::seek(of(&file), offset, what),

@@ -112,6 +112,12 @@ impl Layer {
         Ok(self.present.status(id)?.map(|status| status.identity))
     }
 
+    /// The host's own file of an inode that nobody has changed.
+    #[cfg(unix)]
+    pub(crate) fn host_file(&self, id: InodeId) -> Result<Option<std::os::fd::OwnedFd>> {
+        self.base.host_file(id)
+    }
+
     /// The inode as it is now; `None` when it is not of the base, or not there any more.
     pub(crate) fn inode(&self, id: InodeId) -> Result<Option<Inode>> {
         if !self.base.knows(id) {

@@ -1,6 +1,8 @@
 //! Content: opening, reading, writing, holes, copying, by node.
 
 use std::ffi::{c_char, c_void};
+#[cfg(unix)]
+use std::os::fd::IntoRawFd;
 
 use super::boundary::*;
 use super::results::fs_result;
@@ -191,6 +193,29 @@ pub unsafe extern "C" fn fs_tmpfile(
 pub unsafe extern "C" fn fs_release(view: *const fs_view, handle: fs_handle) -> fs_result {
     // SAFETY: what the header asks of pointers.
     unsafe { call(view, |view| Ok(view.0.release(crate::types::HandleId(handle))?)) }
+}
+
+/// The host's own file that holds all of what a handle is open on, so that a kernel may read there by itself (FUSE's passthrough).
+///
+/// Only of files in a snapshot that are the base directory's, unchanged: nothing done through the volume can change what is read
+/// there. What others do to the base shows, as it does otherwise.
+/// `descriptor`: the answer, open for reading; the caller's to close(2).
+///
+/// Results: `FS_OK`; `FS_NOT_SUPPORTED` for any other file, and where the system has no descriptors; `FS_BAD_HANDLE`, `FS_STALE`, `FS_IO`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_host_file(view: *const fs_view, handle: fs_handle, descriptor: *mut i32) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            let descriptor = output(descriptor)?;
+            #[cfg(unix)]
+            descriptor.put(view.0.host_file(crate::types::HandleId(handle))?.into_raw_fd());
+            #[cfg(not(unix))]
+            return Err(Error::NotSupported.into());
+            #[cfg(unix)]
+            Ok(())
+        })
+    }
 }
 
 /// Reads: all of a write is seen, or nothing of it.

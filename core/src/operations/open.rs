@@ -23,6 +23,17 @@ pub struct OpenOptions {
 }
 
 impl Attachment {
+    /// The host's own file, if what the inode holds is what lies there, and nothing done through the volume will ever change
+    /// that: the base's, untouched, in a snapshot. In a branch the first write would have to change what is open.
+    #[cfg(unix)]
+    pub(crate) fn host_file(&self, id: InodeId) -> Result<std::os::fd::OwnedFd> {
+        let inode = self.inode(id)?;
+        let is_settled = self.tree.head().is_none() && inode.is_untouched();
+        let Some(base) = self.context.base.as_ref().filter(|_| is_settled) else { return Err(Error::NotSupported) };
+        inode.read().stream()?;
+        base.host_file(id)?.ok_or(Error::NotSupported)
+    }
+
     /// Whether the caller may open the inode so (open(2)).
     pub(crate) fn check_open(&self, caller: &Caller<'_>, id: InodeId, options: OpenOptions) -> Result<()> {
         let inode = self.inode(id)?;

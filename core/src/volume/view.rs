@@ -451,6 +451,19 @@ impl View {
         Ok(())
     }
 
+    /// A descriptor of the host's own file that holds all of what a handle is open on, to read from: a host may let its kernel read
+    /// there. Only of files in a snapshot that are the base's, unchanged; nothing done through the volume can change what it reads.
+    ///
+    /// Errors: [`Error::NotSupported`] for any other; [`Error::BadHandle`], [`Error::Stale`], [`Error::Io`].
+    #[cfg(unix)]
+    pub fn host_file(&self, handle: HandleId) -> Result<std::os::fd::OwnedFd> {
+        let handle = self.handles.get(handle)?;
+        if handle.stream != StreamId::DEFAULT {
+            return Err(Error::NotSupported);
+        }
+        handle.at.host_file(handle.id)
+    }
+
     /// Runs `with` on an open handle's inode, or on the node itself after checking the caller's permission.
     pub(super) fn opened<R>(
         &self,

@@ -1,5 +1,6 @@
 //! Calls that open, read and write.
 
+use std::os::fd::FromRawFd;
 use std::ptr;
 
 use bough::ffi::content::fs_open_options;
@@ -55,6 +56,15 @@ calls! {
         };
         4 content::fs_release(view: View, handle: Handle) |world, call| {
             call(world.view(view), world.handle(handle))
+        };
+        2 content::fs_host_file(view: View, handle: Handle) |world, call| {
+            let mut file = -1;
+            let result = call(world.view(view), world.handle(handle), &mut file);
+            world.demand((result == 0) == (file >= 0), "a descriptor without success, or success without one");
+            if file >= 0 {
+                drop(std::os::fd::OwnedFd::from_raw_fd(file));
+            }
+            result
         };
         6 content::fs_read(view: View, who: Who, node: Content, handle: Handle, offset: Big, room: Room) |world, call| {
             let (view, who, node, handle) = (world.view(view), world.caller(who), world.node(node), world.handle(handle));

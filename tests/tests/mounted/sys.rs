@@ -210,7 +210,15 @@ pub(crate) struct Mapping {
 
 impl Mapping {
     pub(crate) fn of(file: &File, length: usize) -> Mapping {
-        let access = libc::PROT_READ | libc::PROT_WRITE;
+        Mapping::for_access(file, length, libc::PROT_READ | libc::PROT_WRITE)
+    }
+
+    /// Of a file that is open for reading only; so are its bytes.
+    pub(crate) fn to_read(file: &File, length: usize) -> Mapping {
+        Mapping::for_access(file, length, libc::PROT_READ)
+    }
+
+    fn for_access(file: &File, length: usize, access: c_int) -> Mapping {
         // SAFETY: a new mapping, of a file that is open.
         let bytes = unsafe { libc::mmap(std::ptr::null_mut(), length, access, libc::MAP_SHARED, file.as_raw_fd(), 0) };
         assert_ne!(bytes, libc::MAP_FAILED, "{}", io::Error::last_os_error());

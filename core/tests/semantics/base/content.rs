@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Instant;
 use std::{fs, iter};
 
-use bough::{Allocation, Error, NodeId, SetAttr};
+use bough::{Allocation, Error, NodeId, OpenOptions, SetAttr, ViewOptions};
 
 use super::Place;
 use crate::support::*;
@@ -33,6 +33,33 @@ fn a_write_stores_the_chunks_it_touches_and_no_more() {
     place.put(handle, LARGE as u64 + 7, "end");
     assert_eq!(place.get(handle, LARGE as u64 - 1, 20), b"j\0\0\0\0\0\0\0end");
     place.release(handle).unwrap();
+    place.assert_untouched();
+}
+
+#[test]
+fn only_what_a_snapshot_shows_of_the_base_and_nobody_changed_has_a_file_of_the_host() {
+    let place = Place::new();
+    place.path_write(&ROOT, at("own"), b"own").unwrap();
+    place.path_set_attr(&ROOT, at("dir/inner"), &SetAttr { mode: Some(0o600), ..SetAttr::default() }).unwrap();
+    let snapshot = bough::RefId::Snapshot(place.snapshot("s"));
+    let file_of = |shows, path: &str| {
+        let view = place.volume.view(shows, "shown", ViewOptions::default()).unwrap();
+        let options = OpenOptions { read: true, ..OpenOptions::default() };
+        let handle = view.path_open(&ROOT, at(path), options, None).unwrap();
+        let found = view.host_file(handle);
+        view.release(handle).unwrap();
+        found.map(fs::File::from)
+    };
+    let mut bytes = [0; 20];
+    let length = file_of(snapshot, "file").unwrap().read_at(&mut bytes, 0).unwrap();
+    assert_eq!(&bytes[..length], b"content");
+    // It can be read and nothing else.
+    assert!(file_of(snapshot, "file").unwrap().write_at(b"x", 0).is_err());
+    for (shows, path) in [(snapshot, "own"), (snapshot, "dir/inner"), (snapshot, "dir"), (place.main(), "file")] {
+        let refused = file_of(shows, path).unwrap_err();
+        assert!(matches!(refused, Error::NotSupported | Error::IsADirectory), "{path}: {refused}");
+    }
+    assert_eq!(Place::frozen().host_file(bough::HandleId(99)).unwrap_err(), Error::BadHandle);
     place.assert_untouched();
 }
 

@@ -54,7 +54,15 @@ fetch() {
 build() {
     cd "$top"/fuse3-*/
     meson setup build --prefix="$top" --bindir=/usr/bin --libdir=lib --buildtype=release -Ddefault_library=static \
-        -Dexamples=false -Dutils=false -Dtests=false && ninja -C build install
+        -Dexamples=false -Dutils=false -Dtests=false && ninja -C build install && build_peer
+}
+
+# One of libfuse's examples, for the benchmarks to stand beside; they do without it where it cannot be built.
+build_peer() {
+    mkdir -p "$top/bin"
+    # shellcheck disable=SC2046
+    c++ -O2 -std=c++17 -Iexample -Ibuild -o "$top/bin/passthrough_hp" example/passthrough_hp.cc \
+        $(PKG_CONFIG_PATH=$top/lib/pkgconfig pkg-config --cflags --libs fuse3) || true
 }
 
 say "building a newer libfuse than the system's $(pkg-config --modversion fuse3 2>/dev/null || echo none)"

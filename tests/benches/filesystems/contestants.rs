@@ -16,6 +16,7 @@ enum Kind {
     Disk { make: &'static [&'static str], options: &'static str },
     Overlayfs,
     FuseOverlayfs,
+    PassthroughHp,
 }
 
 /// Something to measure.
@@ -31,6 +32,7 @@ pub(crate) const ALL: &[Contestant] = &[
     Contestant { name: "bough", kind: Kind::Bough { snapshots: 0 } },
     Contestant { name: "floor", kind: Kind::Floor { options: "default_permissions" } },
     Contestant { name: "floor-uring", kind: Kind::Floor { options: "default_permissions,io_uring" } },
+    Contestant { name: "bough-1", kind: Kind::Bough { snapshots: 1 } },
     Contestant { name: "bough-100", kind: Kind::Bough { snapshots: 100 } },
     Contestant { name: "bough-1000", kind: Kind::Bough { snapshots: 1000 } },
     Contestant { name: "ext4", kind: Kind::Disk { make: &["mkfs.ext4", "-q", "-F"], options: "loop" } },
@@ -38,6 +40,7 @@ pub(crate) const ALL: &[Contestant] = &[
     Contestant { name: "btrfs", kind: Kind::Disk { make: &["mkfs.btrfs", "-q", "-f"], options: "loop" } },
     Contestant { name: "overlayfs", kind: Kind::Overlayfs },
     Contestant { name: "fuse-overlayfs", kind: Kind::FuseOverlayfs },
+    Contestant { name: "passthrough_hp", kind: Kind::PassthroughHp },
 ];
 
 /// A file system that is up. Dropped, it is down.
@@ -148,6 +151,16 @@ impl Contestant {
             Kind::FuseOverlayfs => {
                 let layers = layers_below(place, running)?;
                 quietly("fuse-overlayfs", &["-o", &layers, text(&running.point)]).then_some(())
+            }
+            Kind::PassthroughHp => {
+                let source = memory_below(place, running)?;
+                let own = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.join("build/libfuse/bin/passthrough_hp");
+                let program = if own.exists() { text(&own) } else { "passthrough_hp" };
+                let arguments = ["--foreground", "--nosplice", "-o", "default_permissions"];
+                let mut command = Command::new(program);
+                command.args(arguments).args([&source, &running.point]).stdout(Stdio::null()).stderr(Stdio::null());
+                running.daemon = Some(command.spawn().ok()?);
+                wait_mounted(&running.point)
             }
         }
     }

@@ -4,7 +4,8 @@
 //! what else the machine does meets all of them alike. Ratios are taken within a round; the table shows their medians.
 //!
 //! `BOUGH_BENCH_ROUNDS` (default 5); `BOUGH_BENCH_ROWS`, `BOUGH_BENCH_FILESYSTEMS`: comma-separated parts of names, only these;
-//! `BOUGH_BENCH_CHARTS`: a folder for SVG charts. JSON goes to `target/bench/filesystems.json`.
+//! `BOUGH_BENCH_BUSY`: so many threads that do nothing but take processor time meanwhile (default none); `BOUGH_BENCH_CHARTS`: a folder for
+//! SVG charts. JSON goes to `target/bench/filesystems.json`.
 
 mod contestants;
 mod data;
@@ -15,6 +16,8 @@ mod rows;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use contestants::Running;
 use report::Figures;
@@ -24,8 +27,32 @@ fn chosen(variable: &str, name: &str) -> bool {
     std::env::var(variable).map_or(true, |list| list.split(',').any(|part| name.contains(part)))
 }
 
-fn rounds() -> usize {
-    std::env::var("BOUGH_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5)
+fn number(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Threads that take processor time until this goes.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn with(threads: usize) -> Busy {
+        let over = Arc::new(AtomicBool::new(false));
+        for _ in 0..threads {
+            let over = over.clone();
+            std::thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Busy(over)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn start_all(place: &Path) -> Vec<Running> {
@@ -73,11 +100,12 @@ fn main() {
         costs: names.iter().map(|name| (*name, Vec::new())).collect(),
     };
     let mut figures: Vec<Figures> = rows.iter().map(empty).collect();
-    for round in 0..rounds() {
-        eprintln!("round {} of {}", round + 1, rounds());
+    let (rounds, busy) = (number("BOUGH_BENCH_ROUNDS", 5), Busy::with(number("BOUGH_BENCH_BUSY", 0)));
+    for round in 0..rounds {
+        eprintln!("round {} of {rounds}", round + 1);
         measure_round(round, &rows, &running, &mut figures);
     }
-    drop(running);
+    drop((busy, running));
     jobs::clean_up();
     println!("speed, with {} for 1 (its own figures in full)", names.first().copied().unwrap_or("nothing"));
     println!("{}", report::table(&figures, &names));

@@ -4,8 +4,7 @@
 #include "ops.h"
 #include "passthrough.h"
 #include "request.h"
-
-#include <unistd.h>
+#include "volume.h"
 
 enum { REQUEST_BYTES = 1024 * 1024 };
 
@@ -49,7 +48,8 @@ static void choose(struct fuse_conn_info *connection, bool wanted, uint64_t capa
 static void agree_on_passthrough(struct mount *mount, struct fuse_conn_info *connection)
 {
 #if PASSTHROUGH_KNOWN
-    if (mount->passthrough && geteuid() == 0 && fuse_set_feature_flag(connection, FUSE_CAP_PASSTHROUGH)) {
+    bool possible = mount->passthrough && mount->volume->guard != -1;
+    if (possible && fuse_set_feature_flag(connection, FUSE_CAP_PASSTHROUGH)) {
         connection->max_backing_stack_depth = 1;
         mount->stateless = false;
         mount->writeback = false;

@@ -9,13 +9,15 @@
 
 #include "mount.h"
 #include "request.h"
+#include "volume.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BUCKETS = 1024 };
@@ -66,21 +68,40 @@ static struct open_node **place_of(struct passthrough *all, fuse_ino_t node)
 
 #if PASSTHROUGH_KNOWN && defined(MOUNT_ATTR_RDONLY)
 
-// The kernel reads by a mount of its own of that one file, which is read-only and keeps no access times: so it can change nothing of
-// the host, whatever it is asked.
-static int guarded(int file)
+int passthrough_guard(const char *base)
 {
     struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME, .attr_clr = MOUNT_ATTR__ATIME };
-    int alone = open_tree(file, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    if (alone == -1)
+    int tree = open_tree(AT_FDCWD, base, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    int guard = -1;
+    if (tree != -1 && mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0)
+        guard = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    // What is open keeps the mount.
+    if (tree != -1)
+        close(tree);
+    return guard;
+}
+
+static bool is_same(int file, int other)
+{
+    struct stat one, two;
+    return fstat(file, &one) == 0 && fstat(other, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
+// The same file, opened by way of the guard. -1 where it is on another file system, or has no handle.
+static int guarded(int guard, int file)
+{
+    struct {
+        struct file_handle handle;
+        unsigned char bytes[MAX_HANDLE_SZ];
+    } found = { .handle = { .handle_bytes = MAX_HANDLE_SZ } };
+    int mount_id;
+    if (guard == -1 || name_to_handle_at(file, "", &found.handle, &mount_id, AT_EMPTY_PATH) == -1)
         return -1;
-    int opened = -1;
-    if (mount_setattr(alone, "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0) {
-        char path[32];
-        snprintf(path, sizeof path, "/proc/self/fd/%d", alone);
-        opened = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int opened = open_by_handle_at(guard, &found.handle, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (opened != -1 && !is_same(file, opened)) {
+        close(opened);
+        opened = -1;
     }
-    close(alone);
     return opened;
 }
 
@@ -90,7 +111,7 @@ static int backing_of(struct mount *mount, fs_handle handle)
     int file = -1;
     if (fs_host_file(mount->view, handle, &file) != FS_OK)
         return 0;
-    int opened = guarded(file);
+    int opened = guarded(mount->volume->guard, file);
     int backing = opened == -1 ? 0 : request_back(mount->session, opened);
     if (opened != -1)
         close(opened);
@@ -105,6 +126,12 @@ static void say(struct fuse_file_info *file, int backing)
 }
 
 #else
+
+int passthrough_guard(const char *base)
+{
+    (void)base;
+    return -1;
+}
 
 static int backing_of(struct mount *mount, fs_handle handle)
 {

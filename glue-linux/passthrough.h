@@ -12,6 +12,10 @@ struct mount;
 /// The nodes of one mount that are open, and how the kernel reads each.
 struct passthrough;
 
+/// The base once more, as a mount in nobody's name space that is read-only and keeps no access times. What the kernel reads by itself it reads
+/// by way of this: so it can change nothing of the host, whatever it is asked. -1 where that cannot be.
+int passthrough_guard(const char *base);
+
 /// None open. NULL: out of memory.
 struct passthrough *passthrough_new(void);
 

@@ -3,6 +3,7 @@
 #include "volume.h"
 
 #include "log.h"
+#include "passthrough.h"
 #include "server.h"
 #include "state.h"
 
@@ -79,13 +80,16 @@ static void settle_settings(struct volume *volume, const struct options *options
 
 enum exits volume_open(struct volume *volume, const struct options *options)
 {
-    *volume = (struct volume){ .changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+    *volume = (struct volume){ .guard = -1, .changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
     pthread_mutex_init(&volume->mutex, NULL);
     settle_settings(volume, options);
     if (volume->changed == -1 || !name_it(volume, options)) {
         log_error("out of memory or descriptors");
         return EXIT_OTHER;
     }
+    // Before anything is mounted: the mount point may be the base itself.
+    if (options->passthrough)
+        volume->guard = passthrough_guard(options->base);
     volume->endpoint = state_socket_path(volume->name);
     if (!volume->endpoint)
         return EXIT_SOCKET;
@@ -360,6 +364,8 @@ void volume_close(struct volume *volume)
     fs_volume_close(volume->core);
     if (volume->changed != -1)
         close(volume->changed);
+    if (volume->guard != -1)
+        close(volume->guard);
     pthread_mutex_destroy(&volume->mutex);
     free(volume->endpoint);
     free(volume->name);

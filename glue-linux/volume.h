@@ -23,6 +23,7 @@ struct volume {
     bool over_base;          // what nobody here changed may change all the same
     bool may_spill;
     struct mount_settings settings; // of the first mount; further ones take them over
+    int guard;               // by which the kernel reads the base itself (`passthrough_guard`), or -1
     int changed;             // eventfd: readable when a mount or a connection has ended
     pthread_mutex_t mutex;   // guards the list of mounts and `closing`
     struct mount *mounts;

@@ -2,7 +2,7 @@
 //!
 //! Whatever lives on the heap for a volume carries a [`Tally`] or a [`Charge`], which counts it when it is made and
 //! takes it back when it goes, wherever and by whomever that is. Counts are what the allocator takes, and lie in
-//! stripes by thread: counting costs one addition that nobody contends for. Invariants: the sum over the stripes is
+//! stripes by thread ([`striped`]): counting costs a load and a store of a word that nobody else writes to. Invariants: the sum over the stripes is
 //! exact; the listener hears of every 4 KiB that a stripe's count of one kind moves by, so that what it
 //! knows is never further off than that for each of them.
 //!
@@ -15,16 +15,14 @@ mod tests;
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::atomic::{
-    AtomicI64, AtomicUsize,
-    Ordering::{Relaxed, SeqCst},
-};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 
 use crossbeam_utils::CachePadded;
 
 pub(crate) use self::blob::Blob;
 use crate::reckoning::Reckoning;
+use crate::striped::{self, STRIPES};
 use crate::sync::CountsMutex as Mutex;
 
 /// What metadata is for.
@@ -48,8 +46,6 @@ pub(crate) enum Kind {
 
 /// How many kinds there are.
 pub(crate) const KINDS: usize = Kind::History as usize + 1;
-/// Threads beyond this many share their counts.
-const STRIPES: usize = 8;
 /// How much of one kind comes or goes on one stripe before the listener is told: a step, as a power of two.
 const STEP_SHIFT: u32 = 12;
 
@@ -77,14 +73,22 @@ pub(crate) trait Listener: Debug + Send + Sync {
     fn shrank(&self);
 }
 
-type Stripe = CachePadded<[AtomicI64; KINDS]>;
+/// Each may be below zero, as two's complement: what one thread counted another may take back.
+type Stripe = CachePadded<[AtomicU64; KINDS]>;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
-    stripes: [Stripe; STRIPES],
+    stripes: Box<[Stripe]>,
     /// In whole steps, of all stripes together.
     coarse: CachePadded<AtomicI64>,
     listener: Mutex<Option<Weak<dyn Listener>>>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        let stripes = (0..STRIPES).map(|_| Stripe::default()).collect();
+        Self { stripes, coarse: CachePadded::default(), listener: Mutex::default() }
+    }
 }
 
 /// Counts the metadata of one volume. To be had by value everywhere.
@@ -113,7 +117,7 @@ impl Ledger {
 
     /// How much there is of each kind, in the order of [`Kind`].
     pub(crate) fn by_kind(self) -> [u64; KINDS] {
-        let sum = |kind: usize| self.0.stripes.iter().map(|stripe| stripe[kind].load(Relaxed)).sum::<i64>();
+        let sum = |kind: usize| sum_of(self.0.stripes.iter().map(|stripe| &stripe[kind]));
         // Other threads may be counting: what one has taken back may not have been seen to come.
         std::array::from_fn(|kind| sum(kind).max(0) as u64)
     }
@@ -131,7 +135,8 @@ impl Ledger {
 
     #[inline]
     fn count(self, kind: Kind, bytes: i64) {
-        let before = self.0.stripes[stripe()][kind as usize].fetch_add(bytes, Relaxed);
+        let stripe = striped::stripe();
+        let before = striped::add_in(stripe, &self.0.stripes[stripe][kind as usize], bytes as u64) as i64;
         let steps = ((before + bytes) >> STEP_SHIFT) - (before >> STEP_SHIFT);
         if steps != 0 {
             self.step(steps);
@@ -150,8 +155,7 @@ impl Ledger {
     }
 
     fn is_empty(self) -> bool {
-        let sum = self.0.stripes.iter().flat_map(|stripe| stripe.iter()).map(|count| count.load(SeqCst)).sum::<i64>();
-        sum == 0
+        sum_of(self.0.stripes.iter().flat_map(|stripe| stripe.iter())) == 0
     }
 
     /// So that what one stripe owes another is not owed for ever.
@@ -168,13 +172,8 @@ impl Debug for Ledger {
     }
 }
 
-fn stripe() -> usize {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static STRIPE: usize = THREADS.fetch_add(1, Relaxed) % STRIPES;
-    }
-    // A thread that is ending has lost its own; any will do.
-    STRIPE.try_with(|stripe| *stripe).unwrap_or(0)
+fn sum_of<'a>(counts: impl Iterator<Item = &'a AtomicU64>) -> i64 {
+    counts.map(|count| count.load(SeqCst)).fold(0, u64::wrapping_add) as i64
 }
 
 /// Meters that no volume has. Some may still count what outlived theirs.

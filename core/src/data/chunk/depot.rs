@@ -39,8 +39,10 @@ pub(super) const STRIPES: usize = 8;
 const WARM_FRAMES: u64 = 64;
 /// Metadata leaves one part in so many of the limit free.
 const METADATA_RESERVE: u64 = 32;
-/// What the allocator may keep of metadata that went: one part in so many of the limit.
+/// What the allocator may keep of metadata that went: one part in so many of the limit, and no more than is given back in a
+/// few milliseconds, during which nobody allocates.
 const HEAP_SHARE: u64 = 32;
+const MOST_HEAP_BYTES: u64 = 16 << 20;
 /// What is waited for before metadata grows.
 const ADMIT_BYTES: u64 = 4096;
 /// Pressure takes one part in so many of the limit at a time, down to one in [`SQUEEZE_MOST`]; its absence gives back one
@@ -108,6 +110,13 @@ impl Marks {
         // Of very few frames half: something must be there to find content by.
         let metadata = metadata.max(hard / 2);
         Self { low: soft.saturating_sub(ahead / 4 * CHUNK), soft, hard, metadata, limit }
+    }
+
+    /// The low and the soft mark beside so much metadata, which cannot be evicted: of what it leaves chunks have half at least
+    /// before any is evicted for nobody's sake.
+    pub(super) fn beside(&self, metadata: u64) -> (u64, u64) {
+        let rest = self.hard.saturating_sub(metadata);
+        (self.low.max(metadata + rest / 2), self.soft.max(metadata + rest / 4 * 3))
     }
 
     pub(super) fn of(&self, need: Need) -> u64 {
@@ -298,7 +307,7 @@ impl Depot {
         let limit = self.marks.limit;
         let now = self.brakes.ceiling.load(Relaxed).min(self.used());
         self.brakes.ceiling.store(now.saturating_sub(limit / SQUEEZE_STEP).max(limit / SQUEEZE_MOST), Relaxed);
-        self.sweep(self.marks_now().low);
+        self.sweep(self.marks_now().beside(self.ledger.coarse()).0);
         self.cool_all();
         true
     }
@@ -417,7 +426,7 @@ impl Depot {
         let fits = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= mark);
         match self.used.fetch_update(Relaxed, Relaxed, fits) {
             Ok(before) => {
-                if before + bytes + metadata > self.marks_now().soft {
+                if before + bytes + metadata > self.marks_now().beside(metadata).1 {
                     self.kick();
                 }
                 true
@@ -560,7 +569,7 @@ impl Depot {
     pub(super) fn trim_heap(&self) {
         let (limit, metadata) = (self.marks.limit, self.ledger.coarse());
         let kept = self.heap_peak.load(Relaxed).saturating_sub(metadata);
-        if kept > limit / HEAP_SHARE && self.charged().saturating_add(kept) > limit {
+        if kept > (limit / HEAP_SHARE).min(MOST_HEAP_BYTES) && self.charged().saturating_add(kept) > limit {
             self.heap_peak.store(metadata, Relaxed);
             region::trim_heap();
         }
@@ -630,7 +639,7 @@ impl Listener for Depot {
         }
         // Warm frames make way.
         self.charge(0);
-        if self.used() > self.marks_now().soft {
+        if self.used() > self.marks_now().beside(self.ledger.coarse()).1 {
             self.kick();
         }
     }

@@ -249,6 +249,7 @@ impl Depot {
         status.begun += 1;
         let needed = std::mem::take(&mut status.needed);
         let marks = self.marks_now();
-        (status.begun, marks.low.min(marks.hard.saturating_sub(needed)))
+        let (low, _) = marks.beside(self.ledger().coarse());
+        (status.begun, low.min(marks.hard.saturating_sub(needed)))
     }
 }

@@ -107,14 +107,15 @@ impl Source {
         }
     }
 
-    /// Whether it says that memory is short, given what it was woken by.
-    fn is_short(&mut self) -> bool {
+    /// Whether it says that memory is short, given what it was woken by. `None`: its group has gone, and it would wake us for ever.
+    fn is_short(&mut self, woken_by: PollFlags) -> Option<bool> {
         match self {
-            Source::Exception(_) => true,
-            Source::Count(count) => rustix::io::read(count.as_fd(), &mut [0; 8]).is_ok(),
+            Source::Exception(_) | Source::Count(_) if woken_by.contains(PollFlags::ERR) => None,
+            Source::Exception(_) => Some(true),
+            Source::Count(count) => Some(rustix::io::read(count.as_fd(), &mut [0; 8]).is_ok()),
             Source::Events(file, seen) => {
-                let now = throttled(file).unwrap_or(*seen);
-                std::mem::replace(seen, now) < now
+                let now = throttled(file)?;
+                Some(std::mem::replace(seen, now) < now)
             }
         }
     }
@@ -144,11 +145,12 @@ impl Pressure for LinuxPressure {
             }
             let mut short = false;
             for at in (0..ready.len()).rev() {
-                if ready[at].contains(PollFlags::ERR) && !matches!(self.sources[at], Source::Events(..)) {
-                    // Its group has gone.
-                    self.sources.swap_remove(at);
-                } else if !ready[at].is_empty() {
-                    short |= self.sources[at].is_short();
+                if ready[at].is_empty() {
+                    continue;
+                }
+                match self.sources[at].is_short(ready[at]) {
+                    Some(says) => short |= says,
+                    None => drop(self.sources.swap_remove(at)),
                 }
             }
             if short {
@@ -171,6 +173,20 @@ mod tests {
         let waiting = std::thread::spawn(move || while source.wait(None) != Signal::Stopped {});
         stop.stop();
         assert!(waiting.join().is_ok());
+    }
+
+    #[test]
+    fn a_group_that_has_gone_is_waited_for_no_more() {
+        // What is there no more cannot be read; a directory stands for it.
+        let gone = Source::Events(File::open("/").expect("a directory"), 0);
+        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd"));
+        let mut woken = Source::Events(File::open("/").expect("a directory"), 7);
+        assert_eq!(woken.is_short(PollFlags::PRI), None);
+        let count = eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd");
+        assert_eq!(Source::Count(count).is_short(PollFlags::ERR), None);
+        let mut source = LinuxPressure { sources: vec![gone], stop };
+        // A directory is never ready: only what was woken is looked at.
+        assert_eq!(source.wait(Some(Duration::from_millis(1))), Signal::Quiet);
     }
 
     #[test]

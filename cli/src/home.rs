@@ -4,6 +4,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use bough::control::message;
 use bough::control::messages::{
@@ -21,6 +22,7 @@ use crate::errors::{Context, Exit, Failure, Result, describe};
 use crate::flush::flush;
 use crate::options::Options;
 use crate::refs::{self, Kind, Ref, Subject};
+use crate::views;
 use crate::volume::{Volume, path_in};
 use crate::wire::{Channel, Socket};
 
@@ -28,6 +30,8 @@ use crate::wire::{Channel, Socket};
 const RUN: &str = "run-";
 /// A file of less is copied as a whole.
 const WORTH_BYTES: u64 = 128 << 10;
+/// How long a view may take to let go of its branch.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The number of a volume's root.
 const ROOT: u64 = 1;
 
@@ -241,6 +245,13 @@ impl Home {
             };
             let mut change = accept::change_of(difference, origin);
             change.own = own_parts(&mut socket, branch, difference, &change)?;
+            if let (ChangeKind::Replaced, ChangeOrigin::Recorded { inode, .. }) = (change.became, origin) {
+                // The name leads to another inode than before: not what that was is of interest, but what the name led to.
+                if change.old_path.is_none() && target.look(&change.path)?.is_some_and(|found| found.st_ino != inode) {
+                    change.origin = ChangeOrigin::UnchangedSince(grown);
+                    change.own = None;
+                }
+            }
             if (self.over_host && into_base) || is_of_branch(&change, source, target, grown)? {
                 changes.push(change);
             }
@@ -280,7 +291,24 @@ impl Home {
     }
 
     /// Forgets a branch and all that was changed in it.
+    ///
+    /// A view that has ended is in no list any more shortly before it lets go of its branch.
     pub(crate) fn reject(&self, name: &str) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            match self.delete(name) {
+                Err(failure) if failure.code() == Some(ResultCode::Busy) && begun.elapsed() < PATIENCE => {
+                    if views::all(&mut self.connect()?)?.iter().any(|view| view.shows == name) {
+                        return Err(failure);
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
         let mut delete: fs_control_delete = message();
         delete.name = refs::field(name)?;
         delete.kind = FS_REF_BRANCH;

@@ -72,7 +72,7 @@ impl Place {
     }
 
     /// What is there; `None` when nothing is, or nothing can be.
-    pub(super) fn look(&self, path: &Path) -> Result<Option<Stat>> {
+    pub(crate) fn look(&self, path: &Path) -> Result<Option<Stat>> {
         let found = self.spot(path).and_then(|spot| statat(&spot.directory, spot.name, AtFlags::SYMLINK_NOFOLLOW));
         match found {
             Ok(found) => Ok(Some(found)),

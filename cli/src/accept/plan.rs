@@ -185,6 +185,8 @@ struct Sorted {
     became: HashMap<PathBuf, PathBuf>,
     /// By where it is.
     patches: HashMap<PathBuf, Patch>,
+    /// What has other content: since when, and whether it moved.
+    rewritten: HashMap<PathBuf, (Origin, bool)>,
 }
 
 impl Sorted {
@@ -211,6 +213,7 @@ impl Sorted {
     }
 
     fn replace(&mut self, change: &Change, old: Option<&Path>) {
+        self.rewritten.insert(change.path.clone(), (change.origin, old.is_some()));
         let was = old.map_or_else(|| self.was(&change.path), Path::to_owned);
         if let Some(own) = &change.own {
             let patch = Patch { was: was.clone(), own: own.clone(), origin: change.origin };
@@ -271,11 +274,12 @@ pub(super) fn plan(
     let (sorted, conflicts, seen) = (Sorted::of(changes), Vec::new(), Seen::default());
     let mut planner = Planner { source, target, sorted, force, conflicts, seen };
     planner.check()?;
+    let links = planner.links()?;
     if planner.conflicts.iter().any(|conflict| !(force && conflict.may_be_forced)) {
         planner.conflicts.sort_by(|a, b| a.path.cmp(&b.path));
         return Ok(Err(planner.conflicts));
     }
-    let planned = planner.steps()?;
+    let planned = planner.steps(&links)?;
     let taken = guard::taken(target, &planned.steps.staged)?;
     Ok(if taken.is_empty() { Ok(planned) } else { Err(taken) })
 }
@@ -440,8 +444,7 @@ impl Planner<'_> {
 
     // ---- steps -------------------------------------------------------------------------------------------------
 
-    fn steps(mut self) -> Result<Planned> {
-        let links = self.links()?;
+    fn steps(self, links: &BTreeMap<PathBuf, LinkTo>) -> Result<Planned> {
         let mut planned = Planned::default();
         for path in &self.sorted.added {
             if self.source.look(path)?.is_some_and(|found| is_directory(&found)) {
@@ -452,7 +455,7 @@ impl Planner<'_> {
             }
         }
         let mut tracks = Tracks::default();
-        self.stage(&mut planned, &mut tracks, &links);
+        self.stage(&mut planned, &mut tracks, links);
         self.park(&mut planned, &mut tracks)?;
         self.put(&mut planned, &mut tracks);
         let steps = &mut planned.steps;
@@ -463,7 +466,7 @@ impl Planner<'_> {
             .map(|(_, parked)| Location(parked.at.clone()))
             .collect();
         self.set(steps)?;
-        self.times(steps, &links)?;
+        self.times(steps, links)?;
         planned.seen = self.seen;
         planned.patches = self.sorted.patches;
         Ok(planned)
@@ -485,6 +488,7 @@ impl Planner<'_> {
         for (inode, (_, known)) in groups {
             self.link_group(&known, others.remove(&inode).unwrap_or_default(), &mut links)?;
         }
+        self.sorted.vacate();
         Ok(links)
     }
 
@@ -495,22 +499,27 @@ impl Planner<'_> {
         others: Vec<PathBuf>,
         links: &mut BTreeMap<PathBuf, LinkTo>,
     ) -> Result<()> {
-        let replaced = known.iter().any(|path| self.sorted.vacated.contains(&self.sorted.was(path)));
+        let rewritten = self.rewritten(known)?;
         let mut known = known.to_vec();
         let mut kept = None;
         for other in others {
             let was = self.sorted.was(&other);
-            let exists = self.target.look(&was)?.is_some();
-            match (replaced, exists) {
+            match (rewritten, self.target.look(&was)?) {
                 // Its content is another now, under every name.
-                (true, true) => {
-                    self.sorted.removed.insert(was.clone(), Origin::Unknown);
+                (Some(origin), Some(found)) => {
+                    if !origin.fits(&found) {
+                        self.conflict(&was, "has changed in the base", true);
+                    }
+                    self.seen.add(&was, &found);
+                    self.sorted.removed.insert(was.clone(), origin);
+                    // Made anew where it is, it need not move there.
+                    self.sorted.moved.remove(&other);
                     self.sorted.vacated.insert(was);
                     self.sorted.added.insert(other.clone());
                     known.push(other);
                 }
-                (false, true) => kept = Some(was),
-                (_, false) => {}
+                (None, Some(_)) => kept = Some(was),
+                (_, None) => {}
             }
         }
         let first = known[0].clone();
@@ -524,6 +533,25 @@ impl Planner<'_> {
         };
         links.extend(rest.map(|path| (path.clone(), to.clone())));
         Ok(())
+    }
+
+    /// Whether an inode of these names was written to, and since when it must not have changed; else they lead to what it was.
+    fn rewritten(&self, names: &[PathBuf]) -> Result<Option<Origin>> {
+        for path in names {
+            let Some((origin, moved)) = self.sorted.rewritten.get(path) else { continue };
+            // A name may lead to another inode than before, which itself is as it was.
+            let is_itself = match origin {
+                Origin::UnchangedSince(_) if !moved => {
+                    let (now, was) = (self.source.look(path)?, self.target.look(&self.sorted.was(path))?);
+                    now.map(|found| found.st_ino) == was.map(|found| found.st_ino)
+                }
+                _ => true,
+            };
+            if is_itself {
+                return Ok(Some(*origin));
+            }
+        }
+        Ok(None)
     }
 
     /// Every name in the branch of some inodes, but those that are new.

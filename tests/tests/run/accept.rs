@@ -348,6 +348,37 @@ fn hard_links_of_the_base_stay_links() {
 }
 
 #[test]
+fn what_was_written_by_a_name_that_moved_shows_by_the_others() {
+    let over = Over::new();
+    for name in ["dir/same", "third"] {
+        fs::hard_link(over.at("same"), over.at(name)).unwrap();
+    }
+    over.run(&["--keep"], "echo more >> same; mv same moved; mv third moved3; mkdir new; ln moved new/fourth");
+    over.bough(&["accept"]).done();
+    for name in ["moved", "dir/same", "moved3", "new/fourth"] {
+        assert_eq!(over.read(name), "samemore\n", "{name}");
+    }
+    assert_eq!((over.at("moved").metadata().unwrap().nlink(), over.at("third").exists()), (4, false));
+}
+
+#[test]
+fn a_name_that_leads_to_another_file_of_the_base_does_so_there() {
+    let over = Over::new();
+    over.run(&["--branch", "b"], "chmod 600 same; ln -f same edited");
+    over.bough(&["accept", "--branch", "b"]).done();
+    let found = over.at("edited").metadata().unwrap();
+    assert_eq!(
+        (found.ino(), found.nlink(), over.read("edited")),
+        (over.at("same").metadata().unwrap().ino(), 2, "same".into())
+    );
+    // Whoever has changed what the name led to is not overruled.
+    over.run(&["--branch", "c"], "chmod 644 gone; ln -f gone dir/a");
+    fs::write(over.at("dir/a"), "by somebody else").unwrap();
+    over.bough(&["accept", "--branch", "c"]);
+    assert_eq!(over.read("dir/a"), "by somebody else");
+}
+
+#[test]
 fn a_base_that_cannot_be_one_is_refused() {
     let over = Over::new();
     let run = |base: &str| over.0.run(&["run", "--base", base, "--", "true"]);

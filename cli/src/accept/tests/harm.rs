@@ -96,8 +96,9 @@ fn a_journal_that_no_accept_wrote_is_neither_followed_nor_removed() {
     let (pair, _) = interrupted();
     let path = pair.target().join(journal::NAME);
     let copied = fs::read(&path).unwrap();
+    // Kept, so that no other has its number.
+    fs::rename(&path, pair.directory.path().join("away")).unwrap();
     for content in [&b"mine\n"[..], b"mine", b"{}\n", &copied] {
-        fs::rename(&path, pair.directory.path().join("away")).unwrap();
         fs::write(&path, content).unwrap();
         let before = look(&pair.target());
         for undoing in [false, true] {

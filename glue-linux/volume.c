@@ -7,6 +7,7 @@
 #include "server.h"
 #include "state.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,12 +147,27 @@ static enum exits find(struct volume *volume, const char *name, uint32_t kind, s
     return EXIT_VOLUME;
 }
 
+// A base whose mounts are shown shows a mount in itself too, and who looks there would wait for himself. On the base's own path is
+// no such place: the base was opened before.
+static bool would_show_itself(const struct options *options, const char *path)
+{
+    char base[PATH_MAX], point[PATH_MAX];
+    if (!options->base || !options->cross_mounts || !realpath(options->base, base) || !realpath(path, point))
+        return false;
+    size_t length = strcmp(base, "/") == 0 ? 0 : strlen(base);
+    return strncmp(base, point, length) == 0 && point[length] == '/' && strcmp(base, point) != 0;
+}
+
 enum exits volume_mount_first(struct volume *volume, const struct options *options, const char *path,
                               struct fuse_args *arguments)
 {
     struct fs_ref shows = { 0 };
     struct mount *mount = NULL;
     enum exits verdict = EXIT_DONE;
+    if (would_show_itself(options, path)) {
+        log_error("%s: it lies in the base, and with cross_mounts would be shown in itself", path);
+        return EXIT_VOLUME;
+    }
     if (options->branch)
         verdict = find(volume, options->branch, FS_REF_BRANCH, &shows);
     else if (options->snapshot)

@@ -112,6 +112,11 @@ impl Layer {
         Ok(self.present.status(id)?.map(|status| status.identity))
     }
 
+    /// The same of what shows: of a frozen base what it was.
+    pub(crate) fn shown(&self, id: InodeId) -> Result<Option<BaseIdentity>> {
+        Ok(self.base.status(id)?.map(|status| status.identity))
+    }
+
     /// The host's own file of an inode that nobody has changed.
     #[cfg(unix)]
     pub(crate) fn host_file(&self, id: InodeId) -> Result<Option<std::os::fd::OwnedFd>> {

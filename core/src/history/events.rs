@@ -186,9 +186,9 @@ impl EventHub {
         Ok(Events::new(Arc::new(Subscriber::new(watch, ViewId(0))), Weak::new()))
     }
 
-    /// What is published here goes to an older subscription too, unless it asks where things are: the base does not tell.
+    /// What is published here goes to an older subscription too, unless it asks where things are and has no tree to look in.
     pub(crate) fn join(&self, events: &Events) {
-        if !events.needs_places() {
+        if events.has_tree() || !events.needs_places() {
             self.add(events.subscriber());
         }
     }

@@ -12,8 +12,10 @@ use crate::operations::windows::attributes as windows_attributes;
 use crate::operations::windows::rights;
 use crate::operations::xattrs;
 use crate::operations::{file_info, granted, security};
-use crate::tree::inode::Record;
-use crate::types::{Attr, Caller, FileKind, HeldTimes, InodeId, Privileges, SetAttr, SetTime, StreamId, Time};
+use crate::tree::inode::{Inode, Record};
+use crate::types::{
+    Attr, BaseState, Caller, FileKind, HeldTimes, InodeId, Privileges, SetAttr, SetTime, StreamId, Time,
+};
 
 /// Set-user-ID and set-group-ID.
 const SETID: u32 = 0o6000;
@@ -21,7 +23,16 @@ const DAY_NANOSECONDS: i64 = 24 * 3600 * 1_000_000_000;
 
 impl Attachment {
     pub(crate) fn attr(&self, id: InodeId) -> Result<Attr> {
-        Ok(self.inode(id)?.attr())
+        Ok(self.attr_of(&*self.inode(id)?))
+    }
+
+    /// The attributes of an inode as they show.
+    pub(crate) fn attr_of(&self, inode: &Inode) -> Attr {
+        let attr = inode.attr();
+        if self.context.base.is_some() && attr.kind == FileKind::Directory && attr.base == BaseState::CopiedUp {
+            return self.with_changes_beneath(inode, attr);
+        }
+        attr
     }
 
     /// Sets what `set` names, all or nothing. `by_handle`: the caller has the file open for writing, which is all that a

@@ -14,7 +14,7 @@ use crate::operations::lookup::Found;
 use crate::tree::directory::{Directory, Entry};
 use crate::tree::inode::{Inode, Record};
 use crate::tree::name::is_base_key;
-use crate::types::InodeId;
+use crate::types::{Attr, FileKind, InodeId};
 
 impl Attachment {
     /// The entry that shows through from the base.
@@ -89,6 +89,35 @@ impl Attachment {
         match (own, self.entry_of_base(directory, name)?) {
             (false, Some(found)) => Ok(found.key),
             _ => Ok(directory.place_of(rules, name)),
+        }
+    }
+
+    /// A copied up directory goes on to show what comes and goes in the base: of that its links and times tell too, for as long as
+    /// nothing was done to the directory itself since.
+    pub(super) fn with_changes_beneath(&self, inode: &Inode, attr: Attr) -> Attr {
+        // A copy: the host is not asked under a lock.
+        let (directory, origin) = {
+            let record = inode.read();
+            match (record.directory(), record.origin()) {
+                (Ok(directory), Some(origin)) if attr.links > 0 => (directory.clone(), origin),
+                _ => return attr,
+            }
+        };
+        let (Some(base), Some(beneath)) = (&self.context.base, directory.beneath()) else { return attr };
+        let Ok(Some(now)) = base.shown(beneath.id) else { return attr };
+        if now.modified == origin.modified {
+            return attr;
+        }
+        let Ok(listing) = self.list_base(beneath.id, false) else { return attr };
+        let shown = self.entries_of_base(&directory, listing.as_deref(), 0);
+        let shown = shown.filter(|entry| entry.kind == FileKind::Directory).count();
+        let links = 2 + directory.subdirectories() + shown as u64;
+        Attr {
+            // 1: nobody counts them.
+            links: if attr.links == 1 { 1 } else { u32::try_from(links).unwrap_or(u32::MAX) },
+            modified: if now.modified > attr.changed { now.modified } else { attr.modified },
+            changed: attr.changed.max(now.modified),
+            ..attr
         }
     }
 

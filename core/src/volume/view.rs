@@ -147,7 +147,7 @@ impl View {
         let _timed = self.timed(Operation::Lookup);
         self.with(parent, |at| {
             let inode = at.lookup_known(caller, parent.inode(), name)?;
-            Ok(Entry { node: at.node(inode.id), attr: inode.attr() })
+            Ok(Entry { node: at.node(inode.id), attr: at.attr_of(&inode) })
         })
     }
 
@@ -747,12 +747,13 @@ impl View {
             if let Some(node) = watch.directory {
                 at.inode(node.inode())?.read().directory()?;
             }
-            let events = match (at.tree.head(), &at.context.base) {
+            let mut events = match (at.tree.head(), &at.context.base) {
                 (Some(head), _) => head.events.subscribe(head, watch, self.id)?,
                 (None, Some(_)) => EventHub::of_nothing(watch)?,
                 (None, None) => return Err(Error::NotSupported),
             };
             if let Some(base) = &at.context.base {
+                events.over(&at.context);
                 base.follow(&events);
             }
             Ok(events)

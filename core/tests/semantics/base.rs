@@ -19,5 +19,7 @@ mod place;
 mod reverts;
 #[path = "base/shows.rs"]
 mod shows;
+#[path = "base/told.rs"]
+mod told;
 
 use place::Place;

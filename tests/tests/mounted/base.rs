@@ -140,6 +140,47 @@ fn a_base_can_be_mounted_on_and_in_itself() {
 }
 
 #[test]
+fn the_whole_file_system_can_be_a_base() {
+    if !fuse_is_here() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let point = scratch.folder("mnt");
+    let inside = scratch.path().strip_prefix("/").unwrap().to_owned();
+    fs::write(scratch.path().join("file"), "the host's").unwrap();
+    let mount = Mount::begin(scratch, &format!("{USUAL},base=/"), point);
+    assert!(names(mount.point()).contains(&"etc".to_owned()));
+    assert_eq!(fs::read(mount.at("etc/passwd")).unwrap(), fs::read("/etc/passwd").unwrap());
+    assert!(names(&mount.at("proc")).is_empty(), "another file system");
+    if mount.at("").join(&inside).exists() {
+        // The mount point itself lies within it, and nothing that looks there waits for ever.
+        assert!(names(&mount.at("").join(&inside).join("mnt")).is_empty());
+        let file = mount.at("").join(&inside).join("file");
+        fs::write(&file, "the branch's").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"the branch's");
+    }
+    fs::create_dir(mount.at("a-directory-of-ours")).unwrap();
+    assert_eq!(fs::read(mount.scratch().path().join("file")).unwrap(), b"the host's");
+    assert!(!Path::new("/a-directory-of-ours").exists());
+    mount.end();
+}
+
+#[test]
+fn a_mount_that_would_show_itself_is_refused() {
+    if !fuse_is_here() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let point = scratch.folder("mnt");
+    for base in ["/".to_owned(), scratch.path().display().to_string()] {
+        let output = start(&scratch, &format!("{USUAL},cross_mounts,base={base}"), &point);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(10) && said.contains("would be shown in itself"), "{said}");
+    }
+    assert!(crate::sys::mounts_below(scratch.path()).is_empty());
+}
+
+#[test]
 fn what_is_mounted_below_a_base_is_an_empty_directory_unless_it_is_asked_for() {
     for (options, shown) in [(USUAL, vec![]), ("default_permissions,cross_mounts", vec!["inner".to_owned()])] {
         let Some(other) = Mount::new() else { return };

@@ -5,14 +5,18 @@
 //! event says where the inode was then; without one it is where it is now. The tree is looked at before the moves: a
 //! move that comes between the two is found, and one that came before is in the tree, because moves are told under the lock
 //! of what moves.
+//!
+//! What happens in the base is told where it shows: not what the tree hides, or has as its own by now. Where the base had
+//! it a moment ago nobody knows: places in the base are those of when the event is handed out.
 
 use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
 use super::{Event, EventKind, Watch};
+use crate::context::Context;
 use crate::history::head::Head;
-use crate::types::{InodeId, NodeId};
+use crate::types::{InodeId, NodeId, ViewId};
 
 /// Looks at the tree in vain before a place counts as unknown: an inode without names.
 const TRIES: usize = 64;
@@ -68,6 +72,7 @@ impl Moves {
 /// Finds the places of one event.
 pub(super) struct Finder<'a> {
     head: Option<&'a Head>,
+    context: Option<&'a Context>,
     moved: &'a dyn Fn(InodeId) -> Option<Place>,
 }
 
@@ -85,14 +90,22 @@ impl Way {
 }
 
 impl<'a> Finder<'a> {
-    pub(super) fn new(head: Option<&'a Head>, moved: &'a dyn Fn(InodeId) -> Option<Place>) -> Finder<'a> {
-        Finder { head, moved }
+    /// With `context` what the tree says nothing of is looked for in the base.
+    pub(super) fn new(
+        head: Option<&'a Head>,
+        context: Option<&'a Context>,
+        moved: &'a dyn Fn(InodeId) -> Option<Place>,
+    ) -> Finder<'a> {
+        Finder { head, context, moved }
     }
 
     /// The event with directory, name and paths, as seen by who watches; nothing when it happens elsewhere.
     pub(super) fn place(&self, watch: &Watch, mut event: Event) -> Option<Event> {
         if event.kind == EventKind::Label {
             return Some(event);
+        }
+        if self.context.is_some() && event.origin == ViewId(0) && !self.concerns(&event) {
+            return None;
         }
         if event.parent.0 == 0
             && let Some((parent, name)) = self.where_was(event.inode)
@@ -156,11 +169,47 @@ impl<'a> Finder<'a> {
     /// Where the inode is in the tree; nothing when it moves just now, or has no name.
     fn where_is(&self, id: InodeId) -> Option<Place> {
         let head = self.head?;
+        if !self.decides(id) {
+            return self.where_in_base(id);
+        }
         let (parent, key) = head.get(id)?.read().names.first()?;
         let directory = head.get(parent)?;
         let record = directory.read();
         let entry = record.directory().ok()?.by_key(key).filter(|entry| entry.inode == id)?;
         Some((parent, entry.name.into()))
+    }
+}
+
+impl Finder<'_> {
+    /// Whether the tree has an inode of its own, or hides it.
+    fn decides(&self, id: InodeId) -> bool {
+        self.context.is_none_or(|context| context.base.is_none())
+            || self.head.is_none_or(|head| head.table.get(id).is_some())
+    }
+
+    fn where_in_base(&self, id: InodeId) -> Option<Place> {
+        let places = self.context?.base.as_ref()?.places(id);
+        let place = places.into_iter().find(|place| self.shows(place.parent, &place.name))?;
+        Some((place.parent, Box::from(&*place.name)))
+    }
+
+    /// Whether a name of a directory of the base is seen through the tree.
+    fn shows(&self, parent: InodeId, name: &[u8]) -> bool {
+        if !self.decides(parent) {
+            return true;
+        }
+        let (Some(head), Some(context)) = (self.head, self.context) else { return false };
+        let Some(inode) = head.get(parent) else { return false };
+        let record = inode.read();
+        record.directory().is_ok_and(|directory| {
+            let covers = || directory.get(&context.names, name).is_some();
+            directory.beneath().is_some() && directory.shows(&context.names, name) && !covers()
+        })
+    }
+
+    /// Whether what happened in the base changes what the tree shows.
+    fn concerns(&self, event: &Event) -> bool {
+        if event.parent.0 != 0 { self.shows(event.parent, &event.name) } else { !self.decides(event.inode) }
     }
 }
 

@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::places::Moves;
+use super::places::{Finder, Moves};
 use super::{Event, Watch};
+use crate::context::Context;
 use crate::history::head::Head;
 use crate::sync::{Condvar, Mutex};
 use crate::types::ViewId;
@@ -50,11 +51,22 @@ pub enum Next {
 pub struct Events {
     subscriber: Arc<Subscriber>,
     head: Weak<Head>,
+    /// What knows the base, if what happens there is told too.
+    context: Weak<Context>,
 }
 
 impl Events {
     pub(super) fn new(subscriber: Arc<Subscriber>, head: Weak<Head>) -> Events {
-        Events { subscriber, head }
+        Events { subscriber, head, context: Weak::new() }
+    }
+
+    /// From now on places in the base are found too.
+    pub(crate) fn over(&mut self, context: &Arc<Context>) {
+        self.context = Arc::downgrade(context);
+    }
+
+    pub(super) fn has_tree(&self) -> bool {
+        self.head.strong_count() > 0
     }
 
     pub(super) fn subscriber(&self) -> &Arc<Subscriber> {
@@ -78,12 +90,22 @@ impl Events {
             if !self.subscriber.watch.needs_places() {
                 return Next::Event(event);
             }
-            let seen = self.subscriber.place(&self.head, number, event);
+            let seen = self.place(number, event);
             self.subscriber.looked();
             if let Some(event) = seen {
                 return Next::Event(event);
             }
         }
+    }
+
+    /// The event with its places, as the subscriber is to see it; nothing when it is out of its sight.
+    fn place(&self, number: u64, event: Event) -> Option<Event> {
+        if number == 0 {
+            return Some(event);
+        }
+        let (head, context) = (self.head.upgrade(), self.context.upgrade());
+        let moved = |id| self.subscriber.queue.lock().moves.first_after(id, number);
+        Finder::new(head.as_deref(), context.as_deref(), &moved).place(&self.subscriber.watch, event)
     }
 
     /// Puts back an event that was just taken and is not wanted yet: it comes next.
@@ -149,7 +171,7 @@ impl Subscriber {
         self.filled.notify_one();
     }
 
-    /// A change in the base, for a subscriber that does not ask where things are.
+    /// A change in the base.
     pub(super) fn hear(&self, event: &Event) {
         let mut queue = self.queue.lock();
         if queue.closed || queue.overflowed || !self.watch.filter.any(event.changes) {
@@ -158,7 +180,7 @@ impl Subscriber {
         queue.last_number += 1;
         let number = queue.last_number;
         if queue.events.len() >= self.watch.capacity {
-            queue.overflow(false);
+            queue.overflow(self.watch.needs_places());
         } else {
             queue.events.push_back((number, event.clone()));
         }
@@ -168,7 +190,7 @@ impl Subscriber {
 
     /// What comes now is lost.
     pub(super) fn lose(&self) {
-        self.queue.lock().overflowed = true;
+        self.queue.lock().overflow(self.watch.needs_places());
         self.filled.notify_one();
     }
 
@@ -188,16 +210,6 @@ impl Subscriber {
             return (0, Next::Overflow);
         }
         (0, if queue.closed { Next::Closed } else { Next::Timeout })
-    }
-
-    /// The event with its places, as the subscriber is to see it; nothing when it is out of its sight.
-    fn place(&self, head: &Weak<Head>, number: u64, event: Event) -> Option<Event> {
-        if number == 0 {
-            return Some(event);
-        }
-        let head = head.upgrade();
-        let moved = |id| self.queue.lock().moves.first_after(id, number);
-        super::places::Finder::new(head.as_deref(), &moved).place(&self.watch, event)
     }
 
     /// An event's places were found.

@@ -77,7 +77,7 @@ impl View {
     /// Errors: those of path_resolution(7): [`Error::NotFound`], [`Error::NotADirectory`], [`Error::AccessDenied`], [`Error::TooManySymlinks`], [`Error::NameTooLong`].
     pub fn path_attr(&self, caller: &Caller<'_>, path: PathAt<'_>) -> Result<Attr> {
         let _timed = self.timed(Operation::Attributes);
-        self.with(path.start, |at| Ok(at.resolve(caller, path.start.inode(), path.path, path.follow)?.attr()))
+        self.with(path.start, |at| Ok(at.attr_of(&*at.resolve(caller, path.start.inode(), path.path, path.follow)?)))
     }
 
     /// As [`View::set_attr`].

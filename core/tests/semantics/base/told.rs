@@ -104,6 +104,8 @@ fn what_a_frozen_base_remembers_is_counted() {
     assert_eq!(place.names("empty").len(), 3_000);
     let listed = used() - before;
     assert!(listed > 3_000 * 60, "{listed} bytes for 3,000 names");
-    place.names("empty").iter().for_each(|name| drop(place.stat(&format!("empty/{name}"))));
+    for name in place.names("empty") {
+        place.stat(&format!("empty/{name}"));
+    }
     assert!(used() - before > listed + 3_000 * 200, "and for what was looked at");
 }

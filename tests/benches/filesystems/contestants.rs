@@ -128,7 +128,7 @@ impl Contestant {
             Kind::Bough { snapshots } => start_bough(&running.point, snapshots),
             Kind::Floor { options } => {
                 let floor = build_floor(place)?;
-                let daemon = Command::new(floor).args(["-f", "-o", options]).arg(&running.point).spawn().ok()?;
+                let daemon = daemon(text(&floor)).args(["-f", "-o", options]).arg(&running.point).spawn().ok()?;
                 running.daemon = Some(daemon);
                 // A transport that the kernel does not have switched on would silently be another.
                 let wants_uring = options.contains("io_uring");
@@ -157,13 +157,20 @@ impl Contestant {
                 let own = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.join("build/libfuse/bin/passthrough_hp");
                 let program = if own.exists() { text(&own) } else { "passthrough_hp" };
                 let arguments = ["--foreground", "--nosplice", "-o", "default_permissions"];
-                let mut command = Command::new(program);
+                let mut command = daemon(program);
                 command.args(arguments).args([&source, &running.point]).stdout(Stdio::null()).stderr(Stdio::null());
                 running.daemon = Some(command.spawn().ok()?);
                 wait_mounted(&running.point)
             }
         }
     }
+}
+
+/// In a session of its own, as daemons that go to the background are: some kernels share processor time among sessions first.
+fn daemon(program: &str) -> Command {
+    let mut command = Command::new("setsid");
+    command.arg(program);
+    command
 }
 
 fn memory_below(place: &Path, running: &mut Running) -> Option<PathBuf> {

@@ -54,11 +54,15 @@ impl Peer {
         NAMES[self.kind as usize]
     }
 
-    fn run(&self, program: &Path, arguments: &[&str]) -> bool {
+    fn exit_code(&self, program: &Path, arguments: &[&str]) -> Option<i32> {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&self.place).env("SANDFS_HOME", self.place.join("home"));
         let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        status.is_ok_and(|status| status.success())
+        status.ok()?.code()
+    }
+
+    fn run(&self, program: &Path, arguments: &[&str]) -> bool {
+        self.exit_code(program, arguments) == Some(0)
     }
 
     fn bough(&self, arguments: &[&str]) -> bool {
@@ -141,7 +145,12 @@ impl Peer {
     pub(crate) fn diff(&self, round: usize) -> bool {
         let Some(before) = round.checked_sub(1) else { return false };
         match self.kind {
-            Kind::Bough => self.bough(&["diff", &format!("s{before}"), &format!("s{round}")]),
+            // 1: there are differences.
+            Kind::Bough => {
+                let (old, new) = (format!("s{before}"), format!("s{round}"));
+                let arguments = ["-C", text(&self.tree), "diff", &old, &new];
+                self.exit_code(&programs().join("bough"), &arguments) == Some(1)
+            }
             Kind::Btrfs => {
                 let (old, new) = (self.beside("s", before), self.beside("s", round));
                 self.btrfs(&["send", "--no-data", "-q", "-p", &old, &new])

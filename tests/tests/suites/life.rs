@@ -309,14 +309,30 @@ fn sanitized(sanitizer: &str, options: (&str, &str)) {
     }
 }
 
+/// `$BOUGH_FUSE_SANITIZED`, or one built for this. Core is instrumented too where there is a compiler that can (a nightly one);
+/// elsewhere what core does with memory is seen as far as it calls the allocator.
 fn sanitized_daemon(sanitizer: &str) -> std::path::PathBuf {
+    if let Some(chosen) = std::env::var_os("BOUGH_FUSE_SANITIZED") {
+        return chosen.into();
+    }
     let folder = root().join("target/sanitized");
-    let mut cargo = Command::new(env!("CARGO"));
+    let works = |program: &str, words: &[&str]| {
+        Command::new(program).args(words).output().is_ok_and(|output| output.status.success())
+    };
+    let instrumented =
+        sanitizer == "address" && works("rustup", &["run", "nightly", "cargo", "-V"]) && works("clang", &["--version"]);
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut cargo = Command::new(if instrumented { "rustup" } else { env!("CARGO") });
+    if instrumented {
+        cargo.args(["run", "nightly", "cargo"]).env("RUSTFLAGS", "-Zsanitizer=address");
+    }
     cargo.args(["build", "--quiet", "--package", "bough", "--target-dir"]).arg(&folder).current_dir(root());
-    run(&mut cargo);
+    let library = if instrumented { format!("{triple}/debug") } else { "debug".to_owned() };
+    run(cargo.args(instrumented.then_some(["--target", &triple]).into_iter().flatten()));
     let mut make = Command::new("make");
     make.arg("-C").arg(root().join("glue-linux")).arg(format!("SANITIZE={sanitizer}"));
-    make.arg(format!("LIBBOUGH={}", folder.join("debug/libbough.a").display()));
+    make.arg(format!("LIBBOUGH={}", folder.join(library).join("libbough.a").display()));
+    make.args(instrumented.then_some("CC=clang"));
     run(make.arg(format!("OUT={}", folder.display())));
     folder.join(format!("bough-fuse-{sanitizer}"))
 }
@@ -339,7 +355,7 @@ fn watch_over(program: &Path, options: (&str, &str), scratch: &Scratch, mount_op
         &point,
         "mkdir a; for i in $(seq 200); do echo $i > a/$i; ln a/$i a/l$i; mv a/$i a/m$i; done; ls -lR > /dev/null
          head -c 3000000 /dev/urandom > big; cp big copy; cmp big copy; truncate -s 100 big; setfattr -n user.a -v b big
-         flock big true; rm -r a; (cat copy & cat copy & wait) > /dev/null; mkfifo pipe; ln -s big soft; cat soft > /dev/null
+         flock big true; rm -r a; (cat copy & cat copy & wait) > /dev/null; mkfifo fifo; ln -s big soft; cat soft > /dev/null
          if [ -e many ]; then cat many/[1-5]* > /dev/null; echo more >> many/7; mv many moved; ln moved/8 linked; chmod 600 moved/9
              rm -r moved/d*; mv moved/10 moved/11; truncate -s 9999 large; cat large > /dev/null; rm links/one; getfattr -d large; fi",
     );

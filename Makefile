@@ -5,6 +5,7 @@ DESTDIR ?=
 # mount(8) looks for its helpers in /sbin only, which is /usr/sbin nowadays.
 HELPERDIR ?= $(if $(filter /usr /usr/%,$(PREFIX)),/usr/sbin,$(PREFIX)/sbin)
 MNT ?= mnt
+FUZZ_SECONDS ?= 600
 CARGO ?= cargo
 OUT := target/release
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -12,13 +13,15 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # rustup installs here; a shell that was open before `make setup` does not know yet. First, for a system's own cargo may be too old.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build run stop test test-long lint header docs bench install uninstall clean
+.PHONY: help setup build run stop test test-long fuzz audit lint header docs bench install uninstall clean
 
 help:
 	@echo 'make run        install what is missing, build, mount a volume at ./$(MNT), play a tour on it'
 	@echo 'make stop       unmount it'
 	@echo 'make test       install what is missing, build, run every test'
 	@echo 'make test-long  the tests and the long ones'
+	@echo 'make fuzz       coverage-guided fuzzing, FUZZ_SECONDS (600) for each target; installs what it needs'
+	@echo 'make audit      licences, sources and advisories of the dependencies, by cargo-deny, which it installs'
 	@echo 'make build      target/release/: bough, bough-fuse, libbough.so, libbough.a'
 	@echo 'make install    into $$(DESTDIR)$$(PREFIX), now $(DESTDIR)$(PREFIX)'
 	@echo 'make lint       formatting and lints, warnings are errors'
@@ -46,14 +49,22 @@ test: setup build
 	$(CARGO) test --locked -p bough --features shuttle --lib schedules::
 
 test-long: test
-	BOUGH_MODEL_CASES=4000 $(CARGO) test --locked --release -p bough -- --include-ignored
+	BOUGH_MODEL_CASES=4000 BOUGH_HISTORIES=25 $(CARGO) test --locked --release -p bough -- --include-ignored
+	BOUGH_MODEL_CASES=1000 BOUGH_FUZZ_CASES=10 $(CARGO) test --locked -p bough-tests --test model --test fuzz
 	BOUGH_SCHEDULES=25 $(CARGO) test --locked -p bough --features shuttle --lib schedules::
 	$(CARGO) test --locked -p bough-tests --test suites -- --ignored --test-threads=1
+
+fuzz:
+	scripts/fuzz.sh $(FUZZ_SECONDS)
+
+audit:
+	scripts/audit.sh --install
 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p bough --features shuttle --lib --tests -- -D warnings
+	scripts/audit.sh
 
 header:
 	BOUGH_BLESS=1 $(CARGO) test --locked -p bough-tests --test header

@@ -9,6 +9,8 @@
 
 #[path = "fuzz/arguments.rs"]
 mod arguments;
+#[path = "fuzz/bytes.rs"]
+mod bytes;
 #[path = "fuzz/callbacks.rs"]
 mod callbacks;
 #[path = "fuzz/calls.rs"]
@@ -17,6 +19,8 @@ mod calls;
 mod content;
 #[path = "fuzz/control.rs"]
 mod control;
+#[path = "fuzz/decode.rs"]
+mod decode;
 #[path = "fuzz/foreign.rs"]
 mod foreign;
 #[path = "fuzz/harness.rs"]

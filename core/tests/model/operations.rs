@@ -192,8 +192,8 @@ fn history() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// A sequence of operations, each with the number of its caller: 0 is the superuser.
-pub(crate) fn sequence(policy: NamePolicy) -> impl Strategy<Value = Vec<(usize, Op)>> {
+/// An operation with the number of its caller: 0 is the superuser.
+pub(crate) fn step(policy: NamePolicy) -> impl Strategy<Value = (usize, Op)> {
     let names = match policy {
         NamePolicy::PosixCaseInsensitive => CASED_NAMES,
         NamePolicy::Windows => WINDOWS_NAMES,
@@ -202,5 +202,9 @@ pub(crate) fn sequence(policy: NamePolicy) -> impl Strategy<Value = Vec<(usize, 
     };
     let op = prop_oneof![6 => names_and_attributes(names), 3 => content(names), 2 => history()];
     let by = prop_oneof![4 => Just(0usize), 1 => Just(1), 1 => Just(2)];
-    prop::collection::vec((by, op), 1..120)
+    (by, op)
+}
+
+pub(crate) fn sequence(policy: NamePolicy) -> impl Strategy<Value = Vec<(usize, Op)>> {
+    prop::collection::vec(step(policy), 1..120)
 }

@@ -84,7 +84,7 @@ fn answered(sent: &[u8], message: &[u8], unchanged: bool) -> Verdict {
     }
 }
 
-fn run(names: u32, messages: &[Message]) -> Verdict {
+pub(crate) fn run(names: u32, messages: &[Message]) -> Verdict {
     let mut world = furnished(names);
     for (at, message) in messages.iter().enumerate() {
         step(at);

@@ -145,6 +145,12 @@ fn run((names, bytes, other, attributes, flags): Case) -> Verdict {
     sanity::demand_empty(world.volume)
 }
 
+/// A case of bytes: two texts, and the rest as `data` has it.
+pub(crate) fn run_bytes(names: u32, one: Bytes, other: Bytes, data: &[u8]) -> Verdict {
+    let (attributes, flags) = crate::decode::one(data, &(any::<Set>(), any::<PathFlags>()));
+    run((names, one, other, attributes, flags))
+}
+
 #[test]
 fn names_and_paths_of_any_bytes_break_nothing() {
     check("names_and_paths_of_any_bytes_break_nothing", CASES, cases, run);

@@ -50,12 +50,15 @@ fn furniture() -> Vec<Call> {
     ]
 }
 
+/// Runs calls on a volume that has something in it.
+pub(crate) fn run_furnished(names: u32, calls: Vec<Call>) -> Verdict {
+    run(names, &[furniture(), calls].concat())
+}
+
 #[test]
 fn no_sequence_of_calls_breaks_a_volume() {
     let sequences = || (0..=FS_NAMES_MACOS, vec(Call::any(), 1..MOST_CALLS));
-    check("no_sequence_of_calls_breaks_a_volume", CASES, sequences, |(names, calls)| {
-        run(names, &[furniture(), calls].concat())
-    });
+    check("no_sequence_of_calls_breaks_a_volume", CASES, sequences, |(names, calls)| run_furnished(names, calls));
 }
 
 #[test]

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Fuzzes each target of fuzz/ with coverage as a guide, for so many seconds each. Needs a nightly compiler and cargo-fuzz, which it
+# installs for itself. New inputs go to target/fuzz/, what fails to fuzz/artifacts/. Usage: scripts/fuzz.sh SECONDS [TARGET...]
+set -eu
+cd "$(dirname "$0")/.."
+
+seconds=${1:?how many seconds each}
+shift
+[ $# -gt 0 ] || set -- calls control names operations values
+
+command -v rustup >/dev/null || { echo 'fuzz: needs rustup, for a nightly compiler'; exit 1; }
+rustup toolchain list | grep -q '^nightly' || rustup toolchain install nightly --profile minimal
+PATH=$PWD/target/tools/bin:$PATH
+command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --root target/tools
+
+# Unoptimized strategies take more stack than is usual.
+ulimit -s 65536 2>/dev/null || true
+
+for target; do
+    echo "fuzz: $target for $seconds s"
+    mkdir -p "target/fuzz/$target"
+    # Leaks are for the tests of the C API: a failed assertion here leaves what it had.
+    cargo +nightly fuzz run "$target" "target/fuzz/$target" "fuzz/corpus/$target" -- \
+        -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 -detect_leaks=0 -max_len=8192
+done

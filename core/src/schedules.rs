@@ -5,8 +5,8 @@
 //! Each scenario is run under schedules drawn at random and under such with few switches (PCT), which find other faults. To
 //! each belongs a fault that is planted, and must be found by the same number of schedules.
 //!
-//! `BOUGH_SCHEDULES` multiplies how many are tried. What fails prints its schedule; with `BOUGH_SCHEDULE` set to it, the one
-//! test that is named runs that schedule alone.
+//! `BOUGH_SCHEDULES` multiplies how many are tried. What fails prints its schedule, and the seed of one drawn at random; with
+//! `BOUGH_SCHEDULE` or `BOUGH_SCHEDULE_SEED` set to it, the one test that is named runs that schedule alone.
 
 #![allow(clippy::unwrap_used)]
 
@@ -53,6 +53,10 @@ fn run_all(rounds: usize, told: &FailurePersistence, scenario: fn()) {
 
 /// Runs a scenario under `rounds` schedules of each kind.
 fn check(rounds: usize, scenario: fn()) {
+    if let Some(seed) = number_from("BOUGH_SCHEDULE_SEED") {
+        let random = RandomScheduler::new_from_seed(seed as u64, 1);
+        return run(random, FailurePersistence::Print, scenario);
+    }
     if let Ok(schedule) = std::env::var("BOUGH_SCHEDULE") {
         let replay = shuttle::scheduler::ReplayScheduler::new_from_encoded(&schedule);
         return run(replay, FailurePersistence::None, scenario);

@@ -1,7 +1,7 @@
 //! Targets of the coverage-guided fuzzer. What they do is in `tests/tests/fuzz/bytes.rs` and `tests/tests/model/`, where the same runs
 //! as ordinary tests, over the corpus and over random bytes: here is only what hands them libFuzzer's bytes (`make fuzz`).
 
-#![allow(dead_code, unsafe_code, clippy::unwrap_used)]
+#![allow(dead_code, unused_imports, unused_macros, unsafe_code, clippy::unwrap_used)]
 
 #[path = "../../tests/tests/fuzz/arguments.rs"]
 mod arguments;

@@ -69,7 +69,9 @@ impl Attachment {
         self.check_search(caller, from.parent)?;
         self.check_search(caller, to.parent)?;
         let sides = self.sides(from, to)?;
-        check_mode(from, to, sides, mode)?;
+        if let Err(refused) = check_mode(from, to, sides, mode) {
+            return if self.are_as_found(from, to, sides)? { Err(refused) } else { Ok(None) };
+        }
         let moves = from.parent != to.parent && sides.moves_a_directory(mode);
         let _ancestry = (moves && !planted(Planted::MovesWithoutAncestry)).then(|| change.head.hold_ancestry());
         if moves {
@@ -104,6 +106,21 @@ impl Attachment {
     pub(super) fn sides(&self, from: Place<'_>, to: Place<'_>) -> Result<Sides> {
         let source = self.peek(from.parent, from.name)?.ok_or(Error::NotFound)?;
         Ok(Sides { source, target: self.peek(to.parent, to.name)? })
+    }
+
+    /// Whether both names are still what was found, looked at at one moment: what is refused was so then, and not the one name before
+    /// another change and the other after it.
+    fn are_as_found(&self, from: Place<'_>, to: Place<'_>, sides: Sides) -> Result<bool> {
+        let (low, high) = (from.parent.min(to.parent), from.parent.max(to.parent));
+        let (first, second) = (self.inode(low)?, self.inode(high)?);
+        let (one, other) = (first.read(), (low != high).then(|| second.read()));
+        let of = |id: InodeId| if id == low { &*one } else { other.as_deref().unwrap_or(&*one) };
+        let (source, target) = (self.entry(of(from.parent), from.name)?, self.entry(of(to.parent), to.name)?);
+        // A version that was copied up meanwhile may have been changed since, whoever holds the lock of this one.
+        let is_current = |inode: &Arc<Inode>| -> Result<bool> {
+            Ok(inode.is_untouched() || Arc::ptr_eq(inode, &self.inode(inode.id)?))
+        };
+        Ok(source == Some(sides.source) && target == sides.target && is_current(&first)? && is_current(&second)?)
     }
 
     /// Refuses to move a directory into itself or below itself. The caller holds the ancestry.

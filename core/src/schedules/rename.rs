@@ -1,7 +1,9 @@
 //! Renames lock up to four inodes: nobody waits in a circle, and no two moves make one.
 
-use super::world::{World, shown, together};
+use super::world::{BY, World, at, shown, together};
 use super::{check, demand_found};
+use crate::error::Error;
+use crate::operations::RenameMode;
 use crate::sync::Planted;
 
 const ROUNDS: usize = 60;
@@ -40,6 +42,28 @@ fn moves_into_each_other() {
     ]);
     assert_eq!(shown(&world.view).len(), 4, "a directory is out of reach");
     world.check();
+}
+
+/// Two renames of one name to one name, of which one must not replace: whichever comes second finds no source.
+fn one_comes_first() {
+    let world = World::new();
+    world.directory("a");
+    world.file("b", b"");
+    let (one, other) = (world.clone(), world.clone());
+    together(vec![
+        Box::new(move || {
+            let answer = one.view.path_rename(&BY, at("b"), at("a/b"), RenameMode::NoReplace);
+            assert!(matches!(answer, Ok(()) | Err(Error::NotFound)), "refused for what never was: {answer:?}");
+        }),
+        Box::new(move || drop(other.rename("b", "a/b"))),
+    ]);
+    assert_eq!(shown(&world.view).len(), 2);
+    world.check();
+}
+
+#[test]
+fn a_rename_is_refused_for_what_was_so_at_one_moment() {
+    check(2 * ROUNDS, one_comes_first);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub enum Seek {
 }
 
 /// As much is reserved in one go: a snapshot waits for no more than that.
-const SLICE_BYTES: u64 = 512 << 20;
+const SLICE_BYTES: u64 = 128 << 20;
 
 impl Attachment {
     pub(crate) fn allocate(

@@ -368,7 +368,9 @@ impl Depot {
                         return Err(error);
                     }
                     let step = (self.marks.limit / RELAX_STEP).max(CHUNK);
-                    self.sweep(self.used().saturating_sub(step));
+                    if self.sweep(self.used().saturating_sub(step)).freed == 0 {
+                        return Err(error);
+                    }
                 }
             }
         }

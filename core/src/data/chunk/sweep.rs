@@ -15,8 +15,8 @@ use super::pool::Position;
 use super::spill::Spill;
 use crate::error::{Error, Result};
 
-/// Chunks that are written together: 1 MiB.
-const BATCH: usize = 16;
+/// Chunks that are written together: 2 MiB.
+const BATCH: usize = 32;
 /// Frames that are visited under one hold of their pool's lock.
 const VISITS: usize = 64;
 /// Times round in a sweep: one that begins anywhere, one that takes second chances away, one that finds them used up.

@@ -124,9 +124,8 @@ fn whichever_frame_of_memory_is_not_to_be_had_an_operation_is_done_whole_or_not_
         let run = |nth| run_on(store(), |world| world.store.fail_frame(nth), disarm);
         each(frames.get()).map(run).sum::<usize>()
     };
-    assert!(failures(&in_memory) > 0);
-    // Something else goes to the device, and leaves its frame.
-    assert_eq!(failures(&spilling), 0);
+    // Where something else can go to the device and leave its frame, that is what happens.
+    assert!(failures(&in_memory) > 0 && failures(&spilling) > 0);
 }
 
 #[test]

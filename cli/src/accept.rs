@@ -141,6 +141,7 @@ fn accept_into(home: &Home, branch: &str, target: &Place, wishes: &Wishes<'_>) -
             return Ok(None);
         }
         rest::check_whole(&wanted, &left)?;
+        rest::check_apart(home, branch, &wanted, &left)?;
         let written = write(source.place(), target, &wanted, wishes)?;
         Ok(written.then_some(Settled { done: wanted, left, differences }))
     });
@@ -244,7 +245,12 @@ pub(crate) fn reject(args: &RejectArgs) -> Result<Exit> {
         output::say("there is nothing to reject");
         return Ok(Exit::Done);
     }
-    home.revert(&branch, scope.paths(), false)?;
+    rest::take_back(
+        &home,
+        &branch,
+        |difference| scope.holds(difference),
+        |copy| home.revert(copy, scope.paths(), false),
+    )?;
     home.note(&Entry::new(Verdict::Rejected, &branch, None, &differences));
     Ok(Exit::Done)
 }

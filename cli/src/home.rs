@@ -173,10 +173,21 @@ impl Home {
     }
 
     pub(crate) fn grow(&self, socket: &mut Socket, name: &str) -> Result<()> {
-        let mut branch: fs_control_branch = message();
-        branch.name = refs::field(name)?;
-        branch.from = refs::field(&self.trunk)?;
-        socket.ask(&mut branch)
+        grow_from(socket, name, &self.trunk)
+    }
+
+    /// A branch that is as another is now, beside it.
+    pub(crate) fn copy(&self, branch: &str) -> Result<String> {
+        let mut socket = self.connect()?;
+        let mut names = (1..).map(|number| format!("{branch}~{number}"));
+        loop {
+            let name = names.next().expect("invariant: numbers do not end");
+            match grow_from(&mut socket, &name, branch) {
+                Ok(()) => return Ok(name),
+                Err(failure) if failure.code() == Some(ResultCode::RefExists) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
     }
 
     /// The branch that is meant when none is named: the only one.
@@ -398,6 +409,13 @@ fn own_parts(socket: &mut Socket, branch: &str, difference: &Difference, change:
             return Ok((length < ranges.size).then_some(Own(own)));
         }
     }
+}
+
+fn grow_from(socket: &mut Socket, name: &str, from: &str) -> Result<()> {
+    let mut branch: fs_control_branch = message();
+    branch.name = refs::field(name)?;
+    branch.from = refs::field(from)?;
+    socket.ask(&mut branch)
 }
 
 /// How the volume over a directory is called: by the directory's name, for people, and by its whole path.

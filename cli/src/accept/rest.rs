@@ -1,11 +1,12 @@
 //! What is left of a branch when some of its changes are accepted: the others. What was accepted is taken back to what the branch grew from,
 //! which has it by now, so that it is no difference any more; nothing is copied.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::plan::{Became, Change};
+use crate::diff::{self, Difference};
 use crate::errors::{Failure, Result};
 use crate::home::Home;
 use crate::output::printable;
@@ -16,24 +17,95 @@ pub(super) fn keep(home: &Home, branch: &str, done: &[Change], left: &[Change]) 
         home.reject(branch)?;
         return home.grow(&mut home.connect()?, branch);
     }
-    let left = Left::of(left);
-    let mut whole = BTreeSet::new();
-    let mut themselves = BTreeSet::new();
-    for change in done {
-        for path in change.old_path.iter().chain([&change.path]) {
-            match left.is_below(path) {
-                false => drop(whole.insert(left.highest(path))),
-                true if change.became == Became::Added => drop(themselves.insert(path.clone())),
-                true => {}
-            }
-        }
-    }
-    home.revert(branch, &bytes(whole), false)?;
-    home.revert(branch, &bytes(themselves), true)
+    let back = Back::of(done, left);
+    let taken_back = take_back(home, branch, among(done), |branch| {
+        home.revert(branch, &bytes(&back.whole), false)?;
+        home.revert(branch, &bytes(&back.themselves), true)
+    });
+    taken_back.map_err(|failure| failure.context("it is accepted; what was accepted may show as different still"))
 }
 
-fn bytes(paths: BTreeSet<PathBuf>) -> Vec<Vec<u8>> {
-    paths.into_iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect()
+/// Refuses what could not be taken back alone, before it is written.
+pub(super) fn check_apart(home: &Home, branch: &str, done: &[Change], left: &[Change]) -> Result<()> {
+    if left.is_empty() {
+        return Ok(());
+    }
+    // Directories of which only a part is accepted can be taken back only once they are there.
+    let back = Back::of(done, left);
+    try_back(home, branch, among(done), |copy| home.revert(copy, &bytes(&back.whole), false))
+}
+
+fn among(changes: &[Change]) -> impl Fn(&Difference) -> bool {
+    let paths: HashSet<Vec<u8>> = changes.iter().map(|change| change.path.as_os_str().as_bytes().to_vec()).collect();
+    move |difference| paths.contains(difference.path())
+}
+
+/// Takes changes of a branch back, those that `goes` tells and no others.
+pub(super) fn take_back(
+    home: &Home,
+    branch: &str,
+    goes: impl Fn(&Difference) -> bool,
+    work: impl Fn(&str) -> Result<()>,
+) -> Result<()> {
+    try_back(home, branch, goes, &work)?;
+    work(branch)
+}
+
+/// Tries that in a copy, which shows whether all others would still be there. A file with several names is one, and what lies in a
+/// directory that moves goes with it.
+fn try_back(
+    home: &Home,
+    branch: &str,
+    goes: impl Fn(&Difference) -> bool,
+    work: impl Fn(&str) -> Result<()>,
+) -> Result<()> {
+    let before = home.differences(branch, None)?;
+    let copy = home.copy(branch)?;
+    let tried = work(&copy).and_then(|()| {
+        let after: HashSet<_> = home.differences(&copy, None)?.iter().map(of_note).collect();
+        match before.iter().find(|difference| !goes(difference) && !after.contains(&of_note(difference))) {
+            Some(lost) => Err(Failure::refused(format!(
+                "{} would go with it, as the same file or what moved there",
+                printable(lost.path())
+            ))),
+            None => Ok(()),
+        }
+    });
+    home.reject(&copy)?;
+    tried.map_err(|failure| failure.context(format_args!("`{branch}` keeps all its changes")))
+}
+
+/// What must still be told of a path.
+fn of_note(difference: &Difference) -> (Vec<u8>, bool) {
+    (difference.path().to_owned(), difference.change() == diff::Change::Deleted)
+}
+
+/// What is taken back with all below it, and what without.
+struct Back {
+    whole: BTreeSet<PathBuf>,
+    themselves: BTreeSet<PathBuf>,
+}
+
+impl Back {
+    fn of(done: &[Change], left: &[Change]) -> Back {
+        let left = Left::of(left);
+        let mut whole = BTreeSet::new();
+        let mut themselves = BTreeSet::new();
+        for change in done {
+            for path in change.old_path.iter().chain([&change.path]) {
+                match left.is_below(path) {
+                    false => drop(whole.insert(left.highest(path))),
+                    true if change.became == Became::Added => drop(themselves.insert(path.clone())),
+                    true => {}
+                }
+            }
+        }
+        Back { whole, themselves }
+    }
+}
+
+fn bytes(paths: &BTreeSet<PathBuf>) -> Vec<Vec<u8>> {
+    paths.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect()
 }
 
 /// What has moved cannot be accepted without what else has changed in it: that has its content from the old place.

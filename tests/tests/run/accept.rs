@@ -379,6 +379,22 @@ fn a_name_that_leads_to_another_file_of_the_base_does_so_there() {
 }
 
 #[test]
+fn what_is_accepted_or_rejected_by_path_takes_nothing_else_along() {
+    let over = Over::new();
+    over.run(&["--branch", "b"], "chmod 600 same; mkdir new; ln same new/link; echo > other");
+    let told = over.bough(&["diff", "b"]).out;
+    over.bough(&["reject", "--branch", "b", "--", "same"]).refused(1, &["`b` keeps all its changes", "new/link"]);
+    let before = over.look();
+    over.bough(&["accept", "--branch", "b", "--", "same"]).refused(1, &["`b` keeps all its changes", "new/link"]);
+    assert_eq!((over.bough(&["diff", "b"]).out, over.look()), (told, before));
+    over.bough(&["accept", "--branch", "b", "--", "same", "new"]).done();
+    assert_eq!(over.bough(&["diff", "b"]).out, "A other\n");
+    assert_eq!(over.at("new/link").metadata().unwrap().nlink(), 2);
+    let branches = over.volumes()[0]["branches"].clone();
+    assert_eq!(branches, serde_json::json!(2), "no copy is left");
+}
+
+#[test]
 fn a_base_that_cannot_be_one_is_refused() {
     let over = Over::new();
     let run = |base: &str| over.0.run(&["run", "--base", base, "--", "true"]);

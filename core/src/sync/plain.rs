@@ -8,7 +8,6 @@ pub(crate) use parking_lot::{
     RwLockReadGuard, RwLockWriteGuard,
 };
 pub(crate) use std::sync::{atomic, mpsc};
-#[cfg_attr(not(debug_assertions), expect(unused_imports, reason = "for the order of locks alone"))]
 pub(crate) use std::{thread, thread_local};
 
 use super::Planted;

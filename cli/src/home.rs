@@ -250,7 +250,9 @@ impl Home {
         let mut changes = Vec::new();
         let mut socket = self.connect()?;
         for difference in differences {
-            let origin = match self.over_host && into_base {
+            // What is new has none, and there may be very many.
+            let has_origin = self.over_host && into_base && !difference.is_new();
+            let origin = match has_origin {
                 true => origin_of(&mut socket, branch, difference, grown)?,
                 false => ChangeOrigin::UnchangedSince(grown),
             };

@@ -16,8 +16,10 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// Copies the bytes, and leaves the holes.
 pub(super) fn copy(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
     let size = fstat(source)?.st_size as u64;
-    copy_part(source, target, 0, size)?;
-    ftruncate(target, size)
+    match copy_part(source, target, 0, size)? == size {
+        true => Ok(()),
+        false => ftruncate(target, size),
+    }
 }
 
 /// As [`copy`], with everything but `own` taken from `there`, which has it at the same place.
@@ -43,10 +45,10 @@ pub(super) fn patch(source: BorrowedFd<'_>, there: BorrowedFd<'_>, own: &Own, ta
     Ok(())
 }
 
-/// Copies a part; what is a hole in the source is left as it is.
-fn copy_part(source: BorrowedFd<'_>, target: BorrowedFd<'_>, begin: u64, end: u64) -> Result<()> {
+/// Copies a part; what is a hole in the source is left as it is. Answers where what was written ends.
+fn copy_part(source: BorrowedFd<'_>, target: BorrowedFd<'_>, begin: u64, end: u64) -> Result<u64> {
     let mut buffer = vec![0u8; BUFFER_BYTES.min((end - begin) as usize)];
-    let mut at = begin;
+    let (mut at, mut written) = (begin, begin);
     while at < end {
         let looks = end - begin > BUFFER_BYTES as u64;
         let (from, to) = if looks { next_data(source, at, end)? } else { (begin, end) };
@@ -55,13 +57,14 @@ fn copy_part(source: BorrowedFd<'_>, target: BorrowedFd<'_>, begin: u64, end: u6
             let part = buffer.len().min((to - at) as usize);
             let count = pread(source, &mut buffer[..part], at)?;
             if count == 0 {
-                return Ok(());
+                return Ok(written);
             }
             write_all(target, &buffer[..count], at)?;
             at += count as u64;
+            written = at;
         }
     }
-    Ok(())
+    Ok(written)
 }
 
 /// Has the kernel copy a part, holes left.

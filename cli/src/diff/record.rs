@@ -103,6 +103,10 @@ impl Difference {
         self.inode
     }
 
+    pub(crate) fn is_new(&self) -> bool {
+        self.change() == Change::Added
+    }
+
     /// Whether it holds something else, or is another kind of file.
     pub(crate) fn has_other_content(&self) -> bool {
         self.aspects & (CONTENT | KIND) != 0

@@ -80,7 +80,7 @@ fn at_once() {
     let place = Place::new();
     let base = place.make("base");
     fill(&base, 1000, &[b'x'; 4096]);
-    fill_file(&base.join("large"), 64 << 20);
+    fill_file(&base.join("large"), 8 << 20);
     let base_text = place.text("base");
     place.timed(&["run", "--base", &base_text, "--keep", "--branch", "held", "--", "true"]);
     let (_, pid) = place.daemon(&base).expect("it is kept");

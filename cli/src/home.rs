@@ -286,7 +286,6 @@ impl Home {
 
     /// Has paths of a branch as they are where it grew from. `keep_below`: of directories that are there by now only themselves.
     pub(crate) fn revert(&self, branch: &str, paths: &[Vec<u8>], keep_below: bool) -> Result<()> {
-        let mut socket = self.connect()?;
         let mut left = paths;
         while !left.is_empty() {
             let mut revert: fs_control_revert = message();
@@ -297,7 +296,8 @@ impl Home {
             if count == 0 {
                 return Err(Failure::refused(format!("{} is too long a path", String::from_utf8_lossy(&left[0]))));
             }
-            socket.ask(&mut revert)?;
+            // What is refused for what lies in the branch's way is refused as busy, too: not to be waited for long.
+            self.once_free(branch, PATIENCE / 10, || self.connect()?.ask(&mut revert.clone()))?;
             left = &left[count..];
         }
         Ok(())
@@ -307,10 +307,15 @@ impl Home {
     ///
     /// A view that has ended is in no list any more shortly before it lets go of its branch.
     pub(crate) fn reject(&self, name: &str) -> Result<()> {
+        self.once_free(name, PATIENCE, || self.delete(name))
+    }
+
+    /// Tries again while the branch is said to be in use and no view is listed that shows it.
+    fn once_free(&self, name: &str, patience: Duration, with: impl Fn() -> Result<()>) -> Result<()> {
         let begun = Instant::now();
         loop {
-            match self.delete(name) {
-                Err(failure) if failure.code() == Some(ResultCode::Busy) && begun.elapsed() < PATIENCE => {
+            match with() {
+                Err(failure) if failure.code() == Some(ResultCode::Busy) && begun.elapsed() < patience => {
                     if views::all(&mut self.connect()?)?.iter().any(|view| view.shows == name) {
                         return Err(failure);
                     }

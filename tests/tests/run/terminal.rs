@@ -22,8 +22,15 @@ impl Session {
         let (ours, theirs) = terminal();
         let copy = || Stdio::from(theirs.try_clone().unwrap());
         command.stdin(copy()).stdout(copy()).stderr(copy()).env("TERM", "dumb");
-        // SAFETY: only calls that are safe between fork and exec: a session of its own, with the terminal it has as input.
+        // SAFETY: only calls that are safe between fork and exec: the signals of a terminal, which whoever runs the tests in the background
+        // may ignore, and a session of its own, with the terminal it has as input.
         unsafe {
+            command.pre_exec(|| {
+                for key in [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP, libc::SIGHUP] {
+                    libc::signal(key, libc::SIG_DFL);
+                }
+                Ok(())
+            });
             command.pre_exec(|| match libc::setsid() < 0 || libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
                 true => Err(std::io::Error::last_os_error()),
                 false => Ok(()),
@@ -69,7 +76,14 @@ impl Session {
 
     /// How it ended, and all that was to be seen.
     fn ends(mut self) -> (Option<i32>, String) {
-        let status = self.child.wait().unwrap();
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "it does not end: {:?}", self.shown());
+            std::thread::sleep(Duration::from_millis(5));
+        };
         // What was written last may still be on its way.
         std::thread::sleep(Duration::from_millis(100));
         (status.code(), self.shown())

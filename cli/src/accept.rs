@@ -1,6 +1,6 @@
 //! `bough accept`: writes what was changed in a branch to the base, or to the branch that it grew from.
 //!
-//! Runs with the rights of whoever calls it: the branch is read through a mount of its own, the target is an open directory. What a
+//! Runs with the rights of whoever calls it: the branch is read through a mount of its own, the target is an open directory. What
 //! was accepted is taken back in the branch afterwards (`rest`), so that it shows no difference for it.
 
 mod content;

@@ -69,7 +69,10 @@ pub(super) fn apply(source: &Place, target: &Place, planned: &Planned, breaker: 
         Ok(()) => finish(target, &steps, journal, breaker),
         Err(failure) if breaker.has_crashed() => Err(failure),
         Err(failure) => {
-            undo(target, &steps, journal, &Breaker::default())?;
+            let undone = undo(target, &steps, journal, &Breaker::default());
+            // Why it was given up is not to be hidden by why it could not be.
+            undone
+                .map_err(|undoing| undoing.context(format_args!("{}; and it could not be undone", failure.text())))?;
             Err(failure)
         }
     }

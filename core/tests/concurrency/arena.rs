@@ -64,6 +64,20 @@ pub(crate) fn play(name: &str, actors: Vec<Box<dyn Fn(u64) + Send + Sync + '_>>)
     watched.store(true, Ordering::Relaxed);
 }
 
+/// Plays `churn`, with a seed of its own and the number of the round, in four threads, while a fifth takes snapshots, walks and deletes them.
+pub(crate) fn play_beside_snapshots(name: &str, arena: &Arena, churn: fn(&Arena, u64, u64)) {
+    let mut actors: Vec<Box<dyn Fn(u64) + Send + Sync + '_>> = Vec::new();
+    for seed in 1..=4 {
+        actors.push(Box::new(move |round| churn(arena, seed, round)));
+    }
+    actors.push(Box::new(|_| {
+        let id = arena.snapshot();
+        check_tree(&arena.view_of(id));
+        arena.volume.delete_ref(id).unwrap();
+    }));
+    play(name, actors);
+}
+
 /// When one actor panics the others need not go on.
 struct EndsAll<'a>(&'a AtomicBool);
 

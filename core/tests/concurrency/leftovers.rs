@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bough::{NewNode, NodeId, OpenOptions, RenameMode, WriteAt};
 
-use crate::arena::{Arena, Dice, ROOT, check_tree, path, play, raced, tried};
+use crate::arena::{Arena, Dice, ROOT, check_tree, path, play, play_beside_snapshots, raced, tried};
 
 const NAMES: &[&str] = &["a", "b", "c", "d/a", "d/b", "d/c"];
 
@@ -39,17 +39,7 @@ fn churn(arena: &Arena, seed: u64, round: u64) {
 fn what_is_removed_closed_and_forgotten_leaves_nothing() {
     let arena = Arena::new();
     arena.view.path_make(&ROOT, path("d"), 0o755, NewNode::Directory).unwrap();
-    let shared = &arena;
-    let mut actors: Vec<Box<dyn Fn(u64) + Send + Sync + '_>> = Vec::new();
-    for seed in 1..=4 {
-        actors.push(Box::new(move |round| churn(shared, seed, round)));
-    }
-    actors.push(Box::new(|_| {
-        let id = shared.snapshot();
-        check_tree(&shared.view_of(id));
-        shared.volume.delete_ref(id).unwrap();
-    }));
-    play("what_is_removed_closed_and_forgotten_leaves_nothing", actors);
+    play_beside_snapshots("what_is_removed_closed_and_forgotten_leaves_nothing", &arena, churn);
     for name in NAMES {
         raced(arena.view.path_unlink(&ROOT, path(name)));
     }

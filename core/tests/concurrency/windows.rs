@@ -4,7 +4,7 @@
 use bough::windows::{create_options as options, rights};
 use bough::{Disposal, Disposition, Error, NodeId, OpenFrom, RenameMode, RenameTo, Renaming, WindowsOpen};
 
-use crate::arena::{Arena, Dice, ROOT, check_tree, path, play};
+use crate::arena::{Arena, Dice, ROOT, check_tree, path, play, play_beside_snapshots};
 
 const NAMES: &[&str] = &["a", "b", "d", "d/a", "d/b", "e/a"];
 
@@ -55,17 +55,7 @@ fn handles_opened_the_windows_way_leave_nothing_when_they_are_closed() {
         let made = view.windows_open(&ROOT, OpenFrom::Node(NodeId::ROOT), name.as_bytes(), &directory).unwrap();
         view.release(made.handle).unwrap();
     }
-    let shared = &arena;
-    let mut actors: Vec<Box<dyn Fn(u64) + Send + Sync + '_>> = Vec::new();
-    for seed in 1..=4 {
-        actors.push(Box::new(move |round| churn(shared, seed, round)));
-    }
-    actors.push(Box::new(|_| {
-        let id = shared.snapshot();
-        check_tree(&shared.view_of(id));
-        shared.volume.delete_ref(id).unwrap();
-    }));
-    play("handles_opened_the_windows_way_leave_nothing_when_they_are_closed", actors);
+    play_beside_snapshots("handles_opened_the_windows_way_leave_nothing_when_they_are_closed", &arena, churn);
     check_tree(&arena.view);
     let alone = WindowsOpen { access: rights::FILE_ALL, share: 0, ..WindowsOpen::default() };
     for name in NAMES {

@@ -33,6 +33,8 @@ pub(crate) enum Planted {
     LocksAsAsked,
     /// Directories move while others do.
     MovesWithoutAncestry,
+    /// A rename is refused for what its names were at two moments.
+    RefusesWhatWas,
     /// The evictor drops a frame that was used, and maybe written to, after it was spilled.
     EvictsWhatIsUsed,
     /// A writer overlooks that the bytes are lent out.

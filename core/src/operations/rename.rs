@@ -69,13 +69,14 @@ impl Attachment {
         self.check_search(caller, from.parent)?;
         self.check_search(caller, to.parent)?;
         let sides = self.sides(from, to)?;
-        if let Err(refused) = check_mode(from, to, sides, mode) {
-            return if self.are_as_found(from, to, sides)? { Err(refused) } else { Ok(None) };
-        }
         let moves = from.parent != to.parent && sides.moves_a_directory(mode);
         let _ancestry = (moves && !planted(Planted::MovesWithoutAncestry)).then(|| change.head.hold_ancestry());
-        if moves {
-            self.check_ancestry(from, to, sides, mode)?;
+        let allowed = check_mode(from, to, sides, mode).and_then(|()| match moves {
+            true => self.check_ancestry(from, to, sides, mode),
+            false => Ok(()),
+        });
+        if let Err(refused) = allowed {
+            return self.refuse(from, to, sides, refused).map(|()| None);
         }
         let target_id = sides.target.map_or(sides.source.id, |target| target.id);
         let owned = match Owned::of(change, &[from.parent, to.parent, sides.source.id, target_id]) {
@@ -108,8 +109,14 @@ impl Attachment {
         Ok(Sides { source, target: self.peek(to.parent, to.name)? })
     }
 
-    /// Whether both names are still what was found, looked at at one moment: what is refused was so then, and not the one name before
-    /// another change and the other after it.
+    /// Refuses what was found, if both names are that still, looked at at one moment: what is refused is so then, and not the one name before
+    /// another change and the other after it. The caller still holds the ancestry if that is what refuses.
+    pub(super) fn refuse(&self, from: Place<'_>, to: Place<'_>, sides: Sides, refused: Error) -> Result<()> {
+        let is_so = planted(Planted::RefusesWhatWas) || self.are_as_found(from, to, sides)?;
+        if is_so { Err(refused) } else { Ok(()) }
+    }
+
+    /// Whether both names are what was found, looked at at one moment.
     fn are_as_found(&self, from: Place<'_>, to: Place<'_>, sides: Sides) -> Result<bool> {
         let (low, high) = (from.parent.min(to.parent), from.parent.max(to.parent));
         let (first, second) = (self.inode(low)?, self.inode(high)?);

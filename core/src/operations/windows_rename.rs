@@ -98,14 +98,18 @@ impl Attachment {
             Ok(_) | Err(Error::NotFound) => return Ok(None),
             Err(error) => return Err(error),
         };
+        // What is open below it is looked for upwards, directory by directory: meanwhile none may move.
+        let directory = sides.source.kind == FileKind::Directory;
+        let _ancestry = directory.then(|| change.head.hold_ancestry());
         self.check_open_below(change, sides.source, how.posix)?;
         if from.parent == to.parent && from.name == to.name {
             return Ok(Some(None));
         }
-        let moves = from.parent != to.parent && sides.source.kind == FileKind::Directory;
-        let _ancestry = moves.then(|| change.head.hold_ancestry());
-        if moves {
-            self.check_ancestry(from, to, sides, RenameMode::Replace)?;
+        if directory
+            && from.parent != to.parent
+            && let Err(refused) = self.check_ancestry(from, to, sides, RenameMode::Replace)
+        {
+            return self.refuse(from, to, sides, refused).map(|()| None);
         }
         let target_id = sides.target.map_or(sides.source.id, |target| target.id);
         let owned = Owned::of(change, &[from.parent, to.parent, sides.source.id, target_id])?;

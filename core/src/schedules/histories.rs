@@ -7,7 +7,7 @@ use shuttle::rand::{Rng, thread_rng};
 
 use super::world::together;
 use super::{check, demand_found};
-use crate::model::stage::{Stage, THREADS, script};
+use crate::model::stage::{Play, Stage, THREADS, script};
 use crate::sync::Planted;
 
 const ROUNDS: usize = 60;
@@ -15,14 +15,22 @@ const ROUNDS: usize = 60;
 const OPERATIONS: usize = 5;
 
 fn operations_at_random() {
-    let stage = Arc::new(Stage::new());
+    operations_on(Play::Files);
+}
+
+fn directories_at_random() {
+    operations_on(Play::Directories);
+}
+
+fn operations_on(play: Play) {
+    let stage = Arc::new(Stage::new(play));
     // Drawn from the schedule, so that it replays.
     let seed = thread_rng().r#gen::<u32>();
-    let play = |thread: usize| {
-        let (stage, ops) = (stage.clone(), script(thread, seed.into(), OPERATIONS));
+    let actor = |thread: usize| {
+        let (stage, ops) = (stage.clone(), script(play, thread, seed.into(), OPERATIONS));
         Box::new(move || stage.play(&ops)) as Box<dyn FnOnce() + Send>
     };
-    together((0..THREADS).map(play).collect());
+    together((0..THREADS).map(actor).collect());
     if let Err(why) = stage.explain() {
         panic!("{why}");
     }
@@ -33,6 +41,11 @@ fn operations_at_random() {
 #[test]
 fn some_order_explains_every_history_of_every_schedule() {
     check(ROUNDS, operations_at_random);
+}
+
+#[test]
+fn some_order_explains_every_history_of_directories_of_every_schedule() {
+    check(ROUNDS, directories_at_random);
 }
 
 #[test]

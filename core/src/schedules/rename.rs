@@ -61,9 +61,38 @@ fn one_comes_first() {
     world.check();
 }
 
+/// What is to move goes elsewhere, and then takes in where it was to move: never is it by its old name above its new one.
+fn it_goes_and_takes_in() {
+    let world = World::new();
+    for path in ["a", "a/s", "b"] {
+        world.directory(path);
+    }
+    let (one, other) = (world.clone(), world.clone());
+    together(vec![
+        Box::new(move || {
+            let answer = one.rename("a/s", "b/t");
+            assert!(matches!(answer, Ok(()) | Err(Error::NotFound)), "refused for what never was: {answer:?}");
+        }),
+        Box::new(move || drop(other.rename("a/s", "s").and_then(|()| other.rename("b", "s/b")))),
+    ]);
+    assert_eq!(shown(&world.view).len(), 3);
+    world.check();
+}
+
 #[test]
 fn a_rename_is_refused_for_what_was_so_at_one_moment() {
     check(2 * ROUNDS, one_comes_first);
+}
+
+#[test]
+fn a_directory_is_not_moved_into_itself_only_if_it_would_be() {
+    check(2 * ROUNDS, it_goes_and_takes_in);
+}
+
+#[test]
+fn renames_that_are_refused_for_what_was_at_two_moments_are_found() {
+    demand_found(Planted::RefusesWhatWas, 2 * ROUNDS, one_comes_first);
+    demand_found(Planted::RefusesWhatWas, 2 * ROUNDS, it_goes_and_takes_in);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::histories::{Done, explain};
 use crate::naive::{How, Model, Path, What};
 use crate::operations::{Io, Op};
 use crate::oracle::{Answer, Oracle};
-use crate::stage::{Stage, THREADS, script};
+use crate::stage::{Play, Stage, THREADS, script};
 
 const HISTORIES: u64 = 400;
 /// Of each thread, in one history.
@@ -20,22 +20,31 @@ fn number_from(variable: &str) -> Option<u64> {
 
 #[test]
 fn some_order_explains_every_history() {
+    explain_all("some_order_explains_every_history", Play::Files);
+}
+
+#[test]
+fn some_order_explains_every_history_of_directories_that_move() {
+    explain_all("some_order_explains_every_history_of_directories_that_move", Play::Directories);
+}
+
+fn explain_all(test: &str, play: Play) {
     let first = number_from("BOUGH_HISTORY_SEED").unwrap_or_else(|| RandomState::new().hash_one(0) >> 8);
     let count = HISTORIES * number_from("BOUGH_HISTORIES").unwrap_or(1);
     for seed in first..first + count {
-        let stage = Stage::new();
+        let stage = Stage::new(play);
         let begin = std::sync::Barrier::new(THREADS);
         std::thread::scope(|scope| {
             for thread in 0..THREADS {
                 let (stage, begin) = (&stage, &begin);
-                let ops = script(thread, seed, OPERATIONS);
+                let ops = script(play, thread, seed, OPERATIONS);
                 scope.spawn(move || {
                     begin.wait();
                     stage.play(&ops);
                 });
             }
         });
-        let replay = "cargo test -p bough --test concurrency some_order_explains_every_history";
+        let replay = format!("cargo test -p bough --test concurrency linearizability::{test} -- --exact");
         if let Err(why) = stage.explain() {
             panic!("{why}the machine's schedule is part of it; try again with: BOUGH_HISTORY_SEED={seed} {replay}");
         }

@@ -8,8 +8,8 @@ use bough::{
 };
 
 use super::naive::{How, Path, What};
-use super::operations::{Io, Op, SLOTS};
-use super::oracle::{Answer, CALLERS, pattern};
+use super::operations::{Entry, Io, Op, SLOTS, Within};
+use super::oracle::{Answer, CALLERS, listed, pattern};
 
 pub(crate) const QUIET: ViewOptions = ViewOptions { read_only: false, no_access_time: true, confined: false };
 pub(crate) const EVERYTHING: ListOptions = ListOptions { attributes: true, dots: true, dots_below_root: false };
@@ -21,11 +21,13 @@ pub(crate) struct Actor {
     pub(crate) volume: Arc<Volume>,
     pub(crate) view: Arc<View>,
     pub(crate) handles: [Option<HandleId>; SLOTS],
+    /// Directories that are held, for [`Op::Within`].
+    pub(crate) directories: Vec<NodeId>,
 }
 
 impl Actor {
     pub(crate) fn new(volume: Arc<Volume>, view: Arc<View>) -> Actor {
-        Actor { volume, view, handles: [None; SLOTS] }
+        Actor { volume, view, handles: [None; SLOTS], directories: Vec::new() }
     }
 
     /// An operation on the volume.
@@ -83,7 +85,31 @@ impl Actor {
             }
             Op::On(slot, io) => return volume_io(&view, by, self.handles[*slot].unwrap_or(HandleId(u64::MAX)), *io),
             Op::Close(slot) => view.release(self.handles[*slot].take().unwrap_or(HandleId(u64::MAX))),
+            Op::Within(within) => return self.within(by, *within),
             _ => self.history(op),
+        }
+        .map(|()| Answer::Done)
+    }
+
+    fn within(&self, by: &Caller<'_>, within: Within) -> Result<Answer> {
+        let view = &self.view;
+        let at = |(directory, name): Entry| (self.directories[directory], name.as_bytes());
+        match within {
+            Within::Make(entry, what) => {
+                let made = view.make(by, at(entry).0, at(entry).1, 0o777, new_node(what));
+                made.map(|made| view.forget(made.node, 1))
+            }
+            Within::Unlink(entry) => view.unlink(by, at(entry).0, at(entry).1),
+            Within::Rmdir(entry) => view.rmdir(by, at(entry).0, at(entry).1),
+            Within::Rename(from, to, mode) => view.rename(by, at(from).0, at(from).1, at(to).0, at(to).1, mode),
+            Within::List(directory) => {
+                let (mut names, node) = (Vec::new(), self.directories[directory]);
+                view.list(by, node, None, 0, ListOptions::default(), &mut |entry| {
+                    names.push(entry.name.to_vec());
+                    true
+                })?;
+                return Ok(Answer::Bytes(listed(names)));
+            }
         }
         .map(|()| Answer::Done)
     }

@@ -297,7 +297,7 @@ impl Model {
         if to_directory && !self.node(here).is_dir() { Err(Error::NotADirectory) } else { Ok(here) }
     }
 
-    fn resolve(&self, by: &Caller<'_>, path: &Path) -> Result<Id> {
+    pub(crate) fn resolve(&self, by: &Caller<'_>, path: &Path) -> Result<Id> {
         self.resolve_from(by, ROOT, &path.text, path.follow, &mut 0)
     }
 

@@ -52,7 +52,24 @@ pub(crate) enum Op {
     RenameRef(&'static str, &'static str),
     DeleteRef(&'static str),
     Diff(&'static str, &'static str),
+    /// By directories that are held since the beginning, as a kernel holds them: they are meant, whatever becomes of their names.
+    /// Drawn for histories only.
+    #[allow(dead_code, reason = "those who draw sequences have no directories that are held")]
+    Within(Within),
 }
+
+#[derive(Debug, Clone, Copy)]
+#[allow(dead_code, reason = "as above")]
+pub(crate) enum Within {
+    Make(Entry, What),
+    Unlink(Entry),
+    Rmdir(Entry),
+    Rename(Entry, Entry, RenameMode),
+    List(usize),
+}
+
+/// The number of a directory that is held, and a name in it.
+pub(crate) type Entry = (usize, &'static str);
 
 /// What is done with an open file.
 #[derive(Debug, Clone, Copy)]

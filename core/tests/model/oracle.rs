@@ -5,8 +5,8 @@ use std::mem::discriminant;
 
 use bough::{Caller, Error, Privileges, Result};
 
-use super::naive::{Held, How, Model};
-use super::operations::{Io, Op, SLOTS};
+use super::naive::{Held, How, Id, Model};
+use super::operations::{Entry, Io, Op, SLOTS, Within};
 
 /// Who does it: the superuser, and two others, one of whom is in the group of the other.
 pub(crate) const CALLERS: [Caller<'static>; 3] = [
@@ -28,11 +28,13 @@ pub(crate) enum Answer {
 pub(crate) struct Oracle {
     pub(crate) model: Model,
     pub(crate) held: [Option<Held>; SLOTS],
+    /// Directories that are held, for [`Op::Within`].
+    pub(crate) directories: Vec<Id>,
 }
 
 impl Oracle {
     pub(crate) fn new(model: Model) -> Oracle {
-        Oracle { model, held: [None; SLOTS] }
+        Oracle { model, held: [None; SLOTS], directories: Vec::new() }
     }
 
     pub(crate) fn perform(&mut self, by: usize, op: &Op) -> Result<Answer> {
@@ -77,7 +79,35 @@ impl Oracle {
                 return model_io(model, by, held, *io);
             }
             Op::Close(slot) => self.held[*slot].take().map(drop).ok_or(Error::BadHandle),
+            Op::Within(within) => return self.within(by, *within),
             _ => self.history(op),
+        }
+        .map(|()| Answer::Done)
+    }
+
+    fn within(&mut self, by: &Caller<'_>, within: Within) -> Result<Answer> {
+        let (model, directories) = (&mut self.model, &self.directories);
+        let at = |(directory, name): Entry| (directories[directory], name);
+        // Nothing is in a directory that was removed, and nothing can be put there.
+        let there = |model: &Model, entry: Entry| match model.reachable().contains(&at(entry).0) {
+            true => Ok(at(entry)),
+            false => Err(Error::NotFound),
+        };
+        match within {
+            Within::Make(entry, what) => {
+                let (directory, name) = there(model, entry)?;
+                model.make_in(by, directory, name, 0o777, what).map(drop)
+            }
+            Within::Unlink(entry) => model.unlink_in(by, at(entry).0, entry.1),
+            Within::Rmdir(entry) => model.rmdir_in(by, at(entry).0, entry.1),
+            Within::Rename(from, to, mode) => {
+                let (from, to) = (there(model, from)?, there(model, to)?);
+                model.rename_in(by, from, to, mode)
+            }
+            Within::List(directory) => {
+                let entries = &model.tree().nodes[&directories[directory]].entries;
+                return Ok(Answer::Bytes(listed(entries.values().map(|(name, _)| name.clone()).collect())));
+            }
         }
         .map(|()| Answer::Done)
     }
@@ -143,6 +173,12 @@ pub(crate) fn agree(expected: &Result<Answer>, answer: &Result<Answer>) -> bool 
         (Err(a), Err(b)) => discriminant(a) == discriminant(b),
         _ => false,
     }
+}
+
+/// What a listing answers: names in no order that anybody promises.
+pub(crate) fn listed(mut names: Vec<Vec<u8>>) -> Vec<u8> {
+    names.sort();
+    names.join(&b'/')
 }
 
 /// Bytes that tell where they are: a shift by one is seen.

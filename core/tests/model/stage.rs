@@ -1,15 +1,16 @@
-//! Threads that do operations at random on few names and files, and what each was answered, for `histories` to explain.
+//! Threads that do operations at random on few names and files, or on directories that they hold, and what each was answered, for
+//! `histories` to explain.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use bough::{Config, NamePolicy, RefId, RenameMode, View, Volume};
+use bough::{Config, NamePolicy, NodeId, PathAt, RefId, RenameMode, View, Volume};
 
 use super::actor::{Actor, QUIET};
 use super::histories::{Done, of_view};
 use super::naive::{How, Model, Path, What};
-use super::operations::{Io, Op, SLOTS};
-use super::oracle::{Answer, Oracle};
+use super::operations::{Entry, Io, Op, SLOTS, Within};
+use super::oracle::{Answer, CALLERS, Oracle};
 
 /// Each has a slot of its own for the file that it holds open.
 pub(crate) const THREADS: usize = SLOTS;
@@ -52,18 +53,62 @@ impl Dice {
         }
     }
 
-    fn rename(&mut self) -> Op {
+    fn mode(&mut self) -> RenameMode {
         let mode = [RenameMode::Replace, RenameMode::Replace, RenameMode::NoReplace, RenameMode::Exchange];
-        let mode = mode[self.below(4)];
+        mode[self.below(4)]
+    }
+
+    fn rename(&mut self) -> Op {
+        let mode = self.mode();
         Op::Rename(self.path(), self.path(), mode)
     }
+
+    fn entry(&mut self) -> Entry {
+        (self.below(HELD.len()), NAMES[self.below(NAMES.len())])
+    }
+
+    fn within(&mut self) -> Within {
+        match self.below(16) {
+            0..2 => Within::Make(self.entry(), What::Directory),
+            2 => Within::Make(self.entry(), What::File),
+            3 => Within::Unlink(self.entry()),
+            4..7 => Within::Rmdir(self.entry()),
+            7..9 => Within::List(self.below(HELD.len())),
+            _ => {
+                let mode = self.mode();
+                Within::Rename(self.entry(), self.entry(), mode)
+            }
+        }
+    }
+}
+
+/// What is played with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Play {
+    /// Files, by paths through directories that stand still.
+    Files,
+    /// Directories that move into each other and are removed, each held by all: a path through them would be several steps.
+    Directories,
 }
 
 /// What a thread does: operations that the system promises to be one step each. Those by path that find a file first and then
 /// change it are two, and left to others.
-pub(crate) fn script(thread: usize, seed: u64, count: usize) -> Vec<Op> {
+pub(crate) fn script(play: Play, thread: usize, seed: u64, count: usize) -> Vec<Op> {
     assert!(count <= SNAPSHOTS[thread].len());
     let mut dice = Dice::new(seed * THREADS as u64 + thread as u64 + 1);
+    let names = SNAPSHOTS[thread].iter().take(count);
+    match play {
+        Play::Files => files(thread, &mut dice, names),
+        Play::Directories => names
+            .map(|name| match dice.below(8) {
+                0 => Op::Snapshot { branch: "main", name: Some(name) },
+                _ => Op::Within(dice.within()),
+            })
+            .collect(),
+    }
+}
+
+fn files<'a>(thread: usize, dice: &mut Dice, names: impl Iterator<Item = &'a &'static str>) -> Vec<Op> {
     let how = How { read: true, write: true, create: Some(0o644), ..How::default() };
     let one = |(at, name): (usize, &&'static str)| match dice.below(16) {
         _ if at == 0 => Op::Open(thread, dice.path(), how),
@@ -76,17 +121,33 @@ pub(crate) fn script(thread: usize, seed: u64, count: usize) -> Vec<Op> {
         9..11 => Op::Snapshot { branch: "main", name: Some(name) },
         _ => Op::On(thread, dice.io()),
     };
-    SNAPSHOTS[thread].iter().enumerate().take(count).map(one).collect()
+    names.enumerate().map(one).collect()
 }
 
 /// What there is before anybody plays.
-fn beginning() -> Vec<Op> {
-    let make = |(path, what): (&str, What)| Op::Make(Path { text: path.into(), follow: false }, 0o777, what);
-    [("d", What::Directory), ("a", What::File), ("d/b", What::File)].map(make).into()
+fn beginning(play: Play) -> Vec<Op> {
+    let make = |&(path, what): &(&str, What)| Op::Make(path_of(path), 0o777, what);
+    let (directory, file) = (What::Directory, What::File);
+    match play {
+        Play::Files => [("d", directory), ("a", file), ("d/b", file)].iter().map(make).collect(),
+        Play::Directories => {
+            [("p", directory), ("q", directory), ("p/r", directory), ("q/x", file)].iter().map(make).collect()
+        }
+    }
+}
+
+/// Those of the directories in the beginning that all hold, and names in them.
+const HELD: [&str; 4] = ["/", "p", "q", "p/r"];
+const NAMES: [&str; 4] = ["p", "q", "r", "x"];
+
+fn path_of(text: &str) -> Path {
+    Path { text: text.into(), follow: false }
 }
 
 /// What threads share while they play.
 pub(crate) struct Stage {
+    play: Play,
+    directories: Vec<NodeId>,
     pub(crate) volume: Arc<Volume>,
     pub(crate) view: Arc<View>,
     time: AtomicU64,
@@ -94,13 +155,15 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn new() -> Stage {
+    pub(crate) fn new(play: Play) -> Stage {
         let config = Config { memory_bytes: Some(64 << 20), root_mode: 0o777, ..Config::default() };
         let volume = Volume::open(config).unwrap();
         let view = volume.view(RefId::Branch(volume.first_branch()), "stage", QUIET).unwrap();
         let mut actor = Actor::new(volume.clone(), view.clone());
-        beginning().iter().for_each(|op| assert_eq!(actor.perform(0, op), Ok(Answer::Done)));
-        Stage { volume, view, time: AtomicU64::new(0), done: Mutex::default() }
+        beginning(play).iter().for_each(|op| assert_eq!(actor.perform(0, op), Ok(Answer::Done)));
+        let hold = |path: &&str| view.path_lookup(&CALLERS[0], PathAt::root(path.as_bytes())).unwrap().node;
+        let directories = if play == Play::Directories { HELD.iter().map(hold).collect() } else { Vec::new() };
+        Stage { play, directories, volume, view, time: AtomicU64::new(0), done: Mutex::default() }
     }
 
     fn tick(&self) -> u64 {
@@ -110,6 +173,7 @@ impl Stage {
     /// One thread's part.
     pub(crate) fn play(&self, ops: &[Op]) {
         let mut actor = Actor::new(self.volume.clone(), self.view.clone());
+        actor.directories.clone_from(&self.directories);
         for op in ops {
             let began = self.tick();
             let answer = actor.perform(0, op);
@@ -130,7 +194,11 @@ impl Stage {
             done.holds = Some(of_view(&view));
         }
         let mut start = Oracle::new(Model::new(1, NamePolicy::Posix));
-        beginning().iter().for_each(|op| assert_eq!(start.perform(0, op), Ok(Answer::Done)));
+        beginning(self.play).iter().for_each(|op| assert_eq!(start.perform(0, op), Ok(Answer::Done)));
+        if self.play == Play::Directories {
+            let hold = |path: &&str| start.model.resolve(&CALLERS[0], &path_of(path)).unwrap();
+            start.directories = HELD.iter().map(hold).collect();
+        }
         super::histories::explain(&start, &history)
     }
 }

@@ -40,7 +40,7 @@ impl Model {
         self.make_in(by, dir, name, mode, what).map(drop)
     }
 
-    pub(super) fn make_in(&mut self, by: &Caller<'_>, dir: Id, name: &str, mode: u32, what: What) -> Result<Id> {
+    pub(crate) fn make_in(&mut self, by: &Caller<'_>, dir: Id, name: &str, mode: u32, what: What) -> Result<Id> {
         self.changeable()?;
         if self.entry(dir, name).is_some() {
             return Err(Error::Exists);
@@ -84,14 +84,16 @@ impl Model {
         if name.is_empty() {
             return Err(Error::IsADirectory);
         }
-        let found = self.entry(dir, name).ok_or(Error::NotFound);
-        if !path.text.ends_with('/') {
-            self.changeable()?;
-        }
-        let id = found?;
         if path.text.ends_with('/') {
+            let id = self.entry(dir, name).ok_or(Error::NotFound)?;
             return Err(if self.node(id).is_dir() { Error::IsADirectory } else { Error::NotADirectory });
         }
+        self.unlink_in(by, dir, name)
+    }
+
+    pub(crate) fn unlink_in(&mut self, by: &Caller<'_>, dir: Id, name: &str) -> Result<()> {
+        self.changeable()?;
+        let id = self.entry(dir, name).ok_or(Error::NotFound)?;
         self.may_take(by, dir, id)?;
         if self.node(id).is_dir() {
             return Err(Error::IsADirectory);
@@ -109,6 +111,10 @@ impl Model {
                 _ => Error::Busy(""),
             });
         }
+        self.rmdir_in(by, dir, name)
+    }
+
+    pub(crate) fn rmdir_in(&mut self, by: &Caller<'_>, dir: Id, name: &str) -> Result<()> {
         self.changeable()?;
         let id = self.entry(dir, name).ok_or(Error::NotFound)?;
         self.may_take(by, dir, id)?;
@@ -156,7 +162,18 @@ impl Model {
         if (from.text.ends_with('/') || to.text.ends_with('/')) && !self.node(source).is_dir() {
             return Err(Error::NotADirectory);
         }
+        self.rename_in(by, (from_dir, old), (to_dir, new), mode)
+    }
+
+    pub(crate) fn rename_in(
+        &mut self,
+        by: &Caller<'_>,
+        (from_dir, old): (Id, &str),
+        (to_dir, new): (Id, &str),
+        mode: RenameMode,
+    ) -> Result<()> {
         self.changeable()?;
+        let source = self.entry(from_dir, old).ok_or(Error::NotFound)?;
         let target = self.entry(to_dir, new);
         let respells = from_dir == to_dir && old != new && self.fold(old.as_bytes()) == self.fold(new.as_bytes());
         match (mode, target) {

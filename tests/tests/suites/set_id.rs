@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::fixture::USUAL;
+use crate::fixture::{USUAL, shell};
 use crate::ground::{Ground, On};
 use crate::sys;
 
@@ -135,6 +135,47 @@ fn a_change_of_owner_clears_set_id_bits_of_files_and_not_of_directories() {
         chown(&below, Some(USER), Some(GROUPS[0])).unwrap();
         assert_eq!(mode_of(&below), 0o6777);
         fs::remove_dir(below).unwrap();
+    });
+}
+
+/// One of each kind that is no symbolic link, by a name that says which.
+const KINDS: [&str; 6] = ["regular", "directory", "pipe", "socket", "character", "block"];
+
+fn make_kinds(folder: &Path) {
+    shell(
+        folder,
+        "echo x > regular; mkdir directory; mkfifo pipe; mknod character c 1 3; mknod block b 7 99
+         for kind in regular directory pipe socket character block; do ln -s $kind to-$kind; done",
+    );
+    drop(std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap());
+}
+
+fn changed(path: &Path) -> (i64, i64) {
+    let found = fs::symlink_metadata(path).unwrap();
+    (found.ctime(), found.ctime_nsec())
+}
+
+#[test]
+fn whatever_kind_it_is_it_changes_hands_loses_set_id_bits_and_tells_when() {
+    each_mount(|folder| {
+        make_kinds(folder);
+        for kind in KINDS {
+            let (path, link) = (folder.join(kind), format!("to-{kind}"));
+            let kept = if kind == "directory" { 0o6555 } else { 0o555 };
+            for at in [kind, &link] {
+                chown(folder.join(at), Some(USER), Some(USER)).unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o6555)).unwrap();
+                let before = changed(&path);
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                let line = format!("chgrp {} {at}", GROUPS[1]);
+                assert!(as_user(folder, USER, &line), "`{line}` by the owner");
+                assert_eq!((mode_of(&path), fs::metadata(&path).unwrap().gid()), (kept, GROUPS[1]), "`{line}`");
+                assert!(changed(&path) > before, "`{line}` leaves the time");
+                assert!(!as_user(folder, OTHER, &line), "`{line}` by another");
+                assert!(!as_user(folder, USER, &format!("chown {OTHER} {at}")), "{at} is given away");
+            }
+            assert_eq!(fs::symlink_metadata(folder.join(link)).unwrap().uid(), 0, "the link is another thing");
+        }
     });
 }
 

@@ -119,6 +119,7 @@ impl Diff {
             };
             let difference = self.complete(difference)?;
             self.examine(&difference)?;
+            self.examine_hidden(difference.id)?;
             self.position = position;
         }
         Ok(self.ready.pop_front())
@@ -182,6 +183,28 @@ impl Diff {
         }
         if difference.id == InodeId::ROOT && aspects != Aspects::default() {
             self.push(DiffKind::Changed, aspects, difference, None, None);
+        }
+        Ok(())
+    }
+
+    /// Names that one tree hides lead in the base to what it has put there since: neither tree need hold anything of that.
+    fn examine_hidden(&mut self, directory: InodeId) -> Result<()> {
+        let context = self.context.clone();
+        let Some(base) = &context.base else { return Ok(()) };
+        let (before, after) = (self.before().hidden(directory), self.after().hidden(directory));
+        for name in before.iter().chain(&after) {
+            let Some((id, _)) = base.look(directory, name)? else { continue };
+            if self.before.get(id).is_some() || self.after.get(id).is_some() {
+                continue;
+            }
+            let entry = (directory, base.key(name));
+            let shown = |tree: Side<'_>| if tree.shows(id, entry) { tree.inode(id) } else { Ok(None) };
+            let difference = Difference { id, before: shown(self.before())?, after: shown(self.after())? };
+            match (&difference.before, &difference.after) {
+                (Some(_), None) => self.push_lost(&difference, entry)?,
+                (None, Some(_)) => self.push_gained(&difference, entry)?,
+                _ => {}
+            }
         }
         Ok(())
     }

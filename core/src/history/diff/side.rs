@@ -85,6 +85,14 @@ impl Side<'_> {
         }
     }
 
+    /// The names of the base that a directory of the tree hides.
+    pub(in crate::history) fn hidden(&self, directory: InodeId) -> Vec<Vec<u8>> {
+        let Some(directory) = self.table.get(directory) else { return Vec::new() };
+        let record = directory.read_shared();
+        let beneath = record.directory().ok().and_then(Directory::beneath);
+        beneath.map_or_else(Vec::new, |beneath| beneath.hidden().map(<[u8]>::to_vec).collect())
+    }
+
     /// What a path without a leading slash leads to.
     pub(in crate::history) fn find(&self, path: &[u8]) -> Result<Option<Arc<Inode>>> {
         let mut inode = self.inode(InodeId::ROOT)?;

@@ -40,6 +40,11 @@ impl Beneath {
         self.hidden.get(rules, name).is_some()
     }
 
+    /// The names of the base that it hides.
+    pub(crate) fn hidden(&self) -> impl Iterator<Item = &[u8]> {
+        self.hidden.iter_after(0).map(|entry| entry.name)
+    }
+
     pub(super) fn hide(&mut self, rules: &NameRules, name: &[u8]) -> Result<()> {
         if !self.hides(rules, name) {
             self.hidden.insert(rules, name, InodeId::ROOT, FileKind::File)?;

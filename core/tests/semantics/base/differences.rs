@@ -119,3 +119,21 @@ fn a_file_that_the_base_changed_too_differs() {
     let found = lines(&place, place.base(), place.main());
     assert!(found[0].3.has(CONTENT) && found[0].3.has(Aspects::MODE), "{found:?}");
 }
+
+#[test]
+fn a_removed_name_is_a_removal_whatever_the_base_puts_there() {
+    let place = Place::new();
+    let other = RefId::Branch(place.branch("other", place.base()));
+    place.remove_file("file");
+    place.remove_file("dir/sub/deep");
+    fs::rename(place.host("large"), place.host("file")).unwrap();
+    fs::remove_file(place.host("dir/sub/deep")).unwrap();
+    fs::write(place.host("dir/sub/deep"), "another").unwrap();
+    let removed = [line(Removed, "dir/sub/deep", &[]), line(Removed, "file", &[])];
+    assert_eq!(lines(&place, place.base(), place.main()), removed);
+    assert_eq!(lines(&place, other, place.main()), removed);
+    let added = [line(Added, "dir/sub/deep", &[]), line(Added, "file", &[])];
+    assert_eq!(lines(&place, place.main(), place.base()), added);
+    let third = RefId::Branch(place.branch("third", place.main()));
+    assert_eq!(lines(&place, place.main(), third), [], "both hide them");
+}

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -25,6 +26,9 @@ enum { FIRST_PATIENCE_MS = 10000, IDLE_PATIENCE_MS = 2000 };
 
 // As the core's own threads have. The usual 8 MiB each would use a limited address space up.
 enum { STACK_BYTES = 2 << 20 };
+
+// More than this is asked of the system for itself.
+enum { LARGE_BYTES = 256 << 10 };
 
 // ---- living ------------------------------------------------------------------------------------------------------
 
@@ -209,8 +213,19 @@ static enum exits run(struct options *options, struct fuse_args *arguments)
     return verdict;
 }
 
+// Buffers of requests go back to the system when they are freed, however many mounts come and go. By itself the allocator learns from
+// the first that is freed to keep such in its heaps.
+static void bound_heap(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+#endif
+}
+
 int main(int count, char **words)
 {
+    bound_heap();
     struct options options = { 0 };
     struct fuse_args arguments = FUSE_ARGS_INIT(count, words);
     enum exits verdict = run(&options, &arguments);

@@ -10,6 +10,7 @@
 //! Locking, times and permissions are left to whoever holds the stream.
 
 mod ahead;
+mod buffers;
 mod change;
 mod check;
 mod compare;

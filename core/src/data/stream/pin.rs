@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::buffers::Buffer;
 use super::over::Over;
 use super::{Body, CHUNK, Stream, ahead, pieces};
 use crate::data::chunk::{CHUNK_BYTES, ChunkBytes, ChunkPin};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::limits::PIN_BYTES;
 
 /// What holes lend.
@@ -30,8 +31,8 @@ enum Lent {
     Zeros,
     Copied(Arc<[u8]>),
     Chunk(ChunkPin),
-    /// Read from the base for this pin; not copied once more into a slice of its own.
-    Read(Arc<Vec<u8>>),
+    /// Read from the base for this pin.
+    Read(Arc<Buffer>),
 }
 
 impl Pin {
@@ -69,20 +70,15 @@ impl Over {
             let start = (at % CHUNK) as usize;
             match self.chunks.get(at / CHUNK) {
                 Some(chunk) => pin.push(Lent::Chunk(chunk.pin()?), start..start + length),
-                None if self.is_base(at / CHUNK) => pin.push(Lent::Read(self.read_whole(at, length)?), 0..length),
+                None if self.is_base(at / CHUNK) => {
+                    let read = Buffer::filled(length, |bytes| self.read(at, bytes))?;
+                    pin.push(Lent::Read(Arc::new(read)), 0..length);
+                }
                 None => pin.push(Lent::Zeros, start..start + length),
             }
             at += length as u64;
         }
         Ok(())
-    }
-
-    fn read_whole(&self, at: u64, length: usize) -> Result<Arc<Vec<u8>>> {
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(length).map_err(|_| Error::NoSpace)?;
-        bytes.resize(length, 0);
-        self.read(at, &mut bytes)?;
-        Ok(Arc::new(bytes))
     }
 }
 

@@ -18,6 +18,10 @@ use crate::{refs, views};
 /// How long a daemon is waited for that has yet to learn that a mount has ended.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Mostly it is about to end.
+const FIRST_PAUSE: Duration = Duration::from_micros(30);
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+
 /// What the view is called in listings.
 const LABEL: &str = "(bough)";
 
@@ -59,11 +63,13 @@ impl<'a> Attached<'a> {
 pub(crate) fn wait_for_end(home: &Home, view: u64) -> Result<()> {
     let begun = Instant::now();
     let mut socket = home.connect()?;
+    let mut pause = FIRST_PAUSE;
     while views::all(&mut socket)?.iter().any(|found| found.view == view) {
         if begun.elapsed() > PATIENCE {
             return Err(Failure::system("the branch's mount does not end: its changes may be incomplete"));
         }
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
     Ok(())
 }

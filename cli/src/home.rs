@@ -1,6 +1,8 @@
 //! The volume in which runs over a directory have their branches: the one that is mounted there, or the one in the background over
 //! a directory of the host. That is begun with the first run, by whoever gets a lock, and ends with its last branch.
 
+mod lines;
+
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use crate::refs::{self, Kind, Ref, Subject};
 use crate::views;
 use crate::volume::{Volume, path_in};
 use crate::wire::{Channel, Socket};
+use lines::{Line, Lines};
 
 /// How branches are called that nobody named; a number follows.
 const RUN: &str = "run-";
@@ -48,6 +51,7 @@ pub(crate) struct Home {
     pub(crate) trunk: String,
     /// The base is a directory of the host, not a mount of the volume.
     over_host: bool,
+    lines: Lines,
 }
 
 impl Home {
@@ -84,6 +88,7 @@ impl Home {
             base: volume.mount_point(),
             trunk: volume.shows(),
             over_host: false,
+            lines: Lines::default(),
         }
     }
 
@@ -98,12 +103,15 @@ impl Home {
             let mut info: fs_control_info = message();
             socket.ask(&mut info)?;
             check_same(&mut socket, directory, &volume)?;
+            let lines = Lines::default();
+            lines.put_back(socket);
             Ok(Home {
                 volume: volume.clone(),
                 endpoint: path_in(&info.endpoint.bytes),
                 base: directory.to_owned(),
                 trunk: bough::FIRST_BRANCH.to_owned(),
                 over_host: true,
+                lines,
             })
         };
         if let Some(socket) = state.volume(&volume)? {
@@ -127,9 +135,18 @@ impl Home {
     }
 
     /// Speaks with the daemon.
-    pub(crate) fn connect(&self) -> Result<Socket> {
-        let connected = Socket::connect(&self.endpoint);
-        connected.context(format_args!("cannot reach the daemon at {}", self.endpoint.display()))
+    pub(crate) fn connect(&self) -> Result<Line<'_>> {
+        let socket = match self.lines.take() {
+            Some(socket) => socket,
+            None => Socket::connect(&self.endpoint)
+                .context(format_args!("cannot reach the daemon at {}", self.endpoint.display()))?,
+        };
+        Ok(Line { lines: &self.lines, socket: Some(socket) })
+    }
+
+    /// Ends connections that are kept for later.
+    pub(crate) fn hang_up(&self) {
+        self.lines.end();
     }
 
     /// The branch of this name, grown if there is none; answers whether it was. Without a name a new one with the next number.
@@ -172,7 +189,12 @@ impl Home {
         }
     }
 
-    pub(crate) fn grow(&self, socket: &mut Socket, name: &str) -> Result<()> {
+    pub(crate) fn grow_again(&self, name: &str) -> Result<()> {
+        let mut socket = self.connect()?;
+        self.grow(&mut socket, name)
+    }
+
+    fn grow(&self, socket: &mut Socket, name: &str) -> Result<()> {
         grow_from(socket, name, &self.trunk)
     }
 

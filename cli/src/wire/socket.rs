@@ -17,8 +17,11 @@ use crate::errors::{Context, Failure, Result};
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection to a daemon.
+#[derive(Debug)]
 pub(crate) struct Socket {
     stream: UnixStream,
+    /// Both ends may not be at the same place in what is said.
+    broken: bool,
 }
 
 impl Socket {
@@ -29,7 +32,7 @@ impl Socket {
     fn over(stream: UnixStream) -> io::Result<Socket> {
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
-        Ok(Socket { stream })
+        Ok(Socket { stream, broken: false })
     }
 
     /// As [`Channel::ask`], with a descriptor beside the message.
@@ -37,9 +40,16 @@ impl Socket {
         self.exchange(message, &[descriptor])
     }
 
+    /// Whether more can be asked.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.broken
+    }
+
     fn exchange<M: Message>(&mut self, message: &mut M, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+        self.broken = true;
         self.send(message, descriptors).context("cannot reach the daemon of the volume")?;
         self.receive(message)?;
+        self.broken = false;
         answer(message.header())
     }
 
@@ -63,6 +73,7 @@ impl Socket {
         let [result, size] = head;
         if result != 0 {
             self.skip(size)?;
+            self.broken = false;
             return Err(Failure::answered(result, bough::error::tables::message(result).to_owned()));
         }
         if size as usize != size_of::<M>() {

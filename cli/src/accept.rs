@@ -10,6 +10,7 @@ mod object;
 pub(crate) mod place;
 mod plan;
 mod rest;
+mod stage;
 #[cfg(test)]
 mod tests;
 

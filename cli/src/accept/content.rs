@@ -13,80 +13,94 @@ use super::plan::Own;
 /// How much is copied at a time.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// Copies the bytes, and leaves the holes.
-pub(super) fn copy(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
-    let size = fstat(source)?.st_size as u64;
-    match copy_part(source, target, 0, size)? == size {
-        true => Ok(()),
-        false => ftruncate(target, size),
-    }
-}
+/// What bytes pass through: made once, for many files.
+#[derive(Default)]
+pub(super) struct Buffer(Vec<u8>);
 
-/// As [`copy`], with everything but `own` taken from `there`, which has it at the same place.
-pub(super) fn patch(source: BorrowedFd<'_>, there: BorrowedFd<'_>, own: &Own, target: BorrowedFd<'_>) -> Result<()> {
-    let size = fstat(source)?.st_size as u64;
-    let held = (fstat(there)?.st_size as u64).min(size);
-    let shares = ioctl_ficlone(target, there).is_ok();
-    ftruncate(target, size)?;
-    let mut at = 0;
-    for &(begin, end) in own.0.iter().chain([&(size, size)]) {
-        if !shares && at < begin.min(held) {
-            take(there, target, at, begin.min(held))?;
+impl Buffer {
+    /// Copies the `size` bytes, and leaves the holes.
+    pub(super) fn copy(&mut self, source: BorrowedFd<'_>, size: u64, target: BorrowedFd<'_>) -> Result<()> {
+        match self.copy_part(source, target, 0, size)? == size {
+            true => Ok(()),
+            false => ftruncate(target, size),
         }
-        at = end.min(size);
-        if begin >= at {
-            continue;
-        }
-        if shares && begin < held {
-            empty(target, begin, at)?;
-        }
-        copy_part(source, target, begin, at)?;
     }
-    Ok(())
-}
 
-/// Copies a part; what is a hole in the source is left as it is. Answers where what was written ends.
-fn copy_part(source: BorrowedFd<'_>, target: BorrowedFd<'_>, begin: u64, end: u64) -> Result<u64> {
-    let mut buffer = vec![0u8; BUFFER_BYTES.min((end - begin) as usize)];
-    let (mut at, mut written) = (begin, begin);
-    while at < end {
-        let looks = end - begin > BUFFER_BYTES as u64;
-        let (from, to) = if looks { next_data(source, at, end)? } else { (begin, end) };
-        at = from;
-        while at < to {
-            let part = buffer.len().min((to - at) as usize);
-            let count = pread(source, &mut buffer[..part], at)?;
-            if count == 0 {
-                return Ok(written);
+    /// As [`Buffer::copy`], with everything but `own` taken from `there`, which has it at the same place.
+    pub(super) fn patch(
+        &mut self,
+        source: BorrowedFd<'_>,
+        size: u64,
+        there: BorrowedFd<'_>,
+        own: &Own,
+        target: BorrowedFd<'_>,
+    ) -> Result<()> {
+        let held = (fstat(there)?.st_size as u64).min(size);
+        let shares = ioctl_ficlone(target, there).is_ok();
+        ftruncate(target, size)?;
+        let mut at = 0;
+        for &(begin, end) in own.0.iter().chain([&(size, size)]) {
+            if !shares && at < begin.min(held) {
+                self.take(there, target, at, begin.min(held))?;
             }
-            write_all(target, &buffer[..count], at)?;
-            at += count as u64;
-            written = at;
+            at = end.min(size);
+            if begin >= at {
+                continue;
+            }
+            if shares && begin < held {
+                empty(target, begin, at)?;
+            }
+            self.copy_part(source, target, begin, at)?;
         }
+        Ok(())
     }
-    Ok(written)
-}
 
-/// Has the kernel copy a part, holes left.
-fn take(there: BorrowedFd<'_>, target: BorrowedFd<'_>, begin: u64, end: u64) -> Result<()> {
-    let mut at = begin;
-    while at < end {
-        let (from, to) = next_data(there, at, end)?;
-        at = from;
-        while at < to {
-            let (mut read, mut written) = (at, at);
-            match copy_file_range(there, Some(&mut read), target, Some(&mut written), (to - at) as usize) {
-                Ok(0) => return Ok(()),
-                Ok(count) => at += count as u64,
-                Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
-                    copy_part(there, target, at, to)?;
-                    at = to;
+    /// Copies a part; what is a hole in the source is left as it is. Answers where what was written ends.
+    fn copy_part(&mut self, source: BorrowedFd<'_>, target: BorrowedFd<'_>, begin: u64, end: u64) -> Result<u64> {
+        let most = BUFFER_BYTES.min((end - begin) as usize);
+        if self.0.len() < most {
+            self.0.resize(most, 0);
+        }
+        let (mut at, mut written) = (begin, begin);
+        while at < end {
+            let looks = end - begin > BUFFER_BYTES as u64;
+            let (from, to) = if looks { next_data(source, at, end)? } else { (begin, end) };
+            at = from;
+            while at < to {
+                let part = most.min((to - at) as usize);
+                let count = pread(source, &mut self.0[..part], at)?;
+                if count == 0 {
+                    return Ok(written);
                 }
-                Err(errno) => return Err(errno),
+                write_all(target, &self.0[..count], at)?;
+                at += count as u64;
+                written = at;
             }
         }
+        Ok(written)
     }
-    Ok(())
+
+    /// Has the kernel copy a part, holes left.
+    fn take(&mut self, there: BorrowedFd<'_>, target: BorrowedFd<'_>, begin: u64, end: u64) -> Result<()> {
+        let mut at = begin;
+        while at < end {
+            let (from, to) = next_data(there, at, end)?;
+            at = from;
+            while at < to {
+                let (mut read, mut written) = (at, at);
+                match copy_file_range(there, Some(&mut read), target, Some(&mut written), (to - at) as usize) {
+                    Ok(0) => return Ok(()),
+                    Ok(count) => at += count as u64,
+                    Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
+                        self.copy_part(there, target, at, to)?;
+                        at = to;
+                    }
+                    Err(errno) => return Err(errno),
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Makes a hole, or zeros where there can be none.

@@ -5,12 +5,11 @@ use std::cell::Cell;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::AtFlags;
-
 use super::journal::{Journal, Mark, Move, Setting, Steps, Version};
-use super::object::{self, Metadata, Named};
+use super::object::Metadata;
 use super::place::Place;
-use super::plan::{Planned, Stage};
+use super::plan::Planned;
+use super::stage::stage;
 use crate::errors::{Context, Failure, Result};
 
 const UNFINISHED: &str = "an accept that was interrupted cannot be finished: move away what stands in its way, or give it up with \
@@ -35,7 +34,7 @@ impl Breaker {
         Breaker(Cell::new(Some(steps)))
     }
 
-    fn step(&self) -> Result<()> {
+    pub(super) fn step(&self) -> Result<()> {
         match self.0.get() {
             None => Ok(()),
             Some(0) => Err(Failure::system("")),
@@ -44,6 +43,11 @@ impl Breaker {
                 Ok(())
             }
         }
+    }
+
+    /// Whether anything is to be broken at all.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.get().is_some()
     }
 
     fn has_crashed(&self) -> bool {
@@ -97,71 +101,6 @@ pub(super) fn recover(target: &Place, undoing: bool, breaker: &Breaker) -> Resul
             undo(target, &steps, journal, breaker).map(|()| Recovered::Undone)
         }
     }
-}
-
-/// Makes everything that is new, beside its place; answers the numbers of what it made.
-fn stage(source: &Place, target: &Place, planned: &Planned, breaker: &Breaker) -> Result<Vec<u64>> {
-    for stage in &planned.stages {
-        breaker.step()?;
-        stage_one(source, target, planned, stage)?;
-    }
-    planned.steps.staged.iter().map(|path| number_of(target, path)).collect()
-}
-
-fn number_of(target: &Place, path: &Path) -> Result<u64> {
-    let found = target.look(path)?;
-    Ok(found.ok_or_else(|| Failure::system(format!("{} has vanished", target.called(path))))?.st_ino)
-}
-
-fn stage_one(source: &Place, target: &Place, planned: &Planned, stage: &Stage) -> Result<()> {
-    let what = || format!("cannot write {}", target.called(stage.shown()));
-    let to = target.spot(stage.temporary()).context(what())?;
-    match stage {
-        Stage::Copy { from, .. } => {
-            let spot = source.spot(from).context(what())?;
-            copy(target, planned, from, (spot.directory.as_fd(), spot.name), (to.directory.as_fd(), to.name))?;
-        }
-        Stage::Tree { from, .. } => copy_tree(source, target, planned, from, stage.temporary())?,
-        Stage::Link { to: existing, .. } => {
-            let existing = target.spot(existing).context(what())?;
-            rustix::fs::linkat(&existing.directory, existing.name, &to.directory, to.name, AtFlags::empty())
-                .context(what())?;
-        }
-    }
-    Ok(())
-}
-
-/// Copies what is new at `path`; what of it the target has already is taken from there.
-fn copy(target: &Place, planned: &Planned, path: &Path, from: Named<'_>, to: Named<'_>) -> Result<()> {
-    let what = || format!("cannot write {}", target.called(path));
-    let Some(patch) = planned.patch(path) else { return object::copy(from, to, None).context(what()) };
-    // Of what has changed since nothing is taken: it is not what the branch saw.
-    let Some(there) = target.file(&patch.was, &patch.origin).context(what())? else {
-        return object::copy(from, to, None).context(what());
-    };
-    object::copy(from, to, Some((there.as_fd(), &patch.own))).context(what())?;
-    match patch.origin.fits(&rustix::fs::fstat(&there).context(what())?) {
-        true => Ok(()),
-        false => Err(Failure::refused(format!("{} has changed while it was read", target.called(&patch.was)))),
-    }
-}
-
-/// Copies a new directory with what is new in it.
-fn copy_tree(source: &Place, target: &Place, planned: &Planned, from: &Path, to: &Path) -> Result<()> {
-    let what = || format!("cannot write {}", target.called(from));
-    let (old, new) = (source.spot(from).context(what())?, target.spot(to).context(what())?);
-    let into = object::make_directory(new.directory.as_fd(), new.name).context(what())?;
-    let inside = source.directory(from).context(what())?;
-    let names = planned.inside(from);
-    for name in names {
-        let path = from.join(name);
-        match planned.is_tree(&path) {
-            true => copy_tree(source, target, planned, &path, &to.join(name))?,
-            false if planned.is_link(&path) => {}
-            false => copy(target, planned, &path, (inside.as_fd(), name), (into.as_fd(), name))?,
-        }
-    }
-    object::finish_directory(old.directory.as_fd(), old.name, new.directory.as_fd(), new.name).context(what())
 }
 
 /// Has every name lead to what it shall. What is done already is left.

@@ -2,20 +2,20 @@
 //! attributes; what it holds is `content`'s.
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod, fchown,
-    flistxattr, futimens, lgetxattr, llistxattr, lremovexattr, lsetxattr, mkdirat, mknodat, openat, readlinkat, statat,
-    symlinkat, utimensat,
+    fgetxattr, flistxattr, fstat, futimens, lgetxattr, llistxattr, lremovexattr, lsetxattr, mkdirat, mknodat, openat,
+    readlinkat, statat, symlinkat, utimensat,
 };
 use rustix::io::{Errno, Result};
 use serde::{Deserialize, Serialize};
 
-use super::content;
-use super::place::path_through;
+use super::content::Buffer;
+use super::place::{Spot, path_through};
 use super::plan::Own;
 
 const ACCESS_ACL: &[u8] = b"system.posix_acl_access";
@@ -41,14 +41,22 @@ impl Metadata {
     }
 
     fn with(found: &Stat, directory: BorrowedFd<'_>, name: &OsStr) -> Result<Metadata> {
-        Ok(Metadata {
+        Ok(Metadata::new(found, attributes(&Attributed::Named(&path_through(directory, name)))?))
+    }
+
+    fn of_open(found: &Stat, file: BorrowedFd<'_>) -> Result<Metadata> {
+        Ok(Metadata::new(found, attributes(&Attributed::Open(file))?))
+    }
+
+    fn new(found: &Stat, attributes: Vec<(Vec<u8>, Vec<u8>)>) -> Metadata {
+        Metadata {
             mode: found.st_mode,
             uid: found.st_uid,
             gid: found.st_gid,
             accessed: (found.st_atime, found.st_atime_nsec as i64),
             modified: (found.st_mtime, found.st_mtime_nsec as i64),
-            attributes: attributes(&path_through(directory, name))?,
-        })
+            attributes,
+        }
     }
 
     fn kind(&self) -> FileType {
@@ -117,29 +125,51 @@ fn is_label(name: &[u8]) -> bool {
     name.starts_with(b"security.") && name != CAPABILITIES
 }
 
-fn attributes(path: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+/// What has attributes: a file that is open, or a path for what cannot be opened.
+enum Attributed<'a> {
+    Open(BorrowedFd<'a>),
+    Named(&'a Path),
+}
+
+impl Attributed<'_> {
+    fn list(&self, into: &mut [u8]) -> Result<usize> {
+        match self {
+            Attributed::Open(file) => flistxattr(file, into),
+            Attributed::Named(path) => llistxattr(*path, into),
+        }
+    }
+
+    fn get(&self, name: &[u8], into: &mut [u8]) -> Result<usize> {
+        match self {
+            Attributed::Open(file) => fgetxattr(file, name, into),
+            Attributed::Named(path) => lgetxattr(*path, name, into),
+        }
+    }
+}
+
+fn attributes(of: &Attributed<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut names = [0u8; 4096];
-    let count = match llistxattr(path, &mut names) {
+    let count = match of.list(&mut names) {
         Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
         Ok(count) => count,
-        Err(Errno::RANGE) => return attributes_of_many(path),
+        Err(Errno::RANGE) => return attributes_of_many(of),
         Err(errno) => return Err(errno),
     };
-    values(path, &names[..count])
+    values(of, &names[..count])
 }
 
-fn attributes_of_many(path: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+fn attributes_of_many(of: &Attributed<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     // The most that there can be.
     let mut names = vec![0u8; 65_536];
-    let count = llistxattr(path, &mut names)?;
-    values(path, &names[..count])
+    let count = of.list(&mut names)?;
+    values(of, &names[..count])
 }
 
-fn values(path: &Path, names: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+fn values(of: &Attributed<'_>, names: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut all = Vec::new();
     let mut value = vec![0u8; 65_536];
     for name in names.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
-        match lgetxattr(path, name, &mut value) {
+        match of.get(name, &mut value) {
             Ok(count) => all.push((name.to_vec(), value[..count].to_vec())),
             // Gone meanwhile, or for the kernel alone to see.
             Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
@@ -155,54 +185,63 @@ pub(super) type Named<'a> = (BorrowedFd<'a>, &'a OsStr);
 /// A file of which most is wanted, and the parts that are not.
 pub(super) type Patched<'a> = (BorrowedFd<'a>, &'a Own);
 
-/// Copies a file of any kind but a directory to a name that is free. Of a regular one everything but some parts may come from another
-/// file, which has it as well.
-pub(super) fn copy(from: Named<'_>, to: Named<'_>, patched: Option<Patched<'_>>) -> Result<()> {
-    let found = statat(from.0, from.1, AtFlags::SYMLINK_NOFOLLOW)?;
-    let metadata = Metadata::with(&found, from.0, from.1)?;
-    match metadata.kind() {
-        FileType::RegularFile => copy_file(from, to, &metadata, patched),
-        FileType::Symlink => {
-            let target = readlinkat(from.0, from.1, Vec::new())?;
-            symlinkat(OsStr::from_bytes(target.as_bytes()), to.0, to.1)?;
-            metadata.set(to.0, to.1)
-        }
-        kind => {
-            mknodat(to.0, to.1, kind, Mode::RUSR | Mode::WUSR, found.st_rdev)?;
-            metadata.set(to.0, to.1)
-        }
-    }
-}
-
 /// Makes a directory, with the rights of its owner alone until it is finished.
-pub(super) fn make_directory(to: BorrowedFd<'_>, new: &OsStr) -> Result<OwnedFd> {
-    mkdirat(to, new, Mode::RWXU)?;
-    openat(to, new, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+pub(super) fn make_directory(spot: &Spot<'_>) -> Result<()> {
+    mkdirat(&spot.directory, spot.name, Mode::RWXU)
 }
 
-fn copy_file(from: Named<'_>, to: Named<'_>, metadata: &Metadata, patched: Option<Patched<'_>>) -> Result<()> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let source = openat(from.0, from.1, flags | OFlags::NOATIME, Mode::empty())
-        .or_else(|_| openat(from.0, from.1, flags, Mode::empty()))?;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let target = openat(to.0, to.1, flags, Mode::RUSR | Mode::WUSR)?;
-    match patched {
-        Some((there, own)) => content::patch(source.as_fd(), there, own, target.as_fd())?,
-        None => content::copy(source.as_fd(), target.as_fd())?,
+/// Copies one thing after another.
+#[derive(Default)]
+pub(super) struct Copier {
+    buffer: Buffer,
+}
+
+impl Copier {
+    /// Copies a file of any kind but a directory to a name that is free. Of a regular one everything but some parts may come from
+    /// another file, which has it as well.
+    pub(super) fn copy(&mut self, from: Named<'_>, to: Named<'_>, patched: Option<Patched<'_>>) -> Result<()> {
+        let found = statat(from.0, from.1, AtFlags::SYMLINK_NOFOLLOW)?;
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::RegularFile => self.copy_file(from, to, patched),
+            FileType::Symlink => {
+                let target = readlinkat(from.0, from.1, Vec::new())?;
+                symlinkat(OsStr::from_bytes(target.as_bytes()), to.0, to.1)?;
+                Metadata::with(&found, from.0, from.1)?.set(to.0, to.1)
+            }
+            kind => {
+                mknodat(to.0, to.1, kind, Mode::RUSR | Mode::WUSR, found.st_rdev)?;
+                Metadata::with(&found, from.0, from.1)?.set(to.0, to.1)
+            }
+        }
     }
-    let made = rustix::fs::fstat(&target)?;
-    if (made.st_uid, made.st_gid) != (metadata.uid, metadata.gid) {
-        let (user, group) = metadata.owner();
-        fchown(&target, user, group)?;
+
+    fn copy_file(&mut self, from: Named<'_>, to: Named<'_>, patched: Option<Patched<'_>>) -> Result<()> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let source = openat(from.0, from.1, flags | OFlags::NOATIME, Mode::empty())
+            .or_else(|_| openat(from.0, from.1, flags, Mode::empty()))?;
+        let found = fstat(&source)?;
+        let metadata = Metadata::of_open(&found, source.as_fd())?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let target = openat(to.0, to.1, flags, Mode::RUSR | Mode::WUSR)?;
+        let size = found.st_size as u64;
+        match patched {
+            Some((there, own)) => self.buffer.patch(source.as_fd(), size, there, own, target.as_fd())?,
+            None => self.buffer.copy(source.as_fd(), size, target.as_fd())?,
+        }
+        let made = fstat(&target)?;
+        if (made.st_uid, made.st_gid) != (metadata.uid, metadata.gid) {
+            let (user, group) = metadata.owner();
+            fchown(&target, user, group)?;
+        }
+        if inherits_acl(target.as_fd()) {
+            return metadata.set(to.0, to.1);
+        }
+        if !metadata.attributes.is_empty() {
+            metadata.set_attributes(&path_through(to.0, to.1), &[])?;
+        }
+        fchmod(&target, metadata.permissions())?;
+        futimens(&target, &metadata.times())
     }
-    if inherits_acl(target.as_fd()) {
-        return metadata.set(to.0, to.1);
-    }
-    if !metadata.attributes.is_empty() {
-        metadata.set_attributes(&path_through(to.0, to.1), &[])?;
-    }
-    fchmod(&target, metadata.permissions())?;
-    futimens(&target, &metadata.times())
 }
 
 /// Whether the directory gave an ACL to what was made in it, which the file that is copied need not have.
@@ -215,6 +254,6 @@ fn inherits_acl(made: BorrowedFd<'_>) -> bool {
 }
 
 /// Sets the owner, permissions and times of a finished directory.
-pub(super) fn finish_directory(from: BorrowedFd<'_>, name: &OsStr, to: BorrowedFd<'_>, new: &OsStr) -> Result<()> {
-    Metadata::of(from, name)?.set(to.as_fd(), new)
+pub(super) fn finish_directory(from: Named<'_>, to: Named<'_>) -> Result<()> {
+    Metadata::of(from.0, from.1)?.set(to.0, to.1)
 }

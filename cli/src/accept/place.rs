@@ -74,6 +74,10 @@ impl Place {
     /// What is there; `None` when nothing is, or nothing can be.
     pub(crate) fn look(&self, path: &Path) -> Result<Option<Stat>> {
         let found = self.spot(path).and_then(|spot| statat(&spot.directory, spot.name, AtFlags::SYMLINK_NOFOLLOW));
+        self.looked(path, found)
+    }
+
+    fn looked(&self, path: &Path, found: rustix::io::Result<Stat>) -> Result<Option<Stat>> {
         match found {
             Ok(found) => Ok(Some(found)),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
@@ -146,6 +150,54 @@ impl Place {
     /// Has the disk hold everything that was written.
     pub(super) fn settle(&self) -> Result<()> {
         rustix::fs::syncfs(&self.root).context(format_args!("cannot write back {}", self.name.display()))
+    }
+}
+
+/// Most directories that a walk keeps open.
+const WALK_DEPTH: usize = 32;
+
+/// Looks at many paths in their order, for which each directory is opened once. Nothing may move meanwhile.
+pub(super) struct Walk<'a> {
+    place: &'a Place,
+    /// The directories above the last path, the inner last.
+    open: Vec<(PathBuf, OwnedFd)>,
+    /// One whose entries come next.
+    lists: Option<PathBuf>,
+}
+
+impl Walk<'_> {
+    pub(super) fn of(place: &Place) -> Walk<'_> {
+        Walk { place, open: Vec::new(), lists: None }
+    }
+
+    /// As [`Place::look`].
+    pub(super) fn look(&mut self, path: &Path) -> Result<Option<Stat>> {
+        let name = path.file_name().unwrap_or(OsStr::new("."));
+        let above = self.directory(path.parent().unwrap_or(Path::new("")));
+        let found = above.and_then(|above| statat(above, name, AtFlags::SYMLINK_NOFOLLOW));
+        self.place.looked(path, found)
+    }
+
+    /// All that is in this directory will be looked at: a mount learns of that by one listing, and not name by name.
+    pub(super) fn list_next(&mut self, directory: &Path) {
+        self.lists = Some(directory.to_owned());
+    }
+
+    fn directory(&mut self, path: &Path) -> rustix::io::Result<BorrowedFd<'_>> {
+        while self.open.last().is_some_and(|(last, _)| !path.starts_with(last)) {
+            self.open.pop();
+        }
+        if self.open.last().is_none_or(|(last, _)| last != path) {
+            let opened = self.place.directory(path)?;
+            if self.lists.take().is_some_and(|listed| listed == path) {
+                names_in(opened.as_fd())?;
+            }
+            if self.open.len() == WALK_DEPTH {
+                self.open.remove(0);
+            }
+            self.open.push((path.to_owned(), opened));
+        }
+        Ok(self.open.last().expect("invariant: it was opened").1.as_fd())
     }
 }
 

@@ -4,18 +4,24 @@
 //! below it is, so paths in steps are worked out by following all moves in order (`Tracks`).
 
 mod guard;
+mod links;
+mod sorted;
+mod tracks;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Stat};
 
-use super::journal::{Location, Move, Setting, Steps, Version, temporary};
+use super::journal::{Location, Move, Setting, Steps, Version};
 use super::object::Metadata;
-use super::place::Place;
+use super::place::{Place, Walk};
 use crate::errors::{Context, Result};
 use guard::Seen;
+use links::LinkTo;
+use sorted::{Shown, Sorted};
+use tracks::{Parked, Tracks};
 
 /// What became of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,20 +122,11 @@ pub(super) enum Stage {
     },
 }
 
-impl Stage {
-    pub(super) fn temporary(&self) -> &Path {
-        match self {
-            Stage::Copy { temporary, .. } | Stage::Tree { temporary, .. } | Stage::Link { temporary, .. } => temporary,
-        }
-    }
-
-    /// The path that people know.
-    pub(super) fn shown(&self) -> &Path {
-        match self {
-            Stage::Copy { from, .. } | Stage::Tree { from, .. } => from,
-            Stage::Link { shown, .. } => shown,
-        }
-    }
+/// What is new in a new directory, but names that are links.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Inside {
+    pub(super) directories: Vec<OsString>,
+    pub(super) others: Vec<OsString>,
 }
 
 /// A plan without conflicts.
@@ -137,10 +134,8 @@ impl Stage {
 pub(super) struct Planned {
     pub(super) steps: Steps,
     pub(super) stages: Vec<Stage>,
-    /// What is new in each directory.
-    inside: HashMap<PathBuf, Vec<OsString>>,
-    trees: HashSet<PathBuf>,
-    links: HashSet<PathBuf>,
+    /// By new directory: what is in it.
+    inside: HashMap<PathBuf, Inside>,
     seen: Seen,
     patches: HashMap<PathBuf, Patch>,
 }
@@ -152,98 +147,13 @@ impl Planned {
     }
 
     /// What of a new file is the target's already.
-    pub(super) fn patch(&self, path: &Path) -> Option<&Patch> {
-        self.patches.get(path)
+    pub(super) fn patch(&self, directory: &Path, name: &OsStr) -> Option<&Patch> {
+        if self.patches.is_empty() { None } else { self.patches.get(&directory.join(name)) }
     }
 
-    pub(super) fn inside(&self, directory: &Path) -> &[OsString] {
-        self.inside.get(directory).map_or(&[], Vec::as_slice)
-    }
-
-    pub(super) fn is_tree(&self, path: &Path) -> bool {
-        self.trees.contains(path)
-    }
-
-    /// Whether it is made as a link, once all else is there.
-    pub(super) fn is_link(&self, path: &Path) -> bool {
-        self.links.contains(path)
-    }
-}
-
-/// The changes, sorted by what they do with names.
-#[derive(Debug, Default)]
-struct Sorted {
-    /// By where it was.
-    removed: BTreeMap<PathBuf, Origin>,
-    /// By where it is: where it was.
-    moved: BTreeMap<PathBuf, (PathBuf, Origin)>,
-    added: BTreeSet<PathBuf>,
-    set: BTreeMap<PathBuf, Origin>,
-    /// All where something was that is not any more.
-    vacated: HashSet<PathBuf>,
-    /// Where what moved is now, by where it was.
-    became: HashMap<PathBuf, PathBuf>,
-    /// By where it is.
-    patches: HashMap<PathBuf, Patch>,
-    /// What has other content: since when, and whether it moved.
-    rewritten: HashMap<PathBuf, (Origin, bool)>,
-}
-
-impl Sorted {
-    fn of(changes: &[Change]) -> Sorted {
-        let mut sorted = Sorted::default();
-        let moves = changes.iter().filter(|change| change.became == Became::Moved);
-        for change in moves {
-            let old = change.old_path.clone().unwrap_or_else(|| change.path.clone());
-            sorted.moved.insert(change.path.clone(), (old, change.origin));
-            sorted.set.insert(change.path.clone(), Origin::Unknown);
-        }
-        for change in changes {
-            match change.became {
-                Became::Moved => {}
-                Became::Added => drop(sorted.added.insert(change.path.clone())),
-                Became::Removed => drop(sorted.removed.insert(change.path.clone(), change.origin)),
-                Became::Set => drop(sorted.set.insert(change.path.clone(), change.origin)),
-                Became::Replaced => sorted.replace(change, None),
-                Became::MovedAndReplaced => sorted.replace(change, change.old_path.as_deref()),
-            }
-        }
-        sorted.vacate();
-        sorted
-    }
-
-    fn replace(&mut self, change: &Change, old: Option<&Path>) {
-        self.rewritten.insert(change.path.clone(), (change.origin, old.is_some()));
-        let was = old.map_or_else(|| self.was(&change.path), Path::to_owned);
-        if let Some(own) = &change.own {
-            let patch = Patch { was: was.clone(), own: own.clone(), origin: change.origin };
-            self.patches.insert(change.path.clone(), patch);
-        }
-        self.removed.insert(was, change.origin);
-        self.added.insert(change.path.clone());
-    }
-
-    fn vacate(&mut self) {
-        self.became = self.moved.iter().map(|(new, (old, _))| (old.clone(), new.clone())).collect();
-        self.vacated = self.removed.keys().chain(self.moved.values().map(|(old, _)| old)).cloned().collect();
-    }
-
-    /// Where something was that is at `path` afterwards, if it is not new.
-    fn was(&self, path: &Path) -> PathBuf {
-        let above = path.ancestors().find_map(|above| Some((above, &self.moved.get(above)?.0)));
-        match above {
-            Some((above, old)) => join(old, path.strip_prefix(above).expect("invariant: it lies above")),
-            None => path.to_owned(),
-        }
-    }
-
-    /// Where something is afterwards that was at `path`, if it stays.
-    fn becomes(&self, path: &Path) -> PathBuf {
-        let found = path.ancestors().find_map(|above| Some((above, self.became.get(above)?)));
-        match found {
-            Some((above, new)) => join(new, path.strip_prefix(above).expect("invariant: it lies above")),
-            None => path.to_owned(),
-        }
+    /// What is in a new directory.
+    pub(super) fn inside(&self, directory: &Path) -> &Inside {
+        self.inside.get(directory).expect("invariant: a new directory was looked into")
     }
 }
 
@@ -314,7 +224,7 @@ impl Planner<'_> {
             let Some(found) = self.target.look(&path)? else {
                 self.sorted.removed.remove(&path);
                 // Who wanted it gone has it; who replaced it did not know.
-                if self.sorted.added.iter().any(|added| self.sorted.was(added) == path) {
+                if self.sorted.added.keys().any(|added| self.sorted.was(added) == path) {
                     self.conflict(&path, "is gone in the base", true);
                 }
                 continue;
@@ -355,7 +265,7 @@ impl Planner<'_> {
                     self.conflict(&old, "is gone in the base", is_file);
                     self.sorted.moved.remove(&path);
                     self.sorted.set.remove(&path);
-                    self.sorted.added.insert(path.clone());
+                    self.sorted.added.insert(path.clone(), None);
                     // Looked at with what is new.
                     continue;
                 }
@@ -366,24 +276,52 @@ impl Planner<'_> {
     }
 
     fn check_added(&mut self) -> Result<()> {
-        for path in self.sorted.added.clone() {
-            let Some(new) = self.source.look(&path)? else {
-                // It has gone from the branch since.
-                self.sorted.added.remove(&path);
-                continue;
-            };
-            let was = self.was_beside(&path);
-            let there = match &was {
-                Some(was) => self.target.look(was)?,
-                None => None,
-            };
-            match there {
-                // Both made the same directory.
-                Some(there) if is_directory(&there) && is_directory(&new) && !self.is_vacated(was.as_deref()) => {
-                    self.sorted.added.remove(&path);
-                }
-                _ => self.check_free(&path)?,
+        self.look_at_new()?;
+        // What lies in a new directory has nothing in its way. A directory comes before what is in it.
+        let mut last = (PathBuf::new(), false);
+        for (path, new) in self.sorted.added.clone() {
+            let parent = parent_of(&path);
+            if last.0 != parent {
+                last = (parent.to_owned(), self.sorted.added.contains_key(parent));
             }
+            if !last.1 {
+                self.check_new(&path, new.is_some_and(|new| new.is_directory))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_new(&mut self, path: &Path, is_new_directory: bool) -> Result<()> {
+        let was = self.was_beside(path);
+        let there = match &was {
+            Some(was) => self.target.look(was)?,
+            None => None,
+        };
+        match there {
+            // Both made the same directory.
+            Some(there) if is_directory(&there) && is_new_directory && !self.is_vacated(was.as_deref()) => {
+                self.sorted.added.remove(path);
+                Ok(())
+            }
+            _ => self.check_free(path),
+        }
+    }
+
+    /// Looks at everything new that was not looked at yet; what has gone from the branch since is not new any more.
+    fn look_at_new(&mut self) -> Result<()> {
+        let mut walk = Walk::of(self.source);
+        let mut gone = Vec::new();
+        for (path, shown) in self.sorted.added.iter_mut().filter(|(_, shown)| shown.is_none()) {
+            *shown = walk.look(path)?.map(|found| Shown::of(&found));
+            match shown {
+                None => gone.push(path.clone()),
+                // All that is in it comes next.
+                Some(shown) if shown.is_directory => walk.list_next(path),
+                Some(_) => {}
+            }
+        }
+        for path in &gone {
+            self.sorted.added.remove(path);
         }
         Ok(())
     }
@@ -391,7 +329,7 @@ impl Planner<'_> {
     /// Where something would stand in the way of `path`, now; `None` when its directory is new.
     fn was_beside(&self, path: &Path) -> Option<PathBuf> {
         let parent = parent_of(path);
-        if self.sorted.added.contains(parent) {
+        if self.sorted.added.contains_key(parent) {
             return None;
         }
         Some(join(&self.sorted.was(parent), Path::new(path.file_name()?)))
@@ -428,7 +366,7 @@ impl Planner<'_> {
                     let is_file = self.source.look(&path)?.is_some_and(|found| !is_directory(&found));
                     self.conflict(&path, "is gone in the base", is_file);
                     self.sorted.set.remove(&path);
-                    self.sorted.added.insert(path);
+                    self.sorted.added.insert(path, None);
                 }
             }
         }
@@ -445,19 +383,12 @@ impl Planner<'_> {
     // ---- steps -------------------------------------------------------------------------------------------------
 
     fn steps(self, links: &BTreeMap<PathBuf, LinkTo>) -> Result<Planned> {
-        let mut planned = Planned::default();
-        for path in &self.sorted.added {
-            if self.source.look(path)?.is_some_and(|found| is_directory(&found)) {
-                planned.trees.insert(path.clone());
-            }
-            if let Some(name) = path.file_name().filter(|_| self.sorted.added.contains(parent_of(path))) {
-                planned.inside.entry(parent_of(path).to_owned()).or_default().push(name.to_owned());
-            }
-        }
+        let mut planned = Planned { inside: self.inside(links), ..Planned::default() };
+        let tops = self.tops();
         let mut tracks = Tracks::default();
-        self.stage(&mut planned, &mut tracks, links);
+        self.stage(&mut planned, &mut tracks, links, &tops);
         self.park(&mut planned, &mut tracks)?;
-        self.put(&mut planned, &mut tracks);
+        self.put(&mut planned, &mut tracks, &tops);
         let steps = &mut planned.steps;
         steps.leftovers = tracks
             .parked
@@ -466,125 +397,46 @@ impl Planner<'_> {
             .map(|(_, parked)| Location(parked.at.clone()))
             .collect();
         self.set(steps)?;
-        self.times(steps, links)?;
+        self.times(steps, links, &tops)?;
         planned.seen = self.seen;
         planned.patches = self.sorted.patches;
         Ok(planned)
     }
 
-    /// New files that are names of one: by path, what they are another name of. Such as lie where they lay are named by where that is.
-    fn links(&mut self) -> Result<BTreeMap<PathBuf, LinkTo>> {
-        let mut groups: BTreeMap<u64, (u64, Vec<PathBuf>)> = BTreeMap::new();
-        for path in &self.sorted.added {
-            let Some(found) = self.source.look(path)? else { continue };
-            if found.st_nlink > 1 && !is_directory(&found) {
-                groups.entry(found.st_ino).or_insert((found.st_nlink, Vec::new())).1.push(path.clone());
-            }
-        }
-        let wanted: HashSet<u64> =
-            groups.iter().filter(|(_, (names, known))| *names > known.len() as u64).map(|(inode, _)| *inode).collect();
-        let mut others = if wanted.is_empty() { HashMap::new() } else { self.other_names(&wanted)? };
-        let mut links = BTreeMap::new();
-        for (inode, (_, known)) in groups {
-            self.link_group(&known, others.remove(&inode).unwrap_or_default(), &mut links)?;
-        }
-        self.sorted.vacate();
-        Ok(links)
-    }
-
-    /// `known` are new names or names of new content; `others` are names that the diff does not tell of.
-    fn link_group(
-        &mut self,
-        known: &[PathBuf],
-        others: Vec<PathBuf>,
-        links: &mut BTreeMap<PathBuf, LinkTo>,
-    ) -> Result<()> {
-        let rewritten = self.rewritten(known)?;
-        let mut known = known.to_vec();
-        let mut kept = None;
-        for other in others {
-            let was = self.sorted.was(&other);
-            match (rewritten, self.target.look(&was)?) {
-                // Its content is another now, under every name.
-                (Some(origin), Some(found)) => {
-                    if !origin.fits(&found) {
-                        self.conflict(&was, "has changed in the base", true);
-                    }
-                    self.seen.add(&was, &found);
-                    self.sorted.removed.insert(was.clone(), origin);
-                    // Made anew where it is, it need not move there.
-                    self.sorted.moved.remove(&other);
-                    self.sorted.vacated.insert(was);
-                    self.sorted.added.insert(other.clone());
-                    known.push(other);
-                }
-                (None, Some(_)) => kept = Some(was),
-                (_, None) => {}
-            }
-        }
-        let first = known[0].clone();
-        let mut rest = known.iter();
-        let to = match kept {
-            Some(kept) => LinkTo::Kept(kept),
-            None => {
-                rest.next();
-                LinkTo::Staged(first)
-            }
-        };
-        links.extend(rest.map(|path| (path.clone(), to.clone())));
-        Ok(())
-    }
-
-    /// Whether an inode of these names was written to, and since when it must not have changed; else they lead to what it was.
-    fn rewritten(&self, names: &[PathBuf]) -> Result<Option<Origin>> {
-        for path in names {
-            let Some((origin, moved)) = self.sorted.rewritten.get(path) else { continue };
-            // A name may lead to another inode than before, which itself is as it was.
-            let is_itself = match origin {
-                Origin::UnchangedSince(_) if !moved => {
-                    let (now, was) = (self.source.look(path)?, self.target.look(&self.sorted.was(path))?);
-                    now.map(|found| found.st_ino) == was.map(|found| found.st_ino)
-                }
-                _ => true,
-            };
-            if is_itself {
-                return Ok(Some(*origin));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Every name in the branch of some inodes, but those that are new.
-    fn other_names(&self, wanted: &HashSet<u64>) -> Result<HashMap<u64, Vec<PathBuf>>> {
-        let mut found: HashMap<u64, Vec<PathBuf>> = HashMap::new();
-        let mut left = vec![PathBuf::new()];
-        while let Some(directory) = left.pop() {
-            for (name, inode) in self.source.names(&directory)? {
-                let path = directory.join(name);
-                if wanted.contains(&inode) && !self.sorted.added.contains(&path) {
-                    found.entry(inode).or_default().push(path);
-                } else if self.source.look(&path)?.is_some_and(|found| is_directory(&found)) {
-                    left.push(path);
+    /// What is in each new directory. A directory comes before what is in it.
+    fn inside(&self, links: &BTreeMap<PathBuf, LinkTo>) -> HashMap<PathBuf, Inside> {
+        let mut inside: HashMap<PathBuf, Inside> = HashMap::new();
+        for (path, new) in &self.sorted.added {
+            let is_directory = new.is_some_and(|new| new.is_directory);
+            if let (Some(above), Some(name)) = (inside.get_mut(parent_of(path)), path.file_name()) {
+                match is_directory {
+                    true => above.directories.push(name.to_owned()),
+                    false if links.contains_key(path) => {}
+                    false => above.others.push(name.to_owned()),
                 }
             }
+            if is_directory {
+                inside.insert(path.clone(), Inside::default());
+            }
         }
-        Ok(found)
+        inside
     }
 
     /// Whatever is new and stands in a directory that is not.
-    fn tops(&self) -> impl Iterator<Item = &PathBuf> {
-        self.sorted.added.iter().filter(|path| !self.sorted.added.contains(parent_of(path)))
+    fn tops(&self) -> Vec<PathBuf> {
+        let added = self.sorted.added.keys();
+        added.filter(|path| !self.sorted.added.contains_key(parent_of(path))).cloned().collect()
     }
 
-    fn stage(&self, planned: &mut Planned, tracks: &mut Tracks, links: &BTreeMap<PathBuf, LinkTo>) {
+    fn stage(&self, planned: &mut Planned, tracks: &mut Tracks, links: &BTreeMap<PathBuf, LinkTo>, tops: &[PathBuf]) {
         let mut late = Vec::new();
-        for path in self.tops() {
+        for path in tops {
             let beside = join(&self.sorted.was(parent_of(path)), Path::new(&tracks.next_name()));
             tracks.staged.insert(path.clone(), beside.clone());
             planned.steps.staged.push(Location(beside.clone()));
             match links.contains_key(path) {
                 true => late.push(path.clone()),
-                false if planned.is_tree(path) => {
+                false if planned.inside.contains_key(path) => {
                     planned.stages.push(Stage::Tree { from: path.clone(), temporary: beside })
                 }
                 false => planned.stages.push(Stage::Copy { from: path.clone(), temporary: beside }),
@@ -596,8 +448,8 @@ impl Planner<'_> {
                 LinkTo::Kept(kept) => kept.clone(),
                 LinkTo::Staged(first) => tracks.where_staged(first),
             };
-            planned.stages.push(Stage::Link { shown: path.clone(), to, temporary: tracks.where_staged(&path) });
-            planned.links.insert(path);
+            let temporary = tracks.where_staged(&path);
+            planned.stages.push(Stage::Link { shown: path, to, temporary });
         }
     }
 
@@ -633,8 +485,7 @@ impl Planner<'_> {
     }
 
     /// Puts everything to where it shall be, the outer before the inner.
-    fn put(&self, planned: &mut Planned, tracks: &mut Tracks) {
-        let tops: BTreeSet<PathBuf> = self.tops().cloned().collect();
+    fn put(&self, planned: &mut Planned, tracks: &mut Tracks, tops: &[PathBuf]) {
         let all: BTreeSet<&PathBuf> = tops.iter().chain(self.sorted.moved.keys()).collect();
         let mut placed = HashMap::new();
         for path in all {
@@ -649,11 +500,11 @@ impl Planner<'_> {
                 tracks.follow(&at, path);
             }
         }
-        planned.steps.placed = self.tops().map(|path| placed[path]).collect();
+        planned.steps.placed = tops.iter().map(|path| placed[path]).collect();
     }
 
     fn set(&self, steps: &mut Steps) -> Result<()> {
-        for path in self.sorted.set.keys().filter(|path| !self.sorted.added.contains(*path)) {
+        for path in self.sorted.set.keys().filter(|path| !self.sorted.added.contains_key(*path)) {
             let before = metadata(self.target, &self.sorted.was(path))?;
             let after = metadata(self.source, path)?;
             if before != after {
@@ -664,9 +515,9 @@ impl Planner<'_> {
     }
 
     /// Directories in which names change get the times that they have in the branch.
-    fn times(&self, steps: &mut Steps, links: &BTreeMap<PathBuf, LinkTo>) -> Result<()> {
+    fn times(&self, steps: &mut Steps, links: &BTreeMap<PathBuf, LinkTo>, tops: &[PathBuf]) -> Result<()> {
         let new =
-            self.tops().chain(self.sorted.moved.keys()).chain(links.keys()).map(|path| parent_of(path).to_owned());
+            tops.iter().chain(self.sorted.moved.keys()).chain(links.keys()).map(|path| parent_of(path).to_owned());
         let old = self.sorted.vacated.iter().map(|path| self.sorted.becomes(parent_of(path)));
         let directories: BTreeSet<PathBuf> = new.chain(old).collect();
         for path in directories.into_iter().rev() {
@@ -678,57 +529,8 @@ impl Planner<'_> {
     }
 }
 
-#[derive(Debug, Clone)]
-enum LinkTo {
-    /// A name that stays, by where it is now.
-    Kept(PathBuf),
-    /// One that is staged, by where it shall be.
-    Staged(PathBuf),
-}
-
 fn metadata(place: &Place, path: &Path) -> Result<Metadata> {
     let what = || format!("cannot look at {}", place.called(path));
     let spot = place.spot(path).context(what())?;
     Metadata::of(std::os::fd::AsFd::as_fd(&spot.directory), spot.name).context(what())
-}
-
-/// Something that was put aside.
-#[derive(Debug, Clone)]
-struct Parked {
-    at: PathBuf,
-    inode: u64,
-    directory: bool,
-}
-
-/// Where temporary names are after all moves up to now.
-#[derive(Debug, Default)]
-struct Tracks {
-    /// By where they shall be.
-    staged: BTreeMap<PathBuf, PathBuf>,
-    /// By where they were.
-    parked: BTreeMap<PathBuf, Parked>,
-    used: usize,
-}
-
-impl Tracks {
-    fn next_name(&mut self) -> String {
-        self.used += 1;
-        temporary(self.used)
-    }
-
-    /// Everything below `from` is below `to` now.
-    fn follow(&mut self, from: &Path, to: &Path) {
-        for path in self.staged.values_mut().chain(self.parked.values_mut().map(|parked| &mut parked.at)) {
-            if let Ok(below) = path.strip_prefix(from) {
-                *path = join(to, below);
-            }
-        }
-    }
-
-    /// Where something is that was staged, alone or in a directory.
-    fn where_staged(&self, path: &Path) -> PathBuf {
-        let top = path.ancestors().find_map(|above| Some((above, self.staged.get(above)?)));
-        let (above, at) = top.expect("invariant: what is new is staged, or something above it");
-        join(at, path.strip_prefix(above).expect("invariant: it lies above"))
-    }
 }

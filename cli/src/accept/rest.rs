@@ -15,7 +15,7 @@ use crate::output::printable;
 pub(super) fn keep(home: &Home, branch: &str, done: &[Change], left: &[Change]) -> Result<()> {
     if left.is_empty() {
         home.reject(branch)?;
-        return home.grow(&mut home.connect()?, branch);
+        return home.grow_again(branch);
     }
     let back = Back::of(done, left);
     let taken_back = take_back(home, branch, among(done), |branch| {

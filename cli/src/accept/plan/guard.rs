@@ -47,7 +47,7 @@ impl Origin {
 
 impl Planner<'_> {
     pub(super) fn check_names(&mut self) {
-        let come = self.sorted.added.iter().chain(self.sorted.moved.keys());
+        let come = self.sorted.added.keys().chain(self.sorted.moved.keys());
         let reserved = come.filter(|path| path.file_name().is_some_and(is_reserved));
         for path in reserved.cloned().collect::<Vec<_>>() {
             self.conflict(&path, "has a name that accepts keep for themselves", false);

@@ -58,8 +58,8 @@ fn attempt(args: &RunArgs) -> Result<u8> {
     let plan = Plan::of(args, home.base.clone(), state.path())?;
     let (branch, grown) = home.branch(args.branch.as_deref())?;
     let before = Outside::look(&plan.allowed, &plan.base);
-    let terminal = Terminal::find();
-    let ended = in_room(args, &home, &branch, &plan);
+    let mut terminal = Terminal::find();
+    let ended = in_room(args, &home, &branch, &plan, &mut terminal);
     if let Some(terminal) = terminal {
         terminal.take_back();
     }
@@ -81,7 +81,13 @@ fn attempt(args: &RunArgs) -> Result<u8> {
 }
 
 /// Builds the room, has the command work in it until it ends; answers how it did, and which view was its. A failure: it never began.
-fn in_room(args: &RunArgs, home: &Home, branch: &str, plan: &Plan) -> Result<(u8, u64)> {
+fn in_room(
+    args: &RunArgs,
+    home: &Home,
+    branch: &str,
+    plan: &Plan,
+    terminal: &mut Option<Terminal>,
+) -> Result<(u8, u64)> {
     let environment = vec![("BOUGH_BRANCH", branch.into()), ("BOUGH_VOLUME", home.volume.clone().into())];
     let task = Task { words: args.command.clone(), environment };
     let (ours, theirs) = Channel::pair()?;
@@ -91,15 +97,25 @@ fn in_room(args: &RunArgs, home: &Home, branch: &str, plan: &Plan) -> Result<(u8
         Err(error) => return Err(no_namespaces(&error, plan.identity.needs_users)),
         Ok(Side::Child) => {
             drop(ours);
+            home.hang_up();
             std::process::exit(init::run(plan, &task, theirs, signals).into())
         }
         Ok(Side::Parent(room)) => room,
     };
     drop(theirs);
+    if let Some(terminal) = terminal {
+        // The room does so, too: whoever is first.
+        let _ = rustix::process::setpgid(Some(room), Some(room));
+        terminal.give_at_first(room);
+    }
     let attached = attach(home, branch, &ours);
     // The room ends when nobody speaks to it.
     let channel = if attached.is_ok() { Some(ours) } else { None };
-    let ended = watch::watch(room, channel, &mut signals);
+    let ended = watch::watch(room, channel, &mut signals, terminal);
+    if let Some(terminal) = terminal {
+        // As long as signals are blocked: who works in the background is stopped for it otherwise.
+        terminal.take();
+    }
     // A mask that the kernel gave: it takes it back.
     let _ = signals.before().restore();
     let view = attached?;
@@ -121,6 +137,8 @@ fn attach(home: &Home, branch: &str, channel: &Channel) -> Result<u64> {
     request.flags = FS_CONTROL_CONFINED | FS_CONTROL_CHECKED;
     home.connect()?.hand_over(&mut request, device.as_fd())?;
     channel.say_go()?;
+    // It may be long until the next question.
+    home.hang_up();
     Ok(request.view)
 }
 

@@ -8,6 +8,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
+use rustix::process::Signal;
 
 use crate::errors::{Context, Failure, Result};
 
@@ -26,7 +27,9 @@ pub(super) enum Word {
     /// It is served: go on.
     Go,
     /// The command was stopped, by the terminal or by somebody.
-    Stopped,
+    Stopped(Signal),
+    /// The terminal has sent this to the whole group of whoever says it.
+    Keys(Signal),
     /// The room could not be built.
     Failed(String),
 }
@@ -43,29 +46,33 @@ impl Channel {
     }
 
     pub(super) fn say_descriptor(&self, descriptor: BorrowedFd<'_>) -> Result<()> {
-        self.send(b'D', "", &[descriptor])
+        self.send(b'D', &[], &[descriptor])
     }
 
     pub(super) fn say_go(&self) -> Result<()> {
-        self.send(b'G', "", &[])
+        self.send(b'G', &[], &[])
     }
 
-    pub(super) fn say_stopped(&self) -> Result<()> {
-        self.send(b'S', "", &[])
+    pub(super) fn say_stopped(&self, by: Signal) -> Result<()> {
+        self.send(b'S', &[by.as_raw() as u8], &[])
+    }
+
+    pub(super) fn say_keys(&self, signal: Signal) -> Result<()> {
+        self.send(b'K', &[signal.as_raw() as u8], &[])
     }
 
     pub(super) fn say_failed(&self, text: &str) -> Result<()> {
-        self.send(b'F', text, &[])
+        self.send(b'F', text.as_bytes(), &[])
     }
 
-    fn send(&self, kind: u8, text: &str, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+    fn send(&self, kind: u8, text: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<()> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut beside = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() {
             let fits = beside.push(SendAncillaryMessage::ScmRights(descriptors));
             assert!(fits, "invariant: there is room for one descriptor, and nobody sends two");
         }
-        let text = &text.as_bytes()[..text.len().min(TEXT_BYTES)];
+        let text = &text[..text.len().min(TEXT_BYTES)];
         let kind = [kind];
         let parts = [IoSlice::new(&kind), IoSlice::new(text)];
         let sent = sendmsg(&self.0, &parts, &mut beside, SendFlags::NOSIGNAL);
@@ -86,7 +93,8 @@ impl Channel {
         Ok(match (bytes[..count].split_first(), descriptor) {
             (Some((b'D', _)), Some(descriptor)) => Some(Word::Descriptor(descriptor)),
             (Some((b'G', _)), _) => Some(Word::Go),
-            (Some((b'S', _)), _) => Some(Word::Stopped),
+            (Some((b'S', text)), _) => signal_in(text).map(Word::Stopped),
+            (Some((b'K', text)), _) => signal_in(text).map(Word::Keys),
             (Some((b'F', text)), _) => Some(Word::Failed(String::from_utf8_lossy(text).into_owned())),
             _ => None,
         })
@@ -110,6 +118,10 @@ impl Channel {
     }
 }
 
+fn signal_in(text: &[u8]) -> Option<Signal> {
+    Signal::from_named_raw(i32::from(*text.first()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,11 +131,13 @@ mod tests {
         let (ours, theirs) = Channel::pair().unwrap();
         let null = std::fs::File::open("/dev/null").unwrap();
         theirs.say_descriptor(null.as_fd()).unwrap();
-        theirs.say_stopped().unwrap();
+        theirs.say_stopped(Signal::TTIN).unwrap();
+        theirs.say_keys(Signal::INT).unwrap();
         theirs.say_failed("no room").unwrap();
         ours.say_go().unwrap();
         ours.hear_descriptor().unwrap();
-        assert!(matches!(ours.hear().unwrap(), Some(Word::Stopped)));
+        assert!(matches!(ours.hear().unwrap(), Some(Word::Stopped(Signal::TTIN))));
+        assert!(matches!(ours.hear().unwrap(), Some(Word::Keys(Signal::INT))));
         assert!(matches!(ours.hear().unwrap(), Some(Word::Failed(text)) if text == "no room"));
         theirs.hear_go().unwrap();
         drop(theirs);

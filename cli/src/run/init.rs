@@ -7,16 +7,18 @@ use std::process::{Command, ExitStatus};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
-    DumpableBehavior, Pid, Signal, WaitOptions, set_dumpable_behavior, set_parent_process_death_signal, waitpid,
+    DumpableBehavior, Pid, Signal, WaitOptions, kill_current_process_group, set_dumpable_behavior,
+    set_parent_process_death_signal, waitpid,
 };
 use rustix::thread::{
     CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
 };
 
-use super::channel::Channel;
+use super::channel::{Channel, Word};
 use super::filter;
 use super::plan::Plan;
 use super::system::{self, Mask, Signals};
+use super::watch::OF_JOBS;
 use super::{CANNOT_RUN, NOT_FOUND, OURS, room};
 use crate::errors::{Context, Failure, Result, describe};
 use crate::output;
@@ -66,9 +68,10 @@ impl From<Failure> for NotBegun {
 }
 
 fn begin(plan: &Plan, task: &Task, channel: &Channel, mask: Mask) -> std::result::Result<Pid, NotBegun> {
-    if !plan.terminal {
-        // Nobody's keys reach it, so signals to whole process groups need not either.
-        rustix::process::setsid().context("cannot begin a session")?;
+    // What the command sends to its whole process group is not to reach anybody outside.
+    match plan.terminal {
+        true => rustix::process::setpgid(None, None).context("cannot begin a process group")?,
+        false => drop(rustix::process::setsid().context("cannot begin a session")?),
     }
     room::build(plan, channel)?;
     if !plan.network {
@@ -144,27 +147,59 @@ fn hint_for(program: &OsString) -> &'static str {
 
 /// Until the command has ended.
 fn live(command: Pid, channel: &Channel, signals: &mut Signals) -> u8 {
+    let mut speaks = true;
     loop {
-        let _ = poll(&mut [PollFd::new(signals.file(), PollFlags::IN)], None);
-        while let Some(arrived) = signals.next() {
-            if arrived.signal == Signal::CHILD.as_raw() {
-                if let Some(code) = reap(command, channel) {
-                    return code;
-                }
-            } else if !arrived.by_kernel {
-                system::send(command, arrived.signal);
-            }
+        let mut files = vec![PollFd::new(signals.file(), PollFlags::IN)];
+        if speaks {
+            files.push(PollFd::from_borrowed_fd(channel.file(), PollFlags::IN));
+        }
+        let _ = poll(&mut files, None);
+        if files.get(1).is_some_and(|file| !file.revents().is_empty()) {
+            speaks = hear(channel);
+        }
+        if let Some(code) = take_signals(command, channel, signals) {
+            return code;
         }
     }
+}
+
+/// What keys have sent to those outside is meant for this group, too. False when nobody is there any more.
+fn hear(channel: &Channel) -> bool {
+    match channel.hear() {
+        Ok(Some(Word::Keys(signal))) => {
+            let _ = kill_current_process_group(signal);
+            true
+        }
+        Ok(Some(_)) => true,
+        Ok(None) | Err(_) => false,
+    }
+}
+
+fn take_signals(command: Pid, channel: &Channel, signals: &mut Signals) -> Option<u8> {
+    while let Some(arrived) = signals.next() {
+        let of_job = OF_JOBS.into_iter().find(|signal| signal.as_raw() == arrived.signal);
+        match (arrived.by_kernel, of_job) {
+            _ if arrived.signal == Signal::CHILD.as_raw() => {
+                if let Some(code) = reap(command, channel) {
+                    return Some(code);
+                }
+            }
+            (true, Some(signal)) => drop(channel.say_keys(signal)),
+            (false, _) if !arrived.by_self => system::send(command, arrived.signal),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Takes in everybody who has ended; the answer is how the command did.
 fn reap(command: Pid, channel: &Channel) -> Option<u8> {
     let mut code = None;
     while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG | WaitOptions::UNTRACED) {
-        if pid == command && status.stopped() {
-            let _ = channel.say_stopped();
-        } else if pid == command {
+        let by = status.stopping_signal().and_then(Signal::from_named_raw);
+        if let (true, Some(by)) = (pid == command, by) {
+            let _ = channel.say_stopped(by);
+        } else if pid == command && !status.stopped() {
             code = Some(code_of(ExitStatus::from_raw(status.as_raw())));
         }
     }

@@ -93,6 +93,8 @@ pub(super) struct Arrived {
     pub(super) signal: i32,
     /// The kernel sent it of itself: a key was pressed on the terminal, say. Its whole process group got it.
     pub(super) by_kernel: bool,
+    /// This process has sent it, to its whole group.
+    pub(super) by_self: bool,
 }
 
 /// `si_code` of what the kernel sends.
@@ -125,8 +127,9 @@ impl Signals {
         let mut bytes = [0u8; size_of::<libc::signalfd_siginfo>()];
         self.file.read_exact(&mut bytes).ok()?;
         let word = |at: usize| i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        // `ssi_signo` and `ssi_code` are the first and the third word.
-        Some(Arrived { signal: word(0), by_kernel: word(8) == SI_KERNEL })
+        // `ssi_signo`, `ssi_code` and `ssi_pid` are the first, the third and the fourth word.
+        let by_self = word(12) == rustix::process::getpid().as_raw_nonzero().get();
+        Some(Arrived { signal: word(0), by_kernel: word(8) == SI_KERNEL, by_self })
     }
 }
 

@@ -1,12 +1,17 @@
 //! The half of a run that stays outside: hands the branch's mount to the daemon, passes signals on, stops when the command is
 //! stopped, and knows how it ended.
+//!
+//! At a terminal the room is a process group of its own, so that what the command sends to its group stays in the room. To whoever
+//! sits at the terminal it looks like one group with ours: what keys send to the one is passed on to the other, and the room has the
+//! terminal as its foreground when we have it and it needs it.
 
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal, WaitOptions, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_current_process_group, kill_process_group, waitpid};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 
 use super::channel::{Channel, Word};
@@ -14,32 +19,72 @@ use super::init::code_of;
 use super::system::{self, Signals};
 use crate::errors::{Failure, Result};
 
-/// The terminal as it was before the command had it.
+/// What a terminal sends to the group that works at it.
+const OF_TERMINALS: [Signal; 5] = [Signal::INT, Signal::QUIT, Signal::TSTP, Signal::HUP, Signal::WINCH];
+/// Those of them that are meant for the whole job. (Being stopped is told otherwise, once the command is.)
+pub(super) const OF_JOBS: [Signal; 2] = [Signal::INT, Signal::QUIT];
+
+/// The terminal that this process belongs to.
 pub(super) struct Terminal {
-    modes: Termios,
+    file: File,
     group: Pid,
+    /// As it was before, if it was ours.
+    modes: Option<Termios>,
+    /// The group of the room, while it has the terminal.
+    given: Option<Pid>,
 }
 
 impl Terminal {
-    /// `None` when standard input is none, or somebody else works at it now.
     pub(super) fn find() -> Option<Terminal> {
-        let input = rustix::stdio::stdin();
-        let group = tcgetpgrp(input).ok().filter(|group| *group == rustix::process::getpgrp())?;
-        Some(Terminal { modes: tcgetattr(input).ok()?, group })
+        let file = File::options().read(true).write(true).open("/dev/tty").ok()?;
+        let mut terminal = Terminal { file, group: rustix::process::getpgrp(), modes: None, given: None };
+        terminal.modes = terminal.is_ours().then(|| tcgetattr(&terminal.file).ok()).flatten();
+        Some(terminal)
     }
 
-    /// Takes it back from whatever the command left of it.
+    /// Whether keys go to our group.
+    fn is_ours(&self) -> bool {
+        tcgetpgrp(&self.file).is_ok_and(|group| group == self.group)
+    }
+
+    /// Lets the room work at it. One that reads or shows by a pipe is not alone at it: it gets it when it asks.
+    pub(super) fn give_at_first(&mut self, room: Pid) {
+        if isatty(rustix::stdio::stdin()) && isatty(rustix::stdio::stdout()) {
+            self.give(room);
+        }
+    }
+
+    /// False when it is not ours to give.
+    fn give(&mut self, room: Pid) -> bool {
+        let given = self.is_ours() && tcsetpgrp(&self.file, room).is_ok();
+        self.given = if given { Some(room) } else { self.given };
+        given
+    }
+
+    /// Takes it from the room; answers whether that had it.
+    pub(super) fn take(&mut self) -> bool {
+        let had = self.given.take().is_some();
+        if had {
+            let _ = tcsetpgrp(&self.file, self.group);
+        }
+        had
+    }
+
+    /// Has it as it was before, whatever the command left of it.
     pub(super) fn take_back(&self) {
-        let input = rustix::stdio::stdin();
-        if isatty(input) {
-            let _ = tcsetpgrp(input, self.group);
-            let _ = tcsetattr(input, OptionalActions::Drain, &self.modes);
+        if let (true, Some(modes)) = (self.is_ours(), &self.modes) {
+            let _ = tcsetattr(&self.file, OptionalActions::Drain, modes);
         }
     }
 }
 
 /// Until the room has ended; answers how.
-pub(super) fn watch(room: Pid, mut channel: Option<Channel>, signals: &mut Signals) -> Result<u8> {
+pub(super) fn watch(
+    room: Pid,
+    mut channel: Option<Channel>,
+    signals: &mut Signals,
+    terminal: &mut Option<Terminal>,
+) -> Result<u8> {
     let mut said = None;
     loop {
         let mut files = vec![PollFd::from_borrowed_fd(signals.file().as_fd(), PollFlags::IN)];
@@ -50,37 +95,60 @@ pub(super) fn watch(room: Pid, mut channel: Option<Channel>, signals: &mut Signa
             match open.hear() {
                 Ok(Some(Word::Failed(text))) => said = Some(Failure::system(text)),
                 Ok(Some(word)) => {
-                    if matches!(word, Word::Stopped) {
-                        pause(room);
-                    }
+                    react(&word, room, terminal);
                     channel = Some(open);
                 }
                 // It has ended, or is about to.
                 Ok(None) | Err(_) => {}
             }
         }
-        if let Some(code) = take_signals(room, signals) {
+        if let Some(code) = take_signals(room, signals, channel.as_ref()) {
             return said.map_or(Ok(code), Err);
         }
     }
 }
 
-/// The command was stopped: so is this process, and whoever waits for it learns of it. Going on, both do.
-fn pause(room: Pid) {
-    if std::fs::File::open("/dev/tty").is_ok() {
-        system::stop_self();
-        system::send(room, Signal::CONT.as_raw());
+fn react(word: &Word, room: Pid, terminal: &mut Option<Terminal>) {
+    let Some(terminal) = terminal else { return };
+    match word {
+        Word::Stopped(signal) if [Signal::TTIN, Signal::TTOU].contains(signal) && terminal.give(room) => go_on(room),
+        Word::Stopped(_) => pause(room, terminal),
+        Word::Keys(signal) => {
+            let _ = kill_current_process_group(*signal);
+        }
+        _ => {}
     }
 }
 
-fn take_signals(room: Pid, signals: &mut Signals) -> Option<u8> {
+/// The command was stopped: so is this process with all of its job, and whoever waits for it learns of it. Going on, all do.
+fn pause(room: Pid, terminal: &mut Terminal) {
+    let had_terminal = terminal.take();
+    let _ = kill_current_process_group(Signal::TSTP);
+    // For us that one is blocked.
+    system::stop_self();
+    if had_terminal {
+        terminal.give(room);
+    }
+    go_on(room);
+}
+
+fn go_on(room: Pid) {
+    let _ = kill_process_group(room, Signal::CONT);
+}
+
+fn take_signals(room: Pid, signals: &mut Signals, channel: Option<&Channel>) -> Option<u8> {
     while let Some(arrived) = signals.next() {
         if arrived.signal == Signal::CHILD.as_raw() {
             if let Ok(Some((_, status))) = waitpid(Some(room), WaitOptions::NOHANG) {
                 return Some(code_of(ExitStatus::from_raw(status.as_raw())));
             }
-        } else if !arrived.by_kernel {
-            // What the kernel sends goes to the whole process group, and so to the command.
+        } else if arrived.by_kernel {
+            // A key was pressed, or the terminal has changed or gone: our group heard of it, and the room's has to.
+            let signal = OF_TERMINALS.into_iter().find(|signal| signal.as_raw() == arrived.signal);
+            if let (Some(signal), Some(channel)) = (signal, channel) {
+                let _ = channel.say_keys(signal);
+            }
+        } else if !arrived.by_self {
             system::send(room, arrived.signal);
         }
     }

@@ -195,3 +195,55 @@ fn a_command_cannot_type_on_the_terminal_of_who_began_it() {
     let (_, shown) = session.ends();
     assert!(shown.contains("PermissionError") || shown.contains("No such file"), "{shown}");
 }
+
+#[test]
+fn what_a_command_sends_to_its_whole_group_stays_in_the_run() {
+    let place = Place::mounted();
+    let bough = programs().join("bough");
+    // One in a script at a terminal, whose group would be the script's, and the others.
+    let script = |signal: &str, rest: &str| {
+        format!("{} run --keep -- sh -c 'kill -{signal} 0; exit 3' {rest}; echo outside-$?", bough.display())
+    };
+    for (line, expected) in [
+        (script("KILL", ""), "outside-137"),
+        (script("TERM", ""), "outside-143"),
+        (script("KILL", "| cat"), "outside-0"),
+        (script("KILL", "< /dev/null"), "outside-137"),
+    ] {
+        let mut shell = place.command("sh");
+        shell.args(["-c", &line]).current_dir(place.at("mnt"));
+        let (code, shown) = Session::begin(shell).ends();
+        assert!(code == Some(0) && shown.contains(expected), "{line}: {shown}");
+    }
+}
+
+#[test]
+fn the_key_that_interrupts_reaches_the_whole_job() {
+    let place = Place::mounted();
+    let bough = programs().join("bough");
+    for rest in ["", "| cat"] {
+        let line =
+            format!("{} run --keep -- sh -c 'echo ready; exec sleep 1007' {rest}; echo went on", bough.display());
+        let mut shell = place.command("sh");
+        shell.args(["-c", &line]).current_dir(place.at("mnt"));
+        let mut session = Session::begin(shell);
+        session.sees("ready");
+        session.types("\u{3}");
+        let (_, shown) = session.ends();
+        assert!(!shown.contains("went on"), "the script is interrupted, too: {shown}");
+    }
+}
+
+#[test]
+fn a_command_beside_others_at_the_terminal_gets_it_when_it_asks() {
+    let place = Place::mounted();
+    let bough = programs().join("bough");
+    let line = format!("{} run --keep -- sh -c 'echo ready; read line; echo got $line' | cat", bough.display());
+    let mut shell = place.command("sh");
+    shell.args(["-c", &line]).current_dir(place.at("mnt"));
+    let mut session = Session::begin(shell);
+    session.sees("ready");
+    session.types("hello\n");
+    session.sees("got hello");
+    assert_eq!(session.ends().0, Some(0));
+}

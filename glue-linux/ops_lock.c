@@ -41,6 +41,15 @@ static void describe(const struct fs_lock *lock, struct flock *into)
     };
 }
 
+// Where the volume has no room for more locks, that is no full disk (fcntl(2), flock(2)).
+static void answer_lock(fuse_req_t request, fs_result result)
+{
+    if (result == FS_LIMIT)
+        fuse_reply_err(request, ENOLCK);
+    else
+        answer_result(request, result);
+}
+
 void op_getlk(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file, struct flock *range)
 {
     struct fs_lock wanted = lock_of(range, file, request);
@@ -101,7 +110,7 @@ static void wait_ended(void *context, fs_result result)
     if (result == FS_CANCELLED)
         fuse_reply_err(waiting->request, interrupted ? EINTR : ENOLCK);
     else
-        answer_result(waiting->request, result);
+        answer_lock(waiting->request, result);
     pthread_mutex_lock(&mutex);
     waiting->ended = true;
     let_go(waiting);
@@ -210,11 +219,11 @@ void ops_end_waits(struct mount *mount)
 static void set(fuse_req_t request, fuse_ino_t node, const struct fs_lock *lock, bool sleep)
 {
     if (lock->kind == FS_LOCK_NONE)
-        answer_result(request, fs_lock_unlock(view_of(request), node, lock->space, lock->owner, lock->start, lock->end));
+        answer_lock(request, fs_lock_unlock(view_of(request), node, lock->space, lock->owner, lock->start, lock->end));
     else if (sleep)
         wait_for(request, node, lock);
     else
-        answer_result(request, fs_lock_set(view_of(request), node, lock));
+        answer_lock(request, fs_lock_set(view_of(request), node, lock));
 }
 
 void op_setlk(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file, struct flock *range, int sleep)

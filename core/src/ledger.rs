@@ -38,7 +38,7 @@ pub(crate) enum Kind {
     Streams,
     /// Extended attributes, access lists, targets of symbolic links, further names.
     Extras,
-    /// Nodes that hosts hold, and inodes of the base that were looked at.
+    /// Nodes that hosts hold, and inodes of the base that were looked at; locks, and events that wait.
     References,
     /// Branches and snapshots.
     History,
@@ -113,6 +113,15 @@ impl Ledger {
     #[inline]
     pub(crate) fn sub(self, kind: Kind, bytes: usize) {
         self.count(kind, -(bytes as i64));
+    }
+
+    /// Counts what took so many bytes before, and takes so many now.
+    pub(crate) fn recount(self, kind: Kind, before: usize, now: usize) {
+        match now.checked_sub(before) {
+            Some(0) => {}
+            Some(more) => self.add(kind, more),
+            None => self.sub(kind, before - now),
+        }
     }
 
     /// How much there is of each kind, in the order of [`Kind`].

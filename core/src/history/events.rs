@@ -15,7 +15,9 @@ use std::sync::{Arc, Weak};
 
 use super::head::Head;
 use crate::base::BaseChange;
+use crate::data::ChunkStore;
 use crate::error::{Error, Result};
+use crate::ledger::Footprint;
 use crate::limits;
 use crate::sync::RwLock;
 use crate::types::{FileKind, InodeId, NodeId, ViewId};
@@ -81,6 +83,13 @@ pub struct Event {
     pub new_path: Box<[u8]>,
 }
 
+impl Footprint for Event {
+    fn heap_bytes(&self) -> usize {
+        let Event { name, new_name, stream, path, new_path, .. } = self;
+        [name, new_name, stream, path, new_path].map(Footprint::heap_bytes).iter().sum()
+    }
+}
+
 impl Event {
     pub(crate) fn of(kind: EventKind, inode: InodeId) -> Event {
         Event {
@@ -109,7 +118,8 @@ impl Event {
 /// What a subscription is to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watch {
-    /// How many events may wait: 1 to [`limits::EVENT_QUEUE`].
+    /// How many events may wait: 1 to [`limits::EVENT_QUEUE`]. Fewer where they would take more than a sixteenth of the volume's
+    /// memory, or there is none left.
     pub capacity: usize,
     /// Leave out what is done through the view that subscribes.
     pub others_only: bool,
@@ -172,18 +182,24 @@ pub(crate) struct EventHub {
 
 impl EventHub {
     /// Subscribes to what happens on `head`, whose hub this is.
-    pub(crate) fn subscribe(&self, head: &Arc<Head>, watch: Watch, by: ViewId) -> Result<Events> {
+    pub(crate) fn subscribe(
+        &self,
+        head: &Arc<Head>,
+        watch: Watch,
+        by: ViewId,
+        store: &Arc<ChunkStore>,
+    ) -> Result<Events> {
         watch.check()?;
         let except = if watch.others_only { by } else { ViewId(0) };
-        let subscriber = Arc::new(Subscriber::new(watch, except));
+        let subscriber = Arc::new(Subscriber::new(watch, except, store));
         self.add(&subscriber);
         Ok(Events::new(subscriber, Arc::downgrade(head)))
     }
 
     /// A subscription on what does not change, to hear of the base alone.
-    pub(crate) fn of_nothing(watch: Watch) -> Result<Events> {
+    pub(crate) fn of_nothing(watch: Watch, store: &Arc<ChunkStore>) -> Result<Events> {
         watch.check()?;
-        Ok(Events::new(Arc::new(Subscriber::new(watch, ViewId(0))), Weak::new()))
+        Ok(Events::new(Arc::new(Subscriber::new(watch, ViewId(0), store)), Weak::new()))
     }
 
     /// What is published here goes to an older subscription too, unless it asks where things are and has no tree to look in.

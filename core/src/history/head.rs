@@ -43,7 +43,7 @@ impl Head {
         Head {
             table: LiveTable::thaw(table),
             live: LiveNodes::new(table.ledger()),
-            locks: LockTable::new(),
+            locks: LockTable::new(table.ledger()),
             open_streams: OpenStreams::default(),
             opens: OpenTable::default(),
             events: EventHub::default(),

@@ -29,6 +29,7 @@ use crossbeam_utils::CachePadded;
 use hashbrown::HashMap;
 
 use crate::error::{Error, Result};
+use crate::ledger::{Kind, Ledger, heap_bytes};
 use crate::sync::{Mutex, MutexGuard};
 use crate::types::InodeId;
 use graph::WaitGraph;
@@ -136,6 +137,9 @@ pub(crate) type Done = Box<dyn FnOnce(Result<()>) + Send>;
 /// Waits that ended during a change, to be told after it.
 pub(crate) type Ended = Vec<(Done, Result<()>)>;
 
+/// What the locks of an inode take of a shard, which is three quarters full on average.
+const ENTRY_BYTES: usize = (size_of::<(InodeId, Box<InodeLocks>)>() + 1) * 4 / 3;
+
 /// What is held and waited for on one inode.
 #[derive(Default)]
 struct InodeLocks {
@@ -154,6 +158,12 @@ impl InodeLocks {
     fn is_empty(&self) -> bool {
         self.range.is_empty() && self.whole.is_empty()
     }
+
+    /// What they take of the heap, with their entry in the table.
+    fn bytes(&self) -> usize {
+        let InodeLocks { range, whole } = self;
+        ENTRY_BYTES + heap_bytes(size_of::<InodeLocks>()) + range.heap_bytes() + whole.heap_bytes()
+    }
 }
 
 type Shard = CachePadded<Mutex<HashMap<InodeId, Box<InodeLocks>>>>;
@@ -165,19 +175,22 @@ pub(crate) struct LockTable {
     graph: Mutex<WaitGraph>,
     quota: Quota,
     next_wait: AtomicU64,
+    ledger: Ledger,
 }
 
 impl LockTable {
-    pub(crate) fn new() -> LockTable {
-        LockTable::with_limit(LOCKS)
+    /// Whoever takes a lock has asked before whether there is memory for it.
+    pub(crate) fn new(ledger: Ledger) -> LockTable {
+        LockTable::with_limit(LOCKS, ledger)
     }
 
-    pub(crate) fn with_limit(locks: usize) -> LockTable {
+    pub(crate) fn with_limit(locks: usize, ledger: Ledger) -> LockTable {
         LockTable {
             shards: OnceLock::new(),
-            graph: Mutex::new(WaitGraph::default()),
+            graph: Mutex::new(WaitGraph::new(ledger)),
             quota: Quota { used: AtomicUsize::new(0), limit: locks },
             next_wait: AtomicU64::new(1),
+            ledger,
         }
     }
 
@@ -418,12 +431,9 @@ impl LockTable {
     ) -> R {
         let shards = self.shards.get_or_init(Default::default);
         let mut shard = shards[shard_of(inode)].lock();
-        let locks = shard.entry(inode).or_default();
-        let answer = act(locks, ended);
-        if locks.is_empty() {
-            remove(&mut shard, inode);
-        }
-        answer
+        let before = shard.get(&inode).map_or(0, |locks| locks.bytes());
+        shard.entry(inode).or_default();
+        self.act_on(&mut shard, inode, before, |locks| act(locks, ended)).expect("invariant: what was made is there")
     }
 
     /// As [`LockTable::change`], but `None` for an inode without locks.
@@ -441,16 +451,38 @@ impl LockTable {
         act: impl FnOnce(&mut InodeLocks, &mut Ended) -> R,
     ) -> Option<R> {
         let mut shard = self.used_shard(inode)?;
+        let before = shard.get(&inode)?.bytes();
+        self.act_on(&mut shard, inode, before, |locks| act(locks, ended))
+    }
+
+    /// Changes the locks of an inode, which took so many bytes before; `None` if it has none.
+    fn act_on<R>(
+        &self,
+        shard: &mut HashMap<InodeId, Box<InodeLocks>>,
+        inode: InodeId,
+        before: usize,
+        act: impl FnOnce(&mut InodeLocks) -> R,
+    ) -> Option<R> {
         let locks = shard.get_mut(&inode)?;
-        let answer = act(locks, ended);
-        if locks.is_empty() {
-            remove(&mut shard, inode);
+        let answer = act(locks);
+        let now = if locks.is_empty() { 0 } else { locks.bytes() };
+        if now == 0 {
+            remove(shard, inode);
         }
+        self.ledger.recount(Kind::References, before, now);
         Some(answer)
     }
 
     fn used_shard(&self, inode: InodeId) -> Option<MutexGuard<'_, HashMap<InodeId, Box<InodeLocks>>>> {
         self.shards.get().map(|shards| shards[shard_of(inode)].lock())
+    }
+}
+
+impl Drop for LockTable {
+    fn drop(&mut self) {
+        let shards = self.shards.get_mut().into_iter().flat_map(|shards| shards.iter_mut());
+        let left = shards.flat_map(|shard| shard.get_mut().values().map(|locks| locks.bytes()).collect::<Vec<_>>());
+        self.ledger.sub(Kind::References, left.sum());
     }
 }
 

@@ -665,6 +665,12 @@ impl View {
         self.locking(node, |head| with(head))
     }
 
+    /// As [`View::locking_known`], for who takes a lock: that takes memory.
+    fn locking_more<R>(&self, node: NodeId, with: impl FnOnce(&crate::history::head::Head) -> Result<R>) -> Result<R> {
+        self.with(node, |at| at.context.admit_lock())?;
+        self.locking_known(node, with)
+    }
+
     /// A lock of somebody else that stands in the way of `lock`, if there is one (F_GETLK).
     ///
     /// Errors: [`Error::NotSupported`] on a snapshot, [`Error::Stale`].
@@ -678,7 +684,7 @@ impl View {
     /// Errors: [`Error::WouldBlock`], [`Error::Limit`], [`Error::NotSupported`] on a snapshot.
     pub fn set_lock(&self, node: NodeId, space: LockSpace, owner: u64, lock: Lock) -> Result<()> {
         let _timed = self.timed(Operation::Lock);
-        self.locking_known(node, |head| head.locks.set(node.inode(), space, owner, lock))
+        self.locking_more(node, |head| head.locks.set(node.inode(), space, owner, lock))
     }
 
     /// Takes a lock as soon as nobody is in the way. `None`: it is taken; else `done` is called once, by another thread, when it is or
@@ -694,7 +700,7 @@ impl View {
         done: Box<dyn FnOnce(Result<()>) + Send>,
     ) -> Result<Option<WaitId>> {
         let _timed = self.timed(Operation::Lock);
-        self.locking_known(node, |head| head.locks.wait(node.inode(), space, owner, lock, done))
+        self.locking_more(node, |head| head.locks.wait(node.inode(), space, owner, lock, done))
     }
 
     /// Cancels a wait; false when it is over already.
@@ -748,8 +754,8 @@ impl View {
                 at.inode(node.inode())?.read().directory()?;
             }
             let mut events = match (at.tree.head(), &at.context.base) {
-                (Some(head), _) => head.events.subscribe(head, watch, self.id)?,
-                (None, Some(_)) => EventHub::of_nothing(watch)?,
+                (Some(head), _) => head.events.subscribe(head, watch, self.id, &at.context.store)?,
+                (None, Some(_)) => EventHub::of_nothing(watch, &at.context.store)?,
                 (None, None) => return Err(Error::NotSupported),
             };
             if let Some(base) = &at.context.base {

@@ -248,6 +248,7 @@ impl View {
         let _timed = self.timed(Operation::Lock);
         self.locking_range(handle, |handle, head| {
             let range = Range::new(start, length, exclusive)?;
+            handle.at.context.admit_lock()?;
             handle.windows()?.locks.lock(&head.locks, range, pid)
         })
     }
@@ -267,6 +268,7 @@ impl View {
         let _timed = self.timed(Operation::Lock);
         self.locking_range(handle, |handle, head| {
             let range = Range::new(start, length, exclusive)?;
+            handle.at.context.admit_lock()?;
             let locks = &handle.windows()?.locks;
             let Some((reservation, lock)) = locks.reserve(range)? else {
                 return locks.lock(&head.locks, range, 0).map(|()| None);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bough::limits::EVENT_QUEUE;
-use bough::{Error, Event, EventKind, Events, InodeId, NodeId, RefId, RenameMode, XattrMode};
+use bough::{Config, Error, Event, EventKind, Events, InodeId, NodeId, RefId, RenameMode, Watch, XattrMode};
 
 use crate::support::*;
 
@@ -165,6 +165,43 @@ fn a_queue_holds_1_to_1_048_576_events() {
     fs.mkdir_p("b");
     assert!(matches!(next(&one), bough::Next::Event(_)));
     assert_eq!(next(&one), bough::Next::Overflow);
+}
+
+#[test]
+fn events_that_wait_count_as_memory_and_a_queue_takes_a_sixteenth_of_it_at_most() {
+    const LIMIT: u64 = 16 << 20;
+    let fs = Fs::of(Config { memory_bytes: Some(LIMIT), ..Config::default() });
+    fs.write_file("file", "x");
+    let used = || fs.volume.stats().used_bytes;
+    let before = used();
+    let events = fs.events(EVENT_QUEUE, false).unwrap();
+    (0..20_000).for_each(|round| fs.chmod("file", 0o600 + round % 8));
+    let waiting = used() - before;
+    assert!(waiting > LIMIT / 32 && waiting < LIMIT / 8, "{waiting}");
+    let told =
+        std::iter::repeat_with(|| next(&events)).take_while(|next| matches!(next, bough::Next::Event(_))).count();
+    assert!(told > 500 && told < 20_000, "{told}");
+    assert!(used().abs_diff(before) < 64 << 10, "{} of {before} once they are taken", used());
+    fs.chmod("file", 0o700);
+    assert!(matches!(next(&events), bough::Next::Event(_)), "it goes on after the overflow was told");
+}
+
+#[test]
+fn a_queue_that_nobody_empties_goes_with_its_subscription() {
+    let fs = Fs::new();
+    let used = || fs.volume.stats().used_bytes;
+    fs.mkdir_p("a");
+    let before = used();
+    for places in [false, true] {
+        let events = fs.watch(Watch { paths: places, ..Watch::default() }).unwrap();
+        for _ in 0..500 {
+            fs.move_to("a", "b");
+            fs.move_to("b", "a");
+        }
+        assert!(used() - before > 1000 * 100, "{}", used() - before);
+        drop(events);
+        assert!(used().abs_diff(before) < 8 << 10, "{} of {before}", used());
+    }
 }
 
 #[test]

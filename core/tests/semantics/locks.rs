@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bough::LockKind::{Read, Write};
 use bough::LockSpace::{Range, Whole};
-use bough::{Error, Lock, LockKind, LockSpace, NodeId, RefId, WaitId};
+use bough::{Config, Error, Lock, LockKind, LockSpace, NodeId, RefId, WaitId};
 
 use crate::support::*;
 
@@ -189,4 +189,43 @@ fn a_snapshot_has_no_locks() {
     assert_eq!(frozen.test_lock(node, Range, A, lock(Read, ALL)), Err(Error::NotSupported));
     assert_eq!(frozen.unlock(node, Range, A, 0, 1), Err(Error::NotSupported));
     assert_eq!((frozen.flush(node, Some(A)), frozen.forget_owner(node, Whole, A)), (Ok(()), Ok(())));
+}
+
+#[test]
+fn locks_count_as_memory_and_are_refused_when_there_is_none_for_more() {
+    let fs = Fs::of(Config { memory_bytes: Some(4 << 20), ..Config::default() });
+    fs.write_file("file", "x");
+    let node = fs.node("file");
+    let used = || fs.volume.stats().used_bytes;
+    let before = used();
+    let mut taken = 0;
+    let refused = loop {
+        // Apart from each other, so that none becomes one with the last.
+        match set(&fs, node, A, Read, (taken * 2, taken * 2)) {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+        assert!(taken < 1 << 20, "they never end");
+    };
+    assert!(matches!(refused, Error::Limit(why) if why.contains("memory")), "{refused:?}");
+    assert!(used() - before >= taken * size_of::<Lock>() as u64, "{taken} locks are counted as {}", used() - before);
+    assert!(used() <= (4 << 20) * 9 / 8, "{}", used());
+    assert!(matches!(wait(&fs, node, Whole, B, lock(Read, ALL)), Err(Error::Limit(_))), "nor whoever would wait");
+    fs.forget_owner(node, Range, A).unwrap();
+    assert!(used().abs_diff(before) < 8 << 10, "{} of {before} once they are given up", used());
+    assert_eq!(set(&fs, node, B, Write, ALL), Ok(()));
+}
+
+#[test]
+fn who_waits_is_counted_and_leaves_nothing_behind() {
+    let (fs, node) = with_file();
+    set(&fs, node, A, Write, ALL).unwrap();
+    let used = || fs.volume.stats().used_bytes;
+    let before = used();
+    let waits: Vec<_> = (100..600).map(|owner| wait(&fs, node, Range, owner, lock(Read, ALL)).unwrap()).collect();
+    assert!(used() - before > 500 * 100, "{}", used() - before);
+    fs.unlock(node, Range, A, 0, u64::MAX).unwrap();
+    waits.iter().for_each(|(_, answer)| assert_eq!(answered(answer), Ok(())));
+    (100..600).for_each(|owner| fs.forget_owner(node, Range, owner).unwrap());
+    assert!(used().abs_diff(before) < 8 << 10, "{} of {before}", used());
 }

@@ -16,6 +16,7 @@ use hashbrown::HashMap;
 use super::{Event, EventKind, Watch};
 use crate::context::Context;
 use crate::history::head::Head;
+use crate::ledger::{Footprint, heap_bytes};
 use crate::types::{InodeId, NodeId, ViewId};
 
 /// Looks at the tree in vain before a place counts as unknown: an inode without names.
@@ -24,16 +25,27 @@ const TRIES: usize = 64;
 /// A directory and a name in it.
 type Place = (InodeId, Box<[u8]>);
 
+/// What a move takes of the heap, if it is the only one of its inode, but for the name.
+const MOVE_BYTES: usize =
+    (size_of::<(InodeId, VecDeque<(u64, Place)>)>() + 1) * 4 / 3 + heap_bytes(4 * size_of::<(u64, Place)>());
+
 /// Where inodes were before they moved.
 #[derive(Default)]
 pub(super) struct Moves {
     of: HashMap<InodeId, VecDeque<(u64, Place)>>,
     count: usize,
+    /// What the names take of the heap.
+    names: usize,
 }
 
 impl Moves {
     pub(super) fn len(&self) -> usize {
         self.count
+    }
+
+    /// What they take of the heap, at most.
+    pub(super) fn bytes(&self) -> usize {
+        self.count * MOVE_BYTES + self.names
     }
 
     /// Notes what an event moves or takes away.
@@ -47,6 +59,7 @@ impl Moves {
     }
 
     fn add(&mut self, number: u64, id: InodeId, from: Place) {
+        self.names += from.1.heap_bytes();
         self.of.entry(id).or_default().push_back((number, from));
         self.count += 1;
     }
@@ -66,6 +79,7 @@ impl Moves {
             !moves.is_empty()
         });
         self.count = self.of.values().map(VecDeque::len).sum();
+        self.names = self.of.values().flatten().map(|(_, (_, name))| name.heap_bytes()).sum();
     }
 }
 

@@ -10,14 +10,25 @@ use std::time::Duration;
 use super::places::{Finder, Moves};
 use super::{Event, Watch};
 use crate::context::Context;
+use crate::data::ChunkStore;
 use crate::history::head::Head;
+use crate::ledger::{Footprint, Kind, Ledger, heap_bytes};
 use crate::sync::{Condvar, Mutex};
 use crate::types::ViewId;
+
+/// All that waits for one subscriber takes at most one part in so many of the volume's memory.
+const MEMORY_SHARE: usize = 16;
+/// A queue that has become empty keeps room for so many events, not more.
+const IDLE_EVENTS: usize = 64;
 
 #[derive(Default)]
 struct Queue {
     /// With the number of each, counting all changes that were noted.
     events: VecDeque<(u64, Event)>,
+    /// What they have on the heap besides.
+    texts: usize,
+    /// How much of all this the volume was told.
+    counted: usize,
     last_number: u64,
     moves: Moves,
     /// Events handed out whose places are being looked for.
@@ -28,6 +39,10 @@ struct Queue {
 
 pub(crate) struct Subscriber {
     watch: Watch,
+    /// Counts what waits, and says whether more may.
+    store: Weak<ChunkStore>,
+    ledger: Ledger,
+    most_bytes: usize,
     /// Changes made through this view are not reported; 0 reports all.
     except: ViewId,
     queue: Mutex<Queue>,
@@ -112,7 +127,9 @@ impl Events {
     pub(crate) fn put_back(&self, event: Event) {
         let mut queue = self.subscriber.queue.lock();
         // It has its places: number 0 is before every move.
+        queue.texts += event.heap_bytes();
         queue.events.push_front((0, event));
+        self.subscriber.recount(&mut queue);
         drop(queue);
         self.subscriber.filled.notify_one();
     }
@@ -135,8 +152,38 @@ impl Drop for Events {
 }
 
 impl Subscriber {
-    pub(super) fn new(watch: Watch, except: ViewId) -> Subscriber {
-        Subscriber { watch, except, queue: Mutex::default(), filled: Condvar::new() }
+    pub(super) fn new(watch: Watch, except: ViewId, store: &Arc<ChunkStore>) -> Subscriber {
+        Subscriber {
+            watch,
+            store: Arc::downgrade(store),
+            ledger: store.ledger(),
+            most_bytes: usize::try_from(store.limit_bytes()).unwrap_or(usize::MAX) / MEMORY_SHARE,
+            except,
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+        }
+    }
+
+    /// Whether what waits may take more memory.
+    fn has_room(&self, queue: &Queue) -> bool {
+        queue.counted <= self.most_bytes && self.store.upgrade().is_none_or(|store| store.admits())
+    }
+
+    /// Adds an event, or says that it was lost.
+    fn push(&self, queue: &mut Queue, number: u64, event: &Event) {
+        if queue.events.len() >= self.watch.capacity || !self.has_room(queue) {
+            queue.overflow(self.watch.needs_places());
+        } else {
+            queue.texts += event.heap_bytes();
+            queue.events.push_back((number, event.clone()));
+        }
+        self.recount(queue);
+    }
+
+    /// Counts what waits, after any change of it.
+    fn recount(&self, queue: &mut Queue) {
+        let now = queue.bytes();
+        self.ledger.recount(Kind::References, std::mem::replace(&mut queue.counted, now), now);
     }
 
     /// The view whose changes it need not even note; 0: none.
@@ -160,13 +207,16 @@ impl Subscriber {
         if needs_places && (!queue.events.is_empty() || queue.looking > 0) {
             queue.moves.note(number, event);
         }
-        if queue.moves.len() > self.watch.capacity || told && queue.events.len() >= self.watch.capacity {
+        if queue.moves.len() > self.watch.capacity {
             queue.overflow(needs_places);
         } else if told {
-            queue.events.push_back((number, event.clone()));
+            self.push(&mut queue, number, event);
+        } else if self.has_room(&queue) {
+            return self.recount(&mut queue);
         } else {
-            return;
+            queue.overflow(needs_places);
         }
+        self.recount(&mut queue);
         drop(queue);
         self.filled.notify_one();
     }
@@ -179,18 +229,17 @@ impl Subscriber {
         }
         queue.last_number += 1;
         let number = queue.last_number;
-        if queue.events.len() >= self.watch.capacity {
-            queue.overflow(self.watch.needs_places());
-        } else {
-            queue.events.push_back((number, event.clone()));
-        }
+        self.push(&mut queue, number, event);
         drop(queue);
         self.filled.notify_one();
     }
 
     /// What comes now is lost.
     pub(super) fn lose(&self) {
-        self.queue.lock().overflow(self.watch.needs_places());
+        let mut queue = self.queue.lock();
+        queue.overflow(self.watch.needs_places());
+        self.recount(&mut queue);
+        drop(queue);
         self.filled.notify_one();
     }
 
@@ -200,7 +249,8 @@ impl Subscriber {
         if queue.events.is_empty() && !queue.overflowed && !queue.closed {
             self.filled.wait_for(&mut queue, timeout);
         }
-        if let Some((number, event)) = queue.events.pop_front() {
+        if let Some((number, event)) = queue.take() {
+            self.recount(&mut queue);
             if self.watch.needs_places() {
                 queue.looking += 1;
             }
@@ -219,6 +269,7 @@ impl Subscriber {
         if queue.looking == 0 {
             let oldest = queue.events.front().map_or(u64::MAX, |(number, _)| *number);
             queue.moves.forget_before(oldest);
+            self.recount(&mut queue);
         }
     }
 
@@ -228,13 +279,34 @@ impl Subscriber {
     }
 }
 
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.ledger.sub(Kind::References, self.queue.get_mut().counted);
+    }
+}
+
 impl Queue {
+    /// The next event. A queue that was long gives back what it took.
+    fn take(&mut self) -> Option<(u64, Event)> {
+        let next = self.events.pop_front()?;
+        self.texts -= next.1.heap_bytes();
+        if self.events.is_empty() && self.events.capacity() > IDLE_EVENTS {
+            self.events = VecDeque::new();
+        }
+        Some(next)
+    }
+
+    /// What it takes of the heap.
+    fn bytes(&self) -> usize {
+        heap_bytes(self.events.capacity() * size_of::<(u64, Event)>()) + self.texts + self.moves.bytes()
+    }
+
     /// From here on nothing is noted until it was told so. Without the moves that come now, places of what waits would be wrong, so
     /// who needs them loses it too: everything is to be looked at anew in any case.
     fn overflow(&mut self, needs_places: bool) {
         self.overflowed = true;
         if needs_places {
-            self.events.clear();
+            (self.events, self.texts) = (VecDeque::new(), 0);
             self.moves = Moves::default();
         }
     }

@@ -6,29 +6,49 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::ledger::{Kind, Ledger, heap_bytes};
+
 struct Wait {
     number: u64,
     blockers: Vec<u64>,
 }
 
+impl Wait {
+    /// What it takes of the heap, with its place in the graph.
+    fn bytes(&self) -> usize {
+        OWNER_BYTES + heap_bytes(self.blockers.capacity() * size_of::<u64>())
+    }
+}
+
+/// What an owner with one wait takes.
+const OWNER_BYTES: usize = (size_of::<(u64, Vec<Wait>)>() + 1) * 4 / 3 + heap_bytes(4 * size_of::<Wait>());
+
 /// Edges by the owner that waits. Empty, and without memory, while nobody waits for a range.
-#[derive(Default)]
 pub(super) struct WaitGraph {
     waits: HashMap<u64, Vec<Wait>>,
+    ledger: Ledger,
 }
 
 impl WaitGraph {
+    pub(super) fn new(ledger: Ledger) -> WaitGraph {
+        WaitGraph { waits: HashMap::new(), ledger }
+    }
+
     /// These owners block that wait. Answers whether one of them did not before.
     pub(super) fn set(&mut self, owner: u64, number: u64, blockers: Vec<u64>) -> bool {
         let waits = self.waits.entry(owner).or_default();
         match waits.iter_mut().find(|wait| wait.number == number) {
             Some(wait) => {
                 let grown = blockers.iter().any(|blocker| !wait.blockers.contains(blocker));
+                let before = wait.bytes();
                 wait.blockers = blockers;
+                self.ledger.recount(Kind::References, before, wait.bytes());
                 grown
             }
             None => {
-                waits.push(Wait { number, blockers });
+                let wait = Wait { number, blockers };
+                self.ledger.add(Kind::References, wait.bytes());
+                waits.push(wait);
                 true
             }
         }
@@ -37,7 +57,9 @@ impl WaitGraph {
     /// The wait has ended. Fine for one that was never here.
     pub(super) fn remove(&mut self, owner: u64, number: u64) {
         let Some(waits) = self.waits.get_mut(&owner) else { return };
-        waits.retain(|wait| wait.number != number);
+        if let Some(at) = waits.iter().position(|wait| wait.number == number) {
+            self.ledger.sub(Kind::References, waits.remove(at).bytes());
+        }
         if waits.is_empty() {
             self.waits.remove(&owner);
         }
@@ -68,6 +90,13 @@ impl WaitGraph {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.waits.is_empty()
+    }
+}
+
+impl Drop for WaitGraph {
+    fn drop(&mut self) {
+        let left: usize = self.waits.values().flatten().map(Wait::bytes).sum();
+        self.ledger.sub(Kind::References, left);
     }
 }
 

@@ -7,6 +7,10 @@ use super::graph::WaitGraph;
 use super::spans::Spans;
 use super::{Claim, Conflict, Done, LOCK_OVERTAKES, LockKind, Quota};
 use crate::error::Result;
+use crate::ledger::heap_bytes;
+
+/// What the callback of a waiter takes, about.
+const CALLBACK_BYTES: usize = heap_bytes(64);
 
 struct Holder {
     owner: u64,
@@ -43,6 +47,15 @@ pub(super) struct Space {
 impl Space {
     pub(super) fn is_empty(&self) -> bool {
         self.holders.is_empty() && self.waiters.is_empty()
+    }
+
+    /// What they take of the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let Space { holders, waiters } = self;
+        let spans = holders.iter().map(|holder| holder.spans.heap_bytes()).sum::<usize>();
+        let lists =
+            heap_bytes(holders.capacity() * size_of::<Holder>()) + heap_bytes(waiters.capacity() * size_of::<Waiter>());
+        lists + spans + waiters.len() * CALLBACK_BYTES
     }
 
     pub(super) fn waiters(&self) -> &[Waiter] {

@@ -5,6 +5,7 @@
 
 use super::{Lock, LockKind, Quota};
 use crate::error::Result;
+use crate::ledger::heap_bytes;
 
 #[derive(Debug, Default)]
 pub(super) struct Spans(Vec<Lock>);
@@ -16,6 +17,11 @@ impl Spans {
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// What they take of the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        heap_bytes(self.0.capacity() * size_of::<Lock>())
     }
 
     /// The first span that overlaps the range and fits.
@@ -66,6 +72,10 @@ impl Spans {
         match count.checked_sub(touched.len()) {
             Some(more) => quota.take(more)?,
             None => quota.give(touched.len() - count),
+        }
+        if self.0.len() + 2 > self.0.capacity() {
+            // Not twice as many: what is not used counts as memory, too.
+            self.0.reserve_exact((self.0.len() / 8).max(2));
         }
         self.0.splice(first..last, pieces.into_iter().flatten());
         Ok(())

@@ -93,7 +93,7 @@ fn an_owners_ranges_split_and_merge_as_posix_says() {
         (&[(Read, 5, 9)], None, 10, 12, &[(Read, 5, 9)]),
     ];
     for &(before, kind, start, end, after) in table {
-        let locks = LockTable::new();
+        let locks = LockTable::new(Ledger::of_tests());
         for &(kind, start, end) in before {
             locks.set(FILE, Range, A, lock(kind, start, end)).unwrap();
         }
@@ -110,7 +110,7 @@ fn an_owners_ranges_split_and_merge_as_posix_says() {
 
 #[test]
 fn readers_share_and_a_writer_is_alone() {
-    let locks = LockTable::new();
+    let locks = LockTable::new(Ledger::of_tests());
     locks.set(FILE, Range, A, lock(Read, 0, 9)).unwrap();
     locks.set(FILE, Range, B, lock(Read, 5, 15)).unwrap();
     assert_eq!(locks.set(FILE, Range, A, lock(Write, 0, 9)), Err(Error::WouldBlock));
@@ -123,7 +123,7 @@ fn readers_share_and_a_writer_is_alone() {
 
 #[test]
 fn test_names_the_first_lock_that_stands_against_and_its_owner() {
-    let locks = LockTable::new();
+    let locks = LockTable::new(Ledger::of_tests());
     assert_eq!(locks.test(FILE, Range, C, whole(Write)), None);
     locks.set(FILE, Range, A, lock(Read, 10, 19)).unwrap();
     locks.set(FILE, Range, B, lock(Write, 0, 4)).unwrap();
@@ -137,7 +137,7 @@ fn test_names_the_first_lock_that_stands_against_and_its_owner() {
 
 #[test]
 fn a_range_that_ends_before_it_starts_is_invalid() {
-    let locks = LockTable::new();
+    let locks = LockTable::new(Ledger::of_tests());
     let bad = lock(Read, 5, 4);
     assert!(matches!(locks.set(FILE, Range, A, bad), Err(Error::Invalid(_))));
     assert_eq!(locks.test(FILE, Range, A, bad), None);
@@ -148,7 +148,7 @@ fn a_range_that_ends_before_it_starts_is_invalid() {
 
 #[test]
 fn a_table_that_was_only_asked_has_no_memory() {
-    let locks = LockTable::new();
+    let locks = LockTable::new(Ledger::of_tests());
     assert_eq!(locks.test(FILE, Range, A, whole(Write)), None);
     locks.unlock(FILE, Range, A, 0, 9).unwrap();
     locks.release_owner(FILE, Range, A);
@@ -157,7 +157,7 @@ fn a_table_that_was_only_asked_has_no_memory() {
 
 #[test]
 fn a_shard_gives_its_memory_back_when_its_last_lock_goes() {
-    let locks = LockTable::new();
+    let locks = LockTable::new(Ledger::of_tests());
     for id in 0..1000 {
         locks.set(InodeId(id * SHARDS as u64), Whole, A, whole(Write)).unwrap();
     }
@@ -170,7 +170,7 @@ fn a_shard_gives_its_memory_back_when_its_last_lock_goes() {
 
 #[test]
 fn a_wait_that_nothing_stands_against_is_granted_at_once_and_says_nothing() {
-    let (locks, told) = (LockTable::new(), Told::default());
+    let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
     assert_eq!(locks.wait(FILE, Range, A, lock(Write, 0, 9), told.done("a")), Ok(None));
     assert_eq!(locks.held(FILE, Range, A), [(Write, 0, 9)]);
     assert_eq!(told.take(), []);
@@ -178,7 +178,7 @@ fn a_wait_that_nothing_stands_against_is_granted_at_once_and_says_nothing() {
 
 #[test]
 fn a_wait_is_granted_when_the_last_conflict_goes() {
-    let (locks, told) = (LockTable::new(), Told::default());
+    let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
     locks.set(FILE, Range, A, lock(Read, 0, 4)).unwrap();
     locks.set(FILE, Range, C, lock(Read, 8, 9)).unwrap();
     assert!(locks.wait(FILE, Range, B, lock(Write, 0, 9), told.done("b")).unwrap().is_some());
@@ -196,7 +196,7 @@ fn a_wait_is_granted_when_the_last_conflict_goes() {
 #[test]
 fn a_downgrade_lets_waiting_readers_in() {
     for space in [Range, Whole] {
-        let (locks, told) = (LockTable::new(), Told::default());
+        let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
         locks.set(FILE, space, A, whole(Write)).unwrap();
         locks.wait(FILE, space, B, whole(Read), told.done("b")).unwrap();
         locks.wait(FILE, space, C, whole(Read), told.done("c")).unwrap();
@@ -207,7 +207,7 @@ fn a_downgrade_lets_waiting_readers_in() {
 
 #[test]
 fn waiters_are_served_in_the_order_in_which_they_came() {
-    let (locks, told) = (LockTable::new(), Told::default());
+    let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
     locks.set(FILE, Range, A, whole(Write)).unwrap();
     for (owner, name) in [(11, "first"), (12, "second"), (13, "third")] {
         locks.wait(FILE, Range, owner, whole(Write), told.done(name)).unwrap();
@@ -221,7 +221,7 @@ fn waiters_are_served_in_the_order_in_which_they_came() {
 #[test]
 fn a_waiting_writer_is_overtaken_by_so_many_readers_and_no_more() {
     for space in [Range, Whole] {
-        let (locks, told) = (LockTable::new(), Told::default());
+        let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
         locks.set(FILE, space, A, whole(Read)).unwrap();
         locks.wait(FILE, space, B, whole(Write), told.done("writer")).unwrap();
         let reader = |nth: u64| 100 + nth;
@@ -244,7 +244,7 @@ fn a_waiting_writer_is_overtaken_by_so_many_readers_and_no_more() {
 
 /// A writer that nobody may overtake any more: B waits for A on FILE.
 fn barred(told: &Told) -> LockTable {
-    let locks = LockTable::new();
+    let locks = LockTable::new(Ledger::of_tests());
     locks.set(FILE, Range, A, whole(Read)).unwrap();
     locks.wait(FILE, Range, B, whole(Write), told.done("writer")).unwrap();
     for reader in 0..u64::from(LOCK_OVERTAKES) {
@@ -283,7 +283,7 @@ fn cancelling_who_bars_the_way_lets_the_others_in() {
 
 #[test]
 fn a_cancelled_wait_says_so_once_and_holds_nothing() {
-    let (locks, told) = (LockTable::new(), Told::default());
+    let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
     locks.set(FILE, Whole, A, whole(Write)).unwrap();
     let wait = locks.wait(FILE, Whole, B, whole(Write), told.done("b")).unwrap().unwrap();
     assert!(locks.cancel(wait));
@@ -297,7 +297,7 @@ fn a_cancelled_wait_says_so_once_and_holds_nothing() {
 
 #[test]
 fn a_granted_wait_can_no_longer_be_cancelled() {
-    let (locks, told) = (LockTable::new(), Told::default());
+    let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
     locks.set(FILE, Range, A, whole(Write)).unwrap();
     let wait = locks.wait(FILE, Range, B, whole(Write), told.done("b")).unwrap().unwrap();
     locks.release_owner(FILE, Range, A);
@@ -307,7 +307,7 @@ fn a_granted_wait_can_no_longer_be_cancelled() {
 
 #[test]
 fn two_owners_that_would_wait_for_each_other_are_told_so() {
-    let (locks, told) = (LockTable::new(), Told::default());
+    let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
     locks.set(FILE, Range, A, lock(Write, 0, 0)).unwrap();
     locks.set(OTHER, Range, B, lock(Write, 0, 0)).unwrap();
     assert!(locks.wait(OTHER, Range, A, lock(Write, 0, 0), told.done("a")).unwrap().is_some());
@@ -318,7 +318,7 @@ fn two_owners_that_would_wait_for_each_other_are_told_so() {
 
 #[test]
 fn three_owners_in_a_ring_are_a_deadlock_and_in_a_row_are_not() {
-    let (locks, told) = (LockTable::new(), Told::default());
+    let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
     for (owner, at) in [(A, 0), (B, 1), (C, 2)] {
         locks.set(FILE, Range, owner, lock(Write, at, at)).unwrap();
     }
@@ -333,7 +333,7 @@ fn three_owners_in_a_ring_are_a_deadlock_and_in_a_row_are_not() {
 
 #[test]
 fn two_readers_that_both_want_to_write_a_range_are_a_deadlock() {
-    let (locks, told) = (LockTable::new(), Told::default());
+    let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
     locks.set(FILE, Range, A, whole(Read)).unwrap();
     locks.set(FILE, Range, B, whole(Read)).unwrap();
     assert!(locks.wait(FILE, Range, A, whole(Write), told.done("a")).unwrap().is_some());
@@ -344,7 +344,7 @@ fn two_readers_that_both_want_to_write_a_range_are_a_deadlock() {
 
 #[test]
 fn a_wait_that_anothers_new_lock_makes_endless_is_ended() {
-    let (locks, told) = (LockTable::new(), Told::default());
+    let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
     // A waits for C; B, in one thread, waits for A; in another, it takes what A will need.
     locks.set(FILE, Range, C, lock(Read, 0, 0)).unwrap();
     locks.set(OTHER, Range, A, lock(Write, 0, 0)).unwrap();
@@ -357,7 +357,7 @@ fn a_wait_that_anothers_new_lock_makes_endless_is_ended() {
 
 #[test]
 fn whole_file_locks_find_no_deadlocks() {
-    let (locks, told) = (LockTable::new(), Told::default());
+    let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
     locks.set(FILE, Whole, A, whole(Write)).unwrap();
     locks.set(OTHER, Whole, B, whole(Write)).unwrap();
     assert!(locks.wait(OTHER, Whole, A, whole(Write), told.done("a")).unwrap().is_some());
@@ -367,7 +367,7 @@ fn whole_file_locks_find_no_deadlocks() {
 
 #[test]
 fn two_readers_that_both_want_to_write_a_whole_file_take_turns() {
-    let (locks, told) = (LockTable::new(), Told::default());
+    let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
     locks.set(FILE, Whole, A, whole(Read)).unwrap();
     locks.set(FILE, Whole, B, whole(Read)).unwrap();
     assert!(locks.wait(FILE, Whole, A, whole(Write), told.done("a")).unwrap().is_some());
@@ -380,7 +380,7 @@ fn two_readers_that_both_want_to_write_a_whole_file_take_turns() {
 
 #[test]
 fn a_refused_conversion_keeps_the_lock_that_was_held() {
-    let locks = LockTable::new();
+    let locks = LockTable::new(Ledger::of_tests());
     locks.set(FILE, Whole, A, whole(Read)).unwrap();
     locks.set(FILE, Whole, B, whole(Read)).unwrap();
     assert_eq!(locks.set(FILE, Whole, A, whole(Write)), Err(Error::WouldBlock));
@@ -389,7 +389,7 @@ fn a_refused_conversion_keeps_the_lock_that_was_held() {
 
 #[test]
 fn releasing_an_owner_leaves_its_waits_and_forgetting_it_does_not() {
-    let (locks, told) = (LockTable::new(), Told::default());
+    let (locks, told) = (LockTable::new(Ledger::of_tests()), Told::default());
     locks.set(FILE, Range, A, lock(Write, 0, 0)).unwrap();
     locks.set(FILE, Range, B, lock(Write, 1, 1)).unwrap();
     locks.set(FILE, Whole, B, whole(Read)).unwrap();
@@ -407,7 +407,7 @@ fn releasing_an_owner_leaves_its_waits_and_forgetting_it_does_not() {
 
 #[test]
 fn the_table_holds_as_much_as_its_limit_and_no_more() {
-    let locks = LockTable::with_limit(3);
+    let locks = LockTable::with_limit(3, Ledger::of_tests());
     locks.set(FILE, Range, A, lock(Write, 0, 9)).unwrap();
     assert_eq!(locks.set(FILE, Range, A, lock(Read, 2, 3)), Ok(()));
     assert!(matches!(locks.set(FILE, Range, A, lock(Read, 6, 7)), Err(Error::Limit(_))));
@@ -425,7 +425,7 @@ fn the_table_holds_as_much_as_its_limit_and_no_more() {
 
 #[test]
 fn a_callback_may_call_the_table() {
-    let locks = Arc::new(LockTable::new());
+    let locks = Arc::new(LockTable::new(Ledger::of_tests()));
     locks.set(FILE, Range, A, whole(Write)).unwrap();
     let (sender, granted) = mpsc::channel();
     let again = locks.clone();
@@ -454,7 +454,7 @@ fn lock_blocking(locks: &LockTable, inode: InodeId, space: LockSpace, owner: u64
 fn many_threads_exclude_each_other_and_none_starves() {
     const THREADS: u64 = 8;
     const ROUNDS: u64 = 400;
-    let locks = LockTable::new();
+    let locks = LockTable::new(Ledger::of_tests());
     let inside: [AtomicUsize; 3] = Default::default();
     std::thread::scope(|scope| {
         for owner in 1..=THREADS {
@@ -478,7 +478,7 @@ fn many_threads_exclude_each_other_and_none_starves() {
 
 #[test]
 fn threads_that_take_locks_in_any_order_are_never_stuck() {
-    let locks = LockTable::new();
+    let locks = LockTable::new(Ledger::of_tests());
     std::thread::scope(|scope| {
         for owner in 1..=4u64 {
             let locks = &locks;

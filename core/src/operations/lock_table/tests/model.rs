@@ -239,7 +239,7 @@ impl Tested {
 
 fn play(ops: &[Op]) {
     let mut model = Model::default();
-    let mut tested = Tested { locks: LockTable::new(), waits: Vec::new(), told: Default::default() };
+    let mut tested = Tested { locks: LockTable::new(Ledger::of_tests()), waits: Vec::new(), told: Default::default() };
     for op in ops {
         apply(op, &mut model, &mut tested);
         tested.assert_equals(&model);

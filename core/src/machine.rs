@@ -51,10 +51,14 @@ fn total_bytes() -> u64 {
 
 /// The folder of temporary files, or another, that lies on a disk. Why not, if there is none.
 pub(crate) fn spill_folder() -> Result<PathBuf, String> {
-    let folders = [std::env::temp_dir(), PathBuf::from("/var/tmp")];
+    first_on_disk(&[std::env::temp_dir(), PathBuf::from("/var/tmp")], is_memory)
+}
+
+fn first_on_disk(folders: &[PathBuf], is_memory: impl Fn(&Path) -> bool) -> Result<PathBuf, String> {
     let on_disk = folders.iter().find(|folder| folder.is_dir() && !is_memory(folder));
     on_disk.cloned().ok_or_else(|| {
-        format!("nothing is spilled: {} and /var/tmp are in memory themselves, or missing", folders[0].display())
+        let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        format!("nothing is spilled: {} are in memory themselves, or missing", names.join(" and "))
     })
 }
 
@@ -97,23 +101,27 @@ mod os {
 
     /// The groups of this process, innermost first.
     pub(crate) fn groups() -> Vec<Group> {
-        let own = read_to_string("/proc/self/cgroup").unwrap_or_default();
-        own.lines().flat_map(groups_of).collect()
+        groups_in(&read_to_string("/proc/self/cgroup").unwrap_or_default(), Path::new("/sys/fs/cgroup"))
+    }
+
+    /// The groups that such a text as `/proc/self/cgroup` has names, below where they are mounted.
+    pub(crate) fn groups_in(own: &str, mounted: &Path) -> Vec<Group> {
+        own.lines().flat_map(|line| groups_of(line, mounted)).collect()
     }
 
     /// The groups that one line of `/proc/self/cgroup` names: those of memory, and their parents.
-    fn groups_of(line: &str) -> Vec<Group> {
+    fn groups_of(line: &str, mounted: &Path) -> Vec<Group> {
         let mut fields = line.splitn(3, ':');
         let (Some(number), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next()) else {
             return Vec::new();
         };
         let path = path.trim_start_matches('/');
         if controllers.split(',').any(|controller| controller == "memory") {
-            return below(Path::new("/sys/fs/cgroup/memory"), path, Group::V1, "memory.limit_in_bytes");
+            return below(&mounted.join("memory"), path, Group::V1, "memory.limit_in_bytes");
         }
         if number == "0" && controllers.is_empty() {
-            let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
-            let root = roots.iter().map(Path::new).find(|root| root.join("cgroup.controllers").exists());
+            let roots = [mounted.to_owned(), mounted.join("unified")];
+            let root = roots.iter().find(|root| root.join("cgroup.controllers").exists());
             return root.map_or_else(Vec::new, |root| below(root, path, Group::V2, "cgroup.procs"));
         }
         Vec::new()
@@ -152,8 +160,35 @@ mod os {
         #[test]
         fn lines_of_other_controllers_name_no_group_of_memory() {
             for line in ["", "3:cpuset:/", "1:name=systemd:/x", "nonsense", "0:x:/"] {
-                assert_eq!(groups_of(line), Vec::new(), "{line}");
+                assert_eq!(groups_of(line, Path::new("/sys/fs/cgroup")), Vec::new(), "{line}");
             }
+        }
+
+        /// A folder with groups as a machine has them that knows version 2 only.
+        fn second_version(limits: &[(&str, &str)]) -> tempfile::TempDir {
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::write(folder.path().join("cgroup.controllers"), "cpu io memory").expect("a file");
+            for (group, limit) in limits {
+                let group = folder.path().join(group);
+                std::fs::create_dir_all(&group).expect("folders");
+                std::fs::write(group.join("cgroup.procs"), "1").expect("a file");
+                std::fs::write(group.join("memory.max"), limit).expect("a file");
+            }
+            folder
+        }
+
+        #[test]
+        fn groups_of_version_2_are_found_with_their_limits_innermost_first() {
+            let folder = second_version(&[("user", "900"), ("user/a", "max"), ("user/a/b", "7000")]);
+            let found = groups_in("0::/user/a/b\n", folder.path());
+            let at = |group: &str| Group::V2(folder.path().join(group));
+            assert_eq!(found, [at("user/a/b"), at("user/a"), at("user")]);
+            assert_eq!(found.iter().map(Group::limit_bytes).collect::<Vec<_>>(), [Some(7000), None, Some(900)]);
+            // Beside version 1 it is mounted a folder deeper, and has its own line.
+            let beside = tempfile::tempdir().expect("a folder");
+            std::fs::rename(folder.keep(), beside.path().join("unified")).expect("a rename");
+            let found = groups_in("4:memory:/x\n0::/user\n", beside.path());
+            assert_eq!(found, [Group::V2(beside.path().join("unified/user"))]);
         }
 
         #[test]
@@ -195,22 +230,4 @@ mod os {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_machine_has_memory_and_a_share_of_it_is_less() {
-        let bytes = memory_bytes();
-        assert!(bytes > 1 << 20);
-        assert_eq!(share(bytes, 100), bytes);
-        assert!(share(bytes, 25) <= bytes / 4);
-        assert_eq!(share(u64::MAX, 50), u64::MAX / 2);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn folders_in_memory_are_known_as_such() {
-        assert!(!Path::new("/dev/shm").is_dir() || is_memory(Path::new("/dev/shm")));
-        assert!(!is_memory(Path::new("/nowhere")));
-    }
-}
+mod tests;

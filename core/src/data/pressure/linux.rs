@@ -45,12 +45,16 @@ impl Stop for LinuxStop {
 
 /// Everything that this machine lets us wait for, if there is anything.
 pub(super) fn source() -> Option<(LinuxPressure, LinuxStop)> {
-    let groups = groups();
+    source_of(&groups(), Path::new("/proc/pressure/memory"))
+}
+
+/// Everything that these groups let us wait for, and the machine where they do not tell.
+fn source_of(groups: &[Group], machine: &Path) -> Option<(LinuxPressure, LinuxStop)> {
     let stalls = groups.iter().find_map(|group| match group {
         Group::V2(folder) => stalls(&folder.join("memory.pressure")),
         Group::V1(_) => None,
     });
-    let stalls = stalls.or_else(stalls_of_machine);
+    let stalls = stalls.or_else(|| self::stalls(machine));
     let limits = groups.iter().filter_map(|group| match group {
         Group::V2(folder) => events(&folder.join("memory.events")),
         Group::V1(folder) => level(folder),
@@ -61,10 +65,6 @@ pub(super) fn source() -> Option<(LinuxPressure, LinuxStop)> {
     }
     let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).ok()?);
     Some((LinuxPressure { sources, stop: Arc::clone(&stop) }, LinuxStop(stop)))
-}
-
-fn stalls_of_machine() -> Option<Source> {
-    stalls(Path::new("/proc/pressure/memory"))
 }
 
 fn stalls(file: &Path) -> Option<Source> {
@@ -187,6 +187,70 @@ mod tests {
         let mut source = LinuxPressure { sources: vec![gone], stop };
         // A directory is never ready: only what was woken is looked at.
         assert_eq!(source.wait(Some(Duration::from_millis(1))), Signal::Quiet);
+    }
+
+    /// A group of version 2 as the kernel shows it, made of plain files.
+    fn made_up(folder: &Path, events: &str) -> Group {
+        std::fs::create_dir_all(folder).expect("a folder");
+        std::fs::write(folder.join("memory.events"), events).expect("a file");
+        Group::V2(folder.to_owned())
+    }
+
+    #[test]
+    fn groups_of_version_2_are_listened_to_all_of_them_and_the_innermost_for_its_stalls() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (inner, outer) = (folder.path().join("a/b"), folder.path().join("a"));
+        let groups = [made_up(&inner, "high 1\nmax 2\n"), made_up(&outer, "high 0\nmax 5\n")];
+        // Who has no stalls to tell leaves it to the next, and all of them to the machine.
+        for folder in [outer.join("memory.pressure"), folder.path().join("machine")] {
+            std::fs::write(folder, "").expect("a file");
+        }
+        let (mut source, stop) = source_of(&groups, &folder.path().join("machine")).expect("something to wait for");
+        assert_eq!(source.sources.len(), 3);
+        assert_eq!(std::fs::read(outer.join("memory.pressure")).expect("a file"), TRIGGER.as_bytes());
+        assert_eq!(std::fs::read(folder.path().join("machine")).expect("a file"), b"", "the machine is not asked");
+        // Plain files are never out of the ordinary.
+        assert_eq!(source.wait(Some(Duration::from_millis(1))), Signal::Quiet);
+        let told = |source: &mut LinuxPressure| -> Vec<Option<bool>> {
+            source.sources[1..].iter_mut().map(|events| events.is_short(PollFlags::PRI)).collect()
+        };
+        assert_eq!(told(&mut source), [Some(false), Some(false)], "what was before is no news");
+        made_up(&outer, "low 9\nhigh 0\nmax 6\noom 0\n");
+        assert_eq!(told(&mut source), [Some(false), Some(true)]);
+        made_up(&inner, "high 2\nmax 2\n");
+        assert_eq!(told(&mut source), [Some(true), Some(false)]);
+        made_up(&inner, "high 2\nmax 2\noom_kill 1\n");
+        assert_eq!(told(&mut source), [Some(false), Some(false)]);
+        stop.stop();
+        assert_eq!(source.wait(None), Signal::Stopped);
+    }
+
+    #[test]
+    fn where_no_group_tells_of_stalls_the_machine_is_asked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let groups = [made_up(folder.path(), "max 0\n")];
+        let machine = folder.path().join("machine");
+        std::fs::write(&machine, "").expect("a file");
+        assert!(source_of(&groups, &machine).is_some());
+        assert_eq!(std::fs::read(machine).expect("a file"), TRIGGER.as_bytes());
+        assert!(source_of(&[], Path::new("/nowhere")).is_none(), "nothing to wait for");
+    }
+
+    /// The kernel's own files: of a group below where version 2 is mounted, if one may be made.
+    #[test]
+    fn stalls_of_a_real_group_can_be_waited_for() {
+        let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
+        let Some(root) = roots.into_iter().find(|root| root.join("cgroup.controllers").exists()) else { return };
+        let group = root.join(format!("bough-test-pressure-{}", std::process::id()));
+        if std::fs::create_dir(&group).is_err() {
+            return;
+        }
+        let has_stalls = group.join("memory.pressure").exists();
+        let made = source_of(&[Group::V2(group.clone())], Path::new("/nowhere"));
+        let waited = made.map(|(mut source, _stop)| source.wait(Some(Duration::from_millis(10))));
+        std::fs::remove_dir(&group).expect("nobody is in it");
+        // Who is in no such group stalls nobody.
+        assert_eq!(waited, has_stalls.then_some(Signal::Quiet));
     }
 
     #[test]

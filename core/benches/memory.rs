@@ -7,6 +7,9 @@
 // Here a panic is how a failure is told.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../tests/support/pauses.rs"]
+mod pauses;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -14,6 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bough::{Allocation, Caller, Config, NewNode, NodeId, PathAt, RefId, View, ViewOptions, Volume, WriteAt};
+
+use pauses::{Control, timed_alone};
 
 const ROOT: Caller<'static> = Caller::superuser();
 const MIB: u64 = 1 << 20;
@@ -115,7 +120,23 @@ fn random(state: &mut u64, below: u64) -> u64 {
     (*state >> 33) % below
 }
 
-/// Makes each page differ from every other, and from itself in another round.
+/// The eight bytes at an offset, as a round writes them: others than anywhere else, and than in any other round.
+fn word(at: u64, round: u64) -> [u8; 8] {
+    ((at + 8).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (round + 1).wrapping_mul(0xD1B5_4A32_D192_ED03)).to_le_bytes()
+}
+
+/// Makes every byte what it is to be at this offset in this round.
+fn fill(bytes: &mut [u8], at: u64, round: u64) {
+    bytes.chunks_exact_mut(8).zip((at..).step_by(8)).for_each(|(bytes, at)| bytes.copy_from_slice(&word(at, round)));
+}
+
+/// Looks at every byte.
+fn verify(bytes: &[u8], at: u64, round: u64) {
+    let wrong = bytes.chunks_exact(8).zip((at..).step_by(8)).find(|(bytes, at)| **bytes != word(*at, round));
+    assert_eq!(wrong.map(|(_, at)| at), None, "other bytes than round {round} wrote");
+}
+
+/// Makes each page differ from every other, and from itself in another round. For where time is measured.
 fn mark(bytes: &mut [u8], at: u64, round: u64) {
     for (page, bytes) in bytes.chunks_mut(4096).enumerate() {
         bytes[..8].copy_from_slice(&(at + page as u64 * 4096 + 1).to_le_bytes());
@@ -153,7 +174,7 @@ fn limit() {
             // Half of what each round writes is new, half is over what the last snapshot holds.
             for block in 0..EACH {
                 let at = (round * EACH / 2 + block) * BLOCK;
-                mark(&mut bytes, at, round);
+                fill(&mut bytes, at, round);
                 scene.write(node, at, &bytes);
             }
             snapshots.push(scene.snapshot());
@@ -166,7 +187,7 @@ fn limit() {
             for _ in 0..blocks {
                 let block = random(&mut state, blocks);
                 assert_eq!(view.read(&ROOT, file, None, block * BLOCK, &mut bytes), Ok(bytes.len()));
-                check(&bytes, block * BLOCK, (block / (EACH / 2)).min(last));
+                verify(&bytes, block * BLOCK, (block / (EACH / 2)).min(last));
             }
         }
         let stats = scene.volume.stats();
@@ -240,23 +261,24 @@ fn reserve() {
     const LIMIT: u64 = 128 * MIB;
     let scene = Scene::new(LIMIT, Some(folder()));
     let node = scene.held("file");
-    let (done, longest) = (AtomicBool::new(false), AtomicU64::new(0));
-    let taken = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Relaxed) {
-                let pause = timed_alone(|| _ = scene.snapshot());
-                longest.fetch_max(pause.as_micros() as u64, Relaxed);
+    let ended = AtomicBool::new(false);
+    let (taken, longest) = std::thread::scope(|scope| {
+        let snapshots = scope.spawn(|| {
+            let (control, mut done) = (Control::start(), Vec::new());
+            while !ended.load(Relaxed) {
+                timed_alone(&mut done, || _ = scene.snapshot());
                 std::thread::sleep(Duration::from_millis(1));
             }
+            control.longest(&done)
         });
         let reserve = Allocation::Reserve { keep_size: false };
         let taken = seconds(|| scene.view.allocate(&ROOT, node, None, 0, 2 << 30, reserve).unwrap());
-        done.store(true, Relaxed);
-        taken
+        ended.store(true, Relaxed);
+        (taken, snapshots.join().unwrap())
     });
     told("2 GiB reserved, 16 times the limit", taken * 1e3, 250.0, "ms");
     told("  spilled for it", scene.volume.activity().spill_written_bytes as f64, 0.0, "bytes");
-    told("  longest snapshot meanwhile", longest.into_inner() as f64 / 1e3, 5.0, "ms");
+    told("  longest snapshot meanwhile", longest.as_secs_f64() * 1e3, 5.0, "ms");
 }
 
 /// Many times the limit in files of 4 KB.
@@ -269,7 +291,7 @@ fn small_files_past_the_limit() {
         let nodes: Vec<NodeId> = (0..SMALL)
             .map(|number| {
                 let node = scene.make(NodeId::ROOT, &format!("file-{number}"), NewNode::File);
-                mark(&mut bytes, number, 0);
+                fill(&mut bytes, number * 4096, 0);
                 scene.write(node, 0, &bytes);
                 node
             })
@@ -279,7 +301,7 @@ fn small_files_past_the_limit() {
         for _ in 0..SMALL {
             let number = random(&mut state, SMALL);
             assert_eq!(scene.view.read(&ROOT, nodes[number as usize], None, 0, &mut bytes), Ok(4096));
-            check(&bytes, number, 0);
+            verify(&bytes, number * 4096, 0);
         }
     });
     told("100,000 files of 4 KiB, 3 times the limit: most resident", most as f64 / LIMIT as f64, 1.05, "of the limit");
@@ -338,47 +360,56 @@ fn files_on_tmpfs() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-/// A thousand snapshots with a hundred changed files between each, deleted again.
+/// A thousand snapshots with a hundred changed files between each, deleted again; several times over.
 fn thousand_snapshots() {
-    const CHANGED: u64 = 100;
-    const BYTES: u64 = 4096;
-    const SNAPSHOTS: u64 = 1000;
     const LIMIT: u64 = 4 << 30;
+    const ROUNDS: u32 = 3;
     let scene = Scene::new(LIMIT, None);
     let nodes: Vec<NodeId> = (0..10_000)
         .map(|number| {
             let node = scene.make(NodeId::ROOT, &format!("file-{number}"), NewNode::File);
-            scene.write(node, 0, &[1; BYTES as usize]);
+            scene.write(node, 0, &[1; CHANGED_BYTES]);
             node
         })
         .collect();
     let (used, resident) = (scene.used(), resident_bytes());
-    let mut state = 1;
-    let snapshots: Vec<RefId> = (0..SNAPSHOTS)
-        .map(|_| {
-            for _ in 0..CHANGED {
-                scene.write(nodes[random(&mut state, 10_000) as usize], 0, &[2; BYTES as usize]);
-            }
-            scene.snapshot()
-        })
-        .collect();
-    let most = (CHANGED * SNAPSHOTS * (2 * BYTES + 1024)) as f64;
-    told(
-        "1,000 snapshots, 100 files of 4 KiB changed between: counted",
-        (scene.used() - used) as f64 / most,
-        1.0,
-        "of 2x + 1 KiB a file",
-    );
-    told("  resident", (resident_bytes() - resident) as f64 / most, 1.0, "of 2x + 1 KiB a file");
-    let begun = Instant::now();
-    snapshots.iter().for_each(|&snapshot| scene.volume.delete_ref(snapshot).unwrap());
-    let longest = settle(&scene);
-    println!("{:58} {:10.3} s", "  deleted again", begun.elapsed().as_secs_f64() - SETTLED.as_secs_f64());
-    told("  longest operation meanwhile", longest.as_secs_f64() * 1e3, 5.0, "ms");
-    told("  counted then, of what was counted before", scene.used() as f64 / used as f64, 1.2, "");
+    let mut longest = Duration::ZERO;
+    for round in 0..ROUNDS {
+        let snapshots = changed_snapshots(&scene, &nodes, round == 0);
+        let begun = Instant::now();
+        snapshots.iter().for_each(|&snapshot| scene.volume.delete_ref(snapshot).unwrap());
+        longest = longest.max(settle(&scene));
+        println!("{:58} {:10.3} s", "  deleted again", begun.elapsed().as_secs_f64() - SETTLED.as_secs_f64());
+    }
+    told("  longest operation meanwhile, of all rounds", longest.as_secs_f64() * 1e3, 5.0, "ms");
+    told("  counted then, of what was counted before", scene.used() as f64 / used as f64, 1.05, "");
     // Frames are kept warm, and the allocator keeps what metadata has left until it is needed.
     let kept = resident_bytes().saturating_sub(resident + scene.used() - used);
     told("  resident then beside what is counted", kept as f64 / LIMIT as f64, 1.0 / 32.0, "of the limit");
+}
+
+const CHANGED_BYTES: usize = 4096;
+
+/// Takes the snapshots; the first time what they take is told.
+fn changed_snapshots(scene: &Scene, nodes: &[NodeId], tells: bool) -> Vec<RefId> {
+    const CHANGED: u64 = 100;
+    const SNAPSHOTS: u64 = 1000;
+    let (used, resident) = (scene.used(), resident_bytes());
+    let mut state = 1;
+    let take = |_| {
+        for _ in 0..CHANGED {
+            scene.write(nodes[random(&mut state, nodes.len() as u64) as usize], 0, &[2; CHANGED_BYTES]);
+        }
+        scene.snapshot()
+    };
+    let snapshots = (0..SNAPSHOTS).map(take).collect();
+    if tells {
+        let most = (CHANGED * SNAPSHOTS * (2 * CHANGED_BYTES as u64 + 1024)) as f64;
+        let grown = (scene.used() - used) as f64 / most;
+        told("1,000 snapshots, 100 files of 4 KiB changed between: counted", grown, 1.0, "of 2x + 1 KiB a file");
+        told("  resident", (resident_bytes() - resident) as f64 / most, 1.0, "of 2x + 1 KiB a file");
+    }
+    snapshots
 }
 
 /// How long nothing must have changed.
@@ -387,34 +418,21 @@ const SETTLED: Duration = Duration::from_millis(300);
 /// Waits until what was given up is gone; answers the longest that an operation took meanwhile.
 fn settle(scene: &Scene) -> Duration {
     let mut last = (scene.used(), Instant::now());
-    let mut longest = Duration::ZERO;
+    let (control, mut done) = (Control::start(), Vec::new());
     while last.1.elapsed() < SETTLED {
-        longest = longest.max(timed_alone(|| {
+        timed_alone(&mut done, || {
             let file = scene.view.make(&ROOT, NodeId::ROOT, b"meanwhile", 0o644, NewNode::File).unwrap().node;
             scene.write(file, 0, b"something");
             scene.view.unlink(&ROOT, NodeId::ROOT, b"meanwhile").unwrap();
             scene.view.forget(file, 1);
-        }));
+        });
         let now = scene.used();
         // Our own file comes and goes.
         if now.abs_diff(last.0) > 1 << 16 {
             last = (now, Instant::now());
         }
     }
-    longest
-}
-
-/// How long this thread has waited for a processor, where the system tells.
-fn waited_for_processor() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    Duration::from_nanos(stat.split_whitespace().nth(1).and_then(|ns| ns.parse().ok()).unwrap_or(0))
-}
-
-/// How long it takes, without the time that other programs took of the processor.
-fn timed_alone(run: impl FnOnce()) -> Duration {
-    let (waited, begun) = (waited_for_processor(), Instant::now());
-    run();
-    begun.elapsed().saturating_sub(waited_for_processor() - waited)
+    control.longest(&done)
 }
 
 /// Files made, written over and deleted, snapshots taken and deleted, for as long as it is told.

@@ -32,6 +32,7 @@ mod radix;
 mod reckoning;
 #[cfg(all(test, feature = "shuttle"))]
 mod schedules;
+mod shed;
 mod striped;
 mod sync;
 mod tree;

@@ -108,6 +108,12 @@ impl<V: Value> Radix<V> {
         self.remove_inclusive(key, u64::MAX);
     }
 
+    /// Lets go of a leaf, or of a subtree that others have too. Says whether there was one. For who drops the map in
+    /// pieces: it is good for nothing else any more.
+    pub(crate) fn shed(&mut self) -> bool {
+        node::shed(&mut self.root)
+    }
+
     /// The first entry at or after `key`.
     pub(crate) fn next_from(&self, key: u64) -> Option<(u64, &V)> {
         let (base, leaf) = self.leaf_from(key)?;

@@ -220,9 +220,9 @@ impl Volume {
         tracing::info!(volume = config.name, memory_bytes, "opened a volume");
         Ok(Arc::new(Volume {
             name: config.name,
+            reaper: Reaper::start(Arc::downgrade(&context.store)),
             context: Arc::new(context),
             refs: Arc::new(refs),
-            reaper: Reaper::start(),
             first_branch,
             views: Mutex::default(),
             next_id: AtomicU64::new(1),

@@ -295,6 +295,26 @@ pub(super) fn remove_present<V: Value>(place: &mut Option<Node<V>>, shift: u32, 
     }
 }
 
+/// Drops the first leaf of the node in `place`, or the first subtree on the way there that somebody else has too; and what is
+/// empty by that. Nothing but this may be done with the node then: it miscounts its entries.
+pub(super) fn shed<V: Value>(place: &mut Option<Node<V>>) -> bool {
+    let Some(node) = place else { return false };
+    if let Node::Inner(inner) = node
+        && let Some(inner) = Arc::get_mut(inner)
+        && let Some(first) = bits(inner.occupied).next()
+    {
+        shed(&mut inner.children[first]);
+        if inner.children[first].is_none() {
+            inner.occupied &= !(1 << first);
+        }
+        if inner.occupied != 0 {
+            return true;
+        }
+    }
+    *place = None;
+    true
+}
+
 /// Removes `from..=last`, both counted from the first key of the node in `place`. Copies nothing if nothing is there.
 pub(super) fn remove_within<V: Value>(place: &mut Option<Node<V>>, shift: u32, from: u64, last: u64) {
     let Some(node) = place else { return };

@@ -9,6 +9,7 @@ use crate::check::{CheckReport, Visited};
 use crate::ledger::{Kind, Ledger};
 use crate::radix::{Radix, Value};
 use crate::reckoning::Reckoning;
+use crate::shed::Shed;
 use crate::sync::{Ordered, Planted, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered, planted};
 use crate::types::InodeId;
 
@@ -100,6 +101,12 @@ impl FrozenTable {
             key = 0;
         }
         None
+    }
+}
+
+impl Shed for FrozenTable {
+    fn shed(&mut self) -> bool {
+        self.shards.iter_mut().any(Radix::shed)
     }
 }
 

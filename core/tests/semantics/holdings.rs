@@ -121,6 +121,12 @@ fn check_by_deleting(fs: &Fs) {
         let held = fs.volume.holdings(id).unwrap();
         assert_eq!((held.content_bytes, held.inodes), whole, "{id:?}");
         fs.volume.delete_ref(id).unwrap();
+        // On a busy machine it may be a while before that begins.
+        let begun = Instant::now();
+        while used.saturating_sub(fs.volume.stats().used_bytes) < held.exclusive.bytes() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{id:?}: less goes than {held:?}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let went = used - settled(&fs.volume);
         let besides = went.checked_sub(held.exclusive.bytes()).unwrap_or_else(|| panic!("{id:?}: {went} of {held:?}"));
         // Short files that were left in sparse slabs may have moved together.

@@ -1,7 +1,7 @@
 //! Space: holes, allocation, seeking, memory limit, spill folder, statfs.
 
 use bough::limits::FILE_BYTES;
-use bough::{Allocation, Config, Error, NewNode, NodeId, Seek, Volume, WriteAt};
+use bough::{Allocation, Config, Error, NewNode, NodeId, RefId, Seek, Volume, WriteAt};
 
 use crate::support::*;
 
@@ -296,6 +296,26 @@ fn a_spill_folder_that_cannot_be_used_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let spill_dir = Some(folder.path().join("missing"));
     assert!(matches!(Volume::open(Config { spill_dir, ..Config::default() }).err(), Some(Error::Io(_))));
+}
+
+#[test]
+fn memory_returns_to_what_it_was_when_snapshots_are_deleted() {
+    let fs = Fs::of(Config { memory_bytes: Some(1 << 30), ..Config::default() });
+    let write = |number: usize, byte: u8| fs.write_file(&format!("f{number}"), vec![byte; 4096]);
+    (0..3_000).for_each(|number| write(number, 1));
+    let used = || fs.volume.stats().used_bytes;
+    let before = used();
+    let snapshots: Vec<_> = (0..60)
+        .map(|round| {
+            (0..50).for_each(|at| write((round * 977 + at * 389) % 3_000, round as u8));
+            fs.snapshot(&format!("s{round}"))
+        })
+        .collect();
+    assert!(used() > before * 3 / 2, "{} of {before}", used());
+    snapshots.into_iter().for_each(|id| fs.volume.delete_ref(RefId::Snapshot(id)).unwrap());
+    // Waits for what goes on in the background.
+    assert_eq!(fs.volume.check_invariants(true).problems, Vec::<String>::new());
+    assert!(used() <= before + before / 25, "{} of {before}", used());
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //!
 //! A pool is what one lock guards; the depot has several. Frames that became free lately are kept warm, as their
 //! memory is there already, up to a reserve; the rest is cold: given back to the system, and zero where the region says
-//! so. Invariants: a frame is held by a [`Frame`], or in `warm`, or cold, never two of these. At most one region of a
-//! pool is all cold; others are unmapped when they become so.
+//! so. Giving back takes long, so it is done without the lock, by whoever has the frames as [`Cooling`] meanwhile.
+//! Invariants: a frame is held by a [`Frame`], or in `warm`, or cooling, or cold, never two of these. At most one region
+//! of a pool is all cold; others are unmapped when they become so.
 //!
 //! The owners are what the evictor finds its victims by: it visits frames, not chunks, so that what is spilled
 //! already costs it nothing.
@@ -14,7 +15,9 @@ use std::sync::{Arc, Weak};
 use super::cell::Cell;
 use super::region::{Frame, Place, Region};
 use crate::check::CheckReport;
-use crate::error::Result;
+
+/// The most frames that are given back at a time: 2 MiB.
+pub(super) const COOLED_AT_ONCE: usize = 32;
 
 #[derive(Debug)]
 struct Bay {
@@ -22,6 +25,8 @@ struct Bay {
     /// Bit set: the frame is cold.
     cold: Box<[u64]>,
     cold_count: usize,
+    /// Bit set: the frame is being given back.
+    cooling: Box<[u64]>,
     /// Whose each held frame is.
     owners: Box<[Weak<Cell>]>,
 }
@@ -30,10 +35,20 @@ impl Bay {
     fn new(region: Arc<Region>) -> Self {
         let frames = region.frames();
         let owners = (0..frames).map(|_| Weak::new()).collect();
-        Self { region, cold: vec![u64::MAX; frames / 64].into(), cold_count: frames, owners }
+        let (cold, cooling) = (vec![u64::MAX; frames / 64].into(), vec![0; frames / 64].into());
+        Self { region, cold, cold_count: frames, cooling, owners }
+    }
+
+    fn set_cooling(&mut self, index: usize) {
+        self.cooling[index / 64] |= 1 << (index % 64);
+    }
+
+    fn is_cooling(&self, index: usize) -> bool {
+        self.cooling[index / 64] >> (index % 64) & 1 != 0
     }
 
     fn set_cold(&mut self, index: usize) {
+        self.cooling[index / 64] &= !(1 << (index % 64));
         self.cold[index / 64] |= 1 << (index % 64);
         self.cold_count += 1;
     }
@@ -48,11 +63,27 @@ impl Bay {
     }
 }
 
-/// What became of frames that were not kept warm. To be dropped where no lock is held: unmapping is slow.
+/// Frames that are not kept warm: to be discarded where no lock is held, and told to their pool then.
 #[derive(Debug, Default)]
-pub(super) struct Cooled {
-    pub(super) frames: u64,
-    _regions: Vec<Arc<Region>>,
+#[must_use]
+pub(super) struct Cooling {
+    /// Neighbours in regions: where the first lies, and how many.
+    runs: Vec<(Arc<Region>, Place, usize)>,
+}
+
+impl Cooling {
+    /// How many frames.
+    pub(super) fn frames(&self) -> u64 {
+        self.runs.iter().map(|run| run.2 as u64).sum()
+    }
+
+    /// Gives their memory back to the system.
+    pub(super) fn discard(&self) {
+        for (region, first, count) in &self.runs {
+            let first = first.index as usize;
+            region.discard(first..first + count);
+        }
+    }
 }
 
 /// Where the evictor stands in a pool.
@@ -82,42 +113,43 @@ impl Pool {
         Some(self.frame(place, owner))
     }
 
-    /// A free frame whose memory is not there yet. Maps a region by `map` if there is none.
-    pub(super) fn take_cold(&mut self, owner: &Arc<Cell>, map: impl FnOnce() -> Result<Region>) -> Result<Frame> {
-        let region = match self.open.first() {
-            Some(&region) => region,
-            None => self.add(map()?),
-        };
+    /// A free frame whose memory is not there yet, if there is one.
+    pub(super) fn take_cold(&mut self, owner: &Arc<Cell>) -> Option<Frame> {
+        let &region = self.open.first()?;
         let bay = self.bays[region as usize].as_mut();
         let bay = bay.expect("invariant: an open region is there");
         let index = bay.take_cold() as u16;
         if bay.cold_count == 0 {
             self.open.remove(&region);
         }
-        Ok(self.frame(Place { pool: self.number, region, index }, owner))
+        Some(self.frame(Place { pool: self.number, region, index }, owner))
     }
 
-    /// Takes a frame back. At most `reserve` free ones stay warm.
-    pub(super) fn put(&mut self, place: Place, reserve: usize) -> Cooled {
+    /// Takes a frame back. Beyond `reserve` some free ones are to cool.
+    pub(super) fn put(&mut self, place: Place, reserve: usize) -> Cooling {
         let bay = self.bays[place.region as usize].as_mut();
         let bay = bay.expect("invariant: a held frame has its region");
         bay.owners[place.index as usize] = Weak::new();
         self.warm.push(place);
         if self.warm.len() <= reserve {
-            return Cooled::default();
+            return Cooling::default();
         }
         // The older half: what was used last is likeliest in the processor's caches.
-        self.cool_oldest(self.warm.len() - reserve / 2)
+        self.cool(self.warm.len() - reserve / 2)
     }
 
-    /// Gives every warm frame back to the system.
-    pub(super) fn cool_all(&mut self) -> Cooled {
-        self.cool_oldest(self.warm.len())
+    /// Up to so many of the oldest warm frames, and no more than [`COOLED_AT_ONCE`], are to be given back to the system.
+    pub(super) fn cool(&mut self, most: usize) -> Cooling {
+        let count = most.min(COOLED_AT_ONCE).min(self.warm.len());
+        let mut places: Vec<Place> = self.warm.drain(..count).collect();
+        places.sort_unstable();
+        let runs = places.chunk_by(|a, b| (a.region, a.index + 1) == (b.region, b.index));
+        Cooling { runs: runs.map(|run| self.cool_run(run)).collect() }
     }
 
-    /// Gives the oldest warm frame back to the system, if there is any.
-    pub(super) fn cool_one(&mut self) -> Cooled {
-        self.cool_oldest(self.warm.len().min(1))
+    /// They have been discarded. Answers regions that are to go, where no lock is held: unmapping is slow.
+    pub(super) fn set_cold(&mut self, cooling: &Cooling) -> Vec<Arc<Region>> {
+        cooling.runs.iter().filter_map(|(_, first, count)| self.set_run_cold(*first, *count)).collect()
     }
 
     /// Regions mapped.
@@ -143,7 +175,7 @@ impl Pool {
         None
     }
 
-    /// Whether each frame is held, warm or cold, and one of these only. Answers the held ones, and whose they are.
+    /// Whether each frame is held, warm, cooling or cold, and one of these only. Answers the held ones, and whose they are.
     pub(super) fn check(&self, report: &mut CheckReport) -> Vec<(Place, Weak<Cell>)> {
         let mut held = Vec::new();
         for (region, bay) in self.bays.iter().enumerate().filter_map(|(at, bay)| Some((at, bay.as_ref()?))) {
@@ -155,8 +187,11 @@ impl Pool {
                 let place = Place { pool: number, region: region as u32, index: index as u16 };
                 let is_cold = bay.cold[index / 64] >> (index % 64) & 1 != 0;
                 let warm = self.warm.iter().filter(|&&other| other == place).count();
-                let states = usize::from(holders > 0) + usize::from(is_cold) + warm;
-                report.ensure(states == 1, || format!("{place:?}: {holders} hold it, warm {warm}, cold {is_cold}"));
+                let is_cooling = bay.is_cooling(index);
+                let states = usize::from(holders > 0) + usize::from(is_cold) + usize::from(is_cooling) + warm;
+                report.ensure(states == 1, || {
+                    format!("{place:?}: {holders} hold it, warm {warm}, cooling {is_cooling}, cold {is_cold}")
+                });
                 if holders > 0 {
                     held.push((place, Weak::clone(&bay.owners[index])));
                 }
@@ -173,7 +208,8 @@ impl Pool {
         Frame::hold(&bay.region, place)
     }
 
-    fn add(&mut self, region: Region) -> u32 {
+    /// A region more, all of it cold.
+    pub(super) fn add(&mut self, region: Region) {
         let free = self.bays.iter().position(Option::is_none);
         let number = free.unwrap_or_else(|| {
             self.bays.push(None);
@@ -181,33 +217,27 @@ impl Pool {
         });
         self.bays[number] = Some(Bay::new(Arc::new(region)));
         self.open.insert(number as u32);
-        number as u32
     }
 
-    fn cool_oldest(&mut self, count: usize) -> Cooled {
-        let mut cooled: Vec<Place> = self.warm.drain(..count).collect();
-        cooled.sort_unstable();
-        let _regions = cooled
-            .chunk_by(|a, b| (a.region, a.index + 1) == (b.region, b.index))
-            .filter_map(|run| self.cool(run))
-            .collect();
-        Cooled { frames: count as u64, _regions }
+    fn cool_run(&mut self, run: &[Place]) -> (Arc<Region>, Place, usize) {
+        let bay = self.bays[run[0].region as usize].as_mut();
+        let bay = bay.expect("invariant: a warm frame has its region");
+        run.iter().for_each(|place| bay.set_cooling(place.index as usize));
+        (Arc::clone(&bay.region), run[0], run.len())
     }
 
-    /// Gives neighbouring frames back to the system; returns their region if it is to go.
-    fn cool(&mut self, run: &[Place]) -> Option<Arc<Region>> {
-        let region = run[0].region;
-        let place = &mut self.bays[region as usize];
-        let bay = place.as_mut().expect("invariant: a warm frame has its region");
-        let first = run[0].index as usize;
-        bay.region.discard(first..first + run.len());
-        (first..first + run.len()).for_each(|index| bay.set_cold(index));
-        self.open.insert(region);
+    /// Returns their region if it is to go.
+    fn set_run_cold(&mut self, first: Place, count: usize) -> Option<Arc<Region>> {
+        let place = &mut self.bays[first.region as usize];
+        let bay = place.as_mut().expect("invariant: a cooling frame has its region");
+        let start = first.index as usize;
+        (start..start + count).for_each(|index| bay.set_cold(index));
+        self.open.insert(first.region);
         // One empty region stays, or a single frame that comes and goes would map and unmap each time.
         if bay.cold_count < bay.owners.len() || self.open.len() == 1 {
             return None;
         }
-        self.open.remove(&region);
+        self.open.remove(&first.region);
         place.take().map(|bay| bay.region)
     }
 }

@@ -33,17 +33,14 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// A region of so many frames. `huge` asks the system for huge pages.
-    pub(super) fn map(frames: usize, huge: bool, home: Weak<Depot>) -> Result<Self> {
+    /// A region of so many frames.
+    pub(super) fn map(frames: usize, home: Weak<Depot>) -> Result<Self> {
         let map = MmapOptions::new().len(frames * CHUNK_BYTES).no_reserve_swap().map_anon();
         let map = map.map_err(|_| Error::NoSpace)?;
+        // No huge pages: the first touch of one costs milliseconds, and of one that holds few frames in use the rest would
+        // be there without being counted. Kernels without them refuse, and nothing is lost.
         #[cfg(target_os = "linux")]
-        if huge {
-            // A hint: kernels without huge pages refuse it, and nothing is lost.
-            let _ = map.advise(memmap2::Advice::HugePage);
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = huge;
+        let _ = map.advise(memmap2::Advice::NoHugePage);
         let holders = (0..frames).map(|_| AtomicU32::new(0)).collect();
         Ok(Self { map: map.into(), holders, home })
     }
@@ -225,7 +222,7 @@ mod tests {
 
     #[test]
     fn memory_that_cannot_be_given_back_is_zero_when_it_is_used_next() {
-        let region = Arc::new(Region::map(LEAST_REGION_FRAMES, false, Weak::new()).expect("memory"));
+        let region = Arc::new(Region::map(LEAST_REGION_FRAMES, Weak::new()).expect("memory"));
         // Whoever may not lock memory sees it given back.
         let _ = region.map.lock();
         let place = Place { pool: 0, region: 0, index: 3 };

@@ -3,7 +3,8 @@
 //! All slots of a slab are of one size, and a slab is a chunk like others: it is spilled and read back as a whole, and
 //! goes with its last slot. Who has a slot is a [`Tenant`], to whom [`Slot`]s are handles. Invariants: a slot is one
 //! tenant's until that goes or moves; the bytes of a slot change only through the one handle there is. A slab is listed on its
-//! shelf from when a slot of it is freed to when the last is taken, but not while its tenants move out ([`moving`]).
+//! shelf from when a slot of it is freed to when the last is taken (or somebody sees that it was), but not while its tenants
+//! move out ([`moving`]).
 //!
 //! Locks, in this order: where a tenant lies; the list of a shelf; the free slots of a slab; its chunk. Who writes to a
 //! slab waits for who reads or writes another slot of it; they copy at most 16 KiB.
@@ -75,6 +76,8 @@ struct Shelf {
     open: Mutex<Vec<Weak<Slab>>>,
     slots: AtomicU64,
     taken: AtomicU64,
+    /// How many slots a slab has.
+    slots_of_one: u64,
     /// Somebody moves tenants of a slab of it.
     moves: AtomicBool,
 }
@@ -89,7 +92,9 @@ pub(super) struct Shelves {
 
 impl Default for Shelves {
     fn default() -> Self {
-        let shelves = SIZES.iter().map(|_| Shelf::default()).collect();
+        let of_size =
+            |size: &u16| Shelf { slots_of_one: (CHUNK_BYTES / usize::from(*size)) as u64, ..Shelf::default() };
+        let shelves = SIZES.iter().map(of_size).collect();
         Self { shelves, slabs: CachePadded::default(), bytes: CachePadded::default() }
     }
 }
@@ -188,6 +193,15 @@ impl Slab {
         });
         free.listed = free.count > 0 && !free.closed;
         (taken, free.listed)
+    }
+
+    /// A free slot for who moves here. That it is the last is left for the next to see who looks for one.
+    fn take_for_mover(&self, tenant: &Arc<Tenant>) -> Option<u16> {
+        let mut free = self.free.lock();
+        let index = if free.closed { None } else { free.take() }?;
+        free.tenants[usize::from(index)] = Arc::downgrade(tenant);
+        self.shelf().taken.fetch_add(1, Relaxed);
+        Some(index)
     }
 
     /// Gives a slot back. Answers how many are still taken.

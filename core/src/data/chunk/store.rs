@@ -165,6 +165,16 @@ impl ChunkStore {
         self.depot.admit()
     }
 
+    /// As [`ChunkStore::admit`], for who cannot wait: chunks that can be spilled for it are no hindrance.
+    pub(crate) fn admits(&self) -> bool {
+        self.depot.admits()
+    }
+
+    /// The limit, in bytes.
+    pub(crate) fn limit_bytes(&self) -> u64 {
+        self.depot.marks.limit
+    }
+
     /// Counts memory that the caller is about to take for something else against the limit. May wait for chunks to be
     /// spilled. [`Error::NoSpace`] if that does not help.
     #[cfg_attr(not(test), expect(dead_code, reason = "for metadata, which is not counted yet"))]
@@ -203,6 +213,11 @@ impl ChunkStore {
             self.depot.cool_all();
         }
         before.saturating_sub(self.depot.charged())
+    }
+
+    /// Moves short streams together, so that what was deleted leaves no memory half used. Calls `pause` now and then.
+    pub(crate) fn tidy(&self, pause: impl Fn()) {
+        self.depot.shelves.tidy(pause);
     }
 
     /// Counts the metadata of the volume.

@@ -163,6 +163,63 @@ fn bytes_that_are_shared_move_for_all_who_share_them() {
     assert_empties(&store);
 }
 
+/// Streams of which one in `every` is left, so that each slab has a few.
+fn thinned(store: &Arc<ChunkStore>, len: usize, count: u64, every: usize) -> Vec<(u64, Stream)> {
+    let streams: Vec<_> = (0..count).map(|number| (number, short(store, len, number))).collect();
+    streams.into_iter().filter(|(number, _)| !number.is_multiple_of(every as u64)).collect()
+}
+
+#[test]
+fn when_all_is_tidy_next_to_nothing_is_free() {
+    let store = store_on(&Disk::default(), 4_096);
+    for (len, every, count) in [(4_096, 7, 8_000), (1_000, 8, 20_000), (100, 9, 20_000), (16_384, 5, 8_000)] {
+        let streams = thinned(&store, len, count, every);
+        let room = |store: &ChunkStore| (store.usage().slabs * CHUNK) as f64 / (streams.len() * len) as f64;
+        let before = room(&store);
+        let pauses = std::cell::Cell::new(0_u64);
+        store.tidy(|| pauses.set(pauses.get() + 1));
+        let slot = if len == 1_000 {
+            1024.0 / 1000.0
+        } else if len == 100 {
+            1.12
+        } else {
+            1.0
+        };
+        assert!(room(&store) < before && room(&store) < slot * 1.03, "{len}: {} of {before}", room(&store));
+        assert!(pauses.get() > 0);
+        streams.iter().for_each(|(number, stream)| assert!(content(stream) == bytes(len, *number), "{number}"));
+        // Where nothing is to do nothing is done.
+        pauses.set(0);
+        store.tidy(|| pauses.set(pauses.get() + 1));
+        assert_eq!(pauses.get(), 0);
+        drop(streams);
+        assert_empties(&store);
+    }
+}
+
+#[test]
+fn slabs_are_tidied_while_others_use_them() {
+    let store = store_on(&Disk::default(), 4_096);
+    let mut streams = thinned(&store, 3_000, 4_000, 5);
+    std::thread::scope(|scope| {
+        let tidying = scope.spawn(|| (0..50).for_each(|_| store.tidy(std::thread::yield_now)));
+        let mut state = 1;
+        while !tidying.is_finished() {
+            let at = random(&mut state, streams.len() as u64) as usize;
+            assert!(content(&streams[at].1) == bytes(3_000, streams[at].0));
+            if streams.len() > 1_000 {
+                streams.swap_remove(at);
+            }
+        }
+    });
+    assert!(streams.iter().all(|(number, stream)| content(stream) == bytes(3_000, *number)));
+    // Slots are found and taken as before.
+    let more: Vec<_> = (0..3_000).map(|number| short(&store, 3_000, number)).collect();
+    assert!((0..).zip(&more).all(|(number, stream)| content(stream) == bytes(3_000, number)));
+    drop((streams, more));
+    assert_empties(&store);
+}
+
 #[test]
 fn slots_move_while_others_read_write_and_free() {
     let store = store_on(&Disk::default(), 1_024);

@@ -1,15 +1,20 @@
 //! Moving: tenants of a slab that has become sparse go into free slots of others, so that its memory goes.
 //!
-//! Whoever frees the slot that makes it sparse moves the rest, one by one. Only between slabs in memory, and only who is not
+//! Whoever frees the slot that makes it sparse moves the rest, one by one. After a branch or snapshot was deleted all slabs
+//! are tidied, the emptiest into the fullest, until next to nothing is free. Only between slabs in memory, and only who is not
 //! being used just then: nothing is read back and nobody is waited for. What cannot be moved stays where it is.
 
-use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use super::{LOOKS, Shelf, Slab, Tenant, slots_of};
+use super::{LOOKS, Shelf, Shelves, Slab, Tenant, slots_of};
+use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// Slabs are emptied when of all slots of their size more than one in so many is free.
 const SPARSE_SHARE: u64 = 6;
+/// Tidying leaves one slot in so many free, and of each size as many as a slab has.
+const TIDY_SHARE: u64 = 64;
 /// How often a slab is looked at on its way from full to empty: so often at most.
 const TURNS: u16 = 8;
 /// Tenants that cannot be moved before the rest is left where it is.
@@ -41,23 +46,23 @@ impl Slab {
         if self.shelf().moves.swap(true, Acquire) {
             return;
         }
-        self.empty();
+        self.empty(|tenant| self.shelf().take_for(tenant, self));
         // One that became sparse when others were not.
         let other = self.shelf().is_sparse().then(|| self.shelf().sparsest(self)).flatten();
         if let Some(other) = other {
-            other.empty();
+            other.empty(|tenant| other.shelf().take_for(tenant, &other));
         }
         self.shelf().moves.store(false, Release);
     }
 
-    /// Moves all tenants that can be moved.
-    fn empty(self: &Arc<Self>) {
+    /// Moves all tenants that can be moved, into slots that `find` finds.
+    fn empty(self: &Arc<Self>, mut find: impl FnMut(&Arc<Tenant>) -> Option<(Arc<Slab>, u16)>) {
         self.free.lock().closed = true;
         let mut misses = 0;
         for index in 0..slots_of(self.class) {
             // Not to be dropped with the lock held: it may be the last reference.
             let tenant = self.free.lock().tenants[usize::from(index)].upgrade();
-            misses += usize::from(tenant.is_some_and(|tenant| !tenant.move_from(self)));
+            misses += usize::from(tenant.is_some_and(|tenant| !tenant.move_from(self, &mut find)));
             if misses == MISSES {
                 break;
             }
@@ -89,10 +94,14 @@ impl Slab {
 
 impl Tenant {
     /// Moves from this slab to another, if there is a place and nobody uses the bytes now. Says whether it did.
-    fn move_from(self: &Arc<Self>, from: &Arc<Slab>) -> bool {
+    fn move_from(
+        self: &Arc<Self>,
+        from: &Arc<Slab>,
+        find: &mut impl FnMut(&Arc<Tenant>) -> Option<(Arc<Slab>, u16)>,
+    ) -> bool {
         let Some(mut slab) = self.slab.try_write() else { return false };
         let old = self.index.load(Relaxed);
-        let Some((to, new)) = from.shelf().take_for(self, from) else { return false };
+        let Some((to, new)) = find(self) else { return false };
         if !Arc::ptr_eq(&slab, from) || !to.copy_from(new, from, old) {
             to.put(new);
             return false;
@@ -143,5 +152,59 @@ impl Shelf {
             open.swap_remove(at);
         }
         taken.map(|_| (slab, new))
+    }
+}
+
+impl Shelves {
+    /// Moves short streams together until little is free. Calls `pause` between slabs, with no lock held.
+    pub(in crate::data::chunk) fn tidy(&self, pause: impl Fn()) {
+        self.shelves.iter().for_each(|shelf| shelf.tidy(&pause));
+    }
+}
+
+impl Shelf {
+    fn tidy(&self, pause: &impl Fn()) {
+        // Who moves tenants of this size just now goes on doing so; the rest is for the next time.
+        if !self.is_untidy() || self.moves.swap(true, Acquire) {
+            return;
+        }
+        let mut slabs = self.by_emptiness();
+        while self.is_untidy()
+            && let Some(slab) = slabs.pop_front()
+        {
+            if let Some(slab) = slab.upgrade() {
+                slab.empty(|tenant| take_in(&mut slabs, tenant));
+            }
+            pause();
+        }
+        self.moves.store(false, Release);
+    }
+
+    /// Whether more is free than a slab, and than a small part of all.
+    fn is_untidy(&self) -> bool {
+        let (free, slots) = (self.free(), self.slots.load(Relaxed));
+        free * TIDY_SHARE > slots && free > self.slots_of_one
+    }
+
+    /// The slabs in memory that have free slots, the emptiest first.
+    fn by_emptiness(&self) -> VecDeque<Weak<Slab>> {
+        let open = self.open.lock().clone();
+        let there = open.iter().filter_map(Weak::upgrade).filter(|slab| slab.chunk.is_resident());
+        let mut slabs: Vec<_> = there.map(|slab| (slab.free.lock().count, Arc::downgrade(&slab))).collect();
+        slabs.sort_by_key(|(free, _)| Reverse(*free));
+        slabs.into_iter().map(|(_, slab)| slab).collect()
+    }
+}
+
+/// A slot in the fullest of `slabs` that has one.
+fn take_in(slabs: &mut VecDeque<Weak<Slab>>, tenant: &Arc<Tenant>) -> Option<(Arc<Slab>, u16)> {
+    loop {
+        let slab = slabs.back()?.upgrade().filter(|slab| slab.chunk.is_resident());
+        if let Some(slab) = slab
+            && let Some(index) = slab.take_for_mover(tenant)
+        {
+            return Some((slab, index));
+        }
+        slabs.pop_back();
     }
 }

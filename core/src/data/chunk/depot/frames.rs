@@ -1,0 +1,246 @@
+//! Frames: how cells come by memory, and how it goes back to the system.
+//!
+//! Nothing slow is done under the lock of a pool: regions are mapped and unmapped, and frames discarded, without it, in
+//! steps of 2 MiB at most. While frames cool they are nobody's and still charged: whoever finds no other waits for them.
+
+use std::sync::{Arc, Weak};
+
+use super::marks::{Marks, Need, RELAX_STEP};
+use super::{CHUNK, Depot, STRIPES};
+use crate::data::chunk::CHUNK_BYTES;
+use crate::data::chunk::cell::Cell;
+use crate::data::chunk::pool::{Cooling, Pool};
+use crate::data::chunk::region::{Frame, Place, Region};
+use crate::error::{Error, Result};
+use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::sync::{thread, thread_ordinal};
+
+/// How often a thread that may have a frame looks through all pools for it.
+const STEAL_ROUNDS: usize = 4;
+/// How often a frame is asked for again after the system has refused one, and others were evicted instead.
+const FRAME_TRIES: u32 = 3;
+
+impl Depot {
+    /// A free frame for `owner`, and whether it is zero. May wait for the evictor. Where the system maps no more, some others are
+    /// evicted for it, as if the limit were reached.
+    pub(crate) fn frame_for(&self, owner: &Arc<Cell>, need: Need) -> Result<(Frame, bool)> {
+        let mut tries = FRAME_TRIES;
+        loop {
+            self.claim(CHUNK, need)?;
+            match self.take_frame(owner) {
+                Ok(frame) => return Ok(frame),
+                Err(error) => {
+                    self.unclaim(CHUNK);
+                    tries -= 1;
+                    if tries == 0 || need == Need::Ahead || self.spill.is_none() {
+                        return Err(error);
+                    }
+                    let step = (self.marks.limit / RELAX_STEP).max(CHUNK);
+                    if self.sweep(self.used().saturating_sub(step)).freed == 0 {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Called when a frame goes.
+    pub(crate) fn put_frame(&self, place: Place) {
+        let reserve = self.warm_reserve();
+        self.cool(place.pool.into(), |pool| pool.put(place, reserve));
+        self.unclaim(CHUNK);
+    }
+
+    /// Gives the warm frames of all pools back to the system. Returns how many bytes that were.
+    pub(crate) fn cool_all(&self) -> u64 {
+        let cool = |number| std::iter::repeat_with(move || self.cool(number, |pool| pool.cool(usize::MAX)));
+        (0..STRIPES).flat_map(|number| cool(number).take_while(|&bytes| bytes > 0)).sum()
+    }
+
+    /// Gives the frames of a pool back to the system that `begin` has taken out of it. Returns how many bytes that were.
+    fn cool(&self, number: usize, begin: impl FnOnce(&mut Pool) -> Cooling) -> u64 {
+        let mut pool = self.pools[number].lock();
+        let cooling = begin(&mut pool);
+        let frames = cooling.frames();
+        if frames == 0 {
+            return 0;
+        }
+        // Before the lock goes: who finds nothing there is to see that something comes.
+        self.cooling.fetch_add(frames, SeqCst);
+        drop(pool);
+        cooling.discard();
+        let _regions = self.pools[number].lock().set_cold(&cooling);
+        self.charged.fetch_sub(frames * CHUNK, SeqCst);
+        self.cooling.fetch_sub(frames, SeqCst);
+        frames * CHUNK
+    }
+
+    /// While the evictor is at work, what it frees is what is taken next.
+    fn warm_reserve(&self) -> usize {
+        let Marks { low, soft, .. } = self.marks_now();
+        let freed_at_once = soft - low;
+        let works = freed_at_once > 0 && self.used() > low - freed_at_once.min(low);
+        if works { self.reserve.max((freed_at_once / CHUNK) as usize) } else { self.reserve }
+    }
+
+    /// Counts memory that is not frames as charged; warm frames make way for it.
+    pub(super) fn charge(&self, bytes: u64) {
+        let crowded = || self.charged() + bytes > self.marks_now().limit;
+        for number in 0..STRIPES {
+            while crowded() && self.cool(number, |pool| pool.cool(1)) > 0 {}
+        }
+        self.charged.fetch_add(bytes, Relaxed);
+    }
+
+    fn charge_frame(&self) -> bool {
+        let limit = self.marks_now().limit.saturating_sub(self.ledger.coarse());
+        let fits = |charged: u64| charged.checked_add(CHUNK).filter(|&sum| sum <= limit);
+        self.charged.fetch_update(Relaxed, Relaxed, fits).is_ok()
+    }
+
+    /// As [`Depot::charge_frame`], for whom it has refused, and who found nothing warm: what is charged and neither used nor
+    /// warm is just being given back, or taken by others.
+    fn charge_frame_late(&self) {
+        while self.cooling.load(SeqCst) > 0 {
+            thread::yield_now();
+            if self.charge_frame() {
+                return;
+            }
+        }
+        self.charged.fetch_add(CHUNK, Relaxed);
+    }
+
+    /// What is charged and not used is warm somewhere, unless others are just taking it, or giving it back.
+    fn take_warm_elsewhere(&self, own: usize, owner: &Arc<Cell>) -> Option<Frame> {
+        let mut others = (1..STEAL_ROUNDS * STRIPES).map(|step| &self.pools[(own + step) % STRIPES]);
+        others.find_map(|pool| pool.lock().take_warm(owner))
+    }
+
+    fn take_frame(&self, owner: &Arc<Cell>) -> Result<(Frame, bool)> {
+        let own = stripe();
+        let warm = self.pools[own].lock().take_warm(owner);
+        if let Some(frame) = warm {
+            return Ok((frame, false));
+        }
+        if !self.charge_frame() {
+            if let Some(frame) = self.take_warm_elsewhere(own, owner) {
+                return Ok((frame, false));
+            }
+            self.charge_frame_late();
+        }
+        self.take_charged(own, owner).ok_or_else(|| {
+            self.charged.fetch_sub(CHUNK, Relaxed);
+            Error::NoSpace
+        })
+    }
+
+    /// A cold frame, for which is charged.
+    fn take_charged(&self, own: usize, owner: &Arc<Cell>) -> Option<(Frame, bool)> {
+        if self.fails_frame() {
+            return None;
+        }
+        let zero = |frame| (frame, Region::discarded_is_zero());
+        let cold = self.pools[own].lock().take_cold(owner);
+        cold.or_else(|| self.take_mapped(own, owner, false))
+            .or_else(|| self.take_cold_elsewhere(own, owner))
+            .or_else(|| self.take_mapped(own, owner, true))
+            .map(zero)
+            .or_else(|| self.take_last(own, owner))
+    }
+
+    /// A frame of a new region. Others of the pool go on while it is mapped.
+    fn take_mapped(&self, own: usize, owner: &Arc<Cell>, beyond: bool) -> Option<Frame> {
+        let _mapping = self.mapping.lock();
+        // Somebody else may have seen to it.
+        let cold = self.pools[own].lock().take_cold(owner);
+        cold.or_else(|| {
+            let region = self.map_region(beyond).ok()?;
+            let mut pool = self.pools[own].lock();
+            pool.add(region);
+            pool.take_cold(owner)
+        })
+    }
+
+    /// What other threads' pools have left.
+    fn take_cold_elsewhere(&self, own: usize, owner: &Arc<Cell>) -> Option<Frame> {
+        let mut all = (1..=STRIPES).map(|step| &self.pools[(own + step) % STRIPES]);
+        all.find_map(|pool| pool.lock().take_cold(owner))
+    }
+
+    /// Where nothing more can be mapped: what is warm, or what others are just giving back.
+    fn take_last(&self, own: usize, owner: &Arc<Cell>) -> Option<(Frame, bool)> {
+        loop {
+            // First, as what has cooled meanwhile is found then.
+            let cools = self.cooling.load(SeqCst) > 0;
+            if let Some(frame) = self.take_warm_elsewhere(own, owner) {
+                // It is charged for already.
+                self.charged.fetch_sub(CHUNK, Relaxed);
+                return Some((frame, false));
+            }
+            let cold = self.take_cold_elsewhere(own, owner);
+            if cold.is_some() || !cools {
+                return cold.map(|frame| (frame, Region::discarded_is_zero()));
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// A new region. Where addresses are few, not beyond the limit unless `beyond` says so.
+    fn map_region(&self, beyond: bool) -> Result<Region> {
+        let bytes = (self.region_frames * CHUNK_BYTES) as u64;
+        let most = self.marks.limit.next_multiple_of(bytes);
+        if self.maps_nothing() || !(beyond || self.addresses.may_map(bytes, most)) {
+            return Err(Error::NoSpace);
+        }
+        let region = Region::map(self.region_frames, Weak::clone(&self.me))?;
+        self.addresses.count(bytes);
+        if !self.addresses.are_left() {
+            return Err(Error::NoSpace);
+        }
+        Ok(region)
+    }
+}
+
+/// For tests: the system has no memory for the n-th frame that is asked of it.
+#[cfg(test)]
+impl Depot {
+    /// Has the `nth` frame from now on fail, counted from 0.
+    pub(crate) fn fail_frame(&self, nth: u64) {
+        self.failing_frame.store(self.frames_asked.load(Relaxed) + nth, Relaxed);
+    }
+
+    /// How many frames the system was asked for.
+    pub(crate) fn frames_asked(&self) -> u64 {
+        self.frames_asked.load(Relaxed)
+    }
+
+    fn fails_frame(&self) -> bool {
+        self.frames_asked.fetch_add(1, Relaxed) == self.failing_frame.load(Relaxed)
+    }
+
+    /// Has the system map nothing more.
+    pub(crate) fn map_nothing(&self) {
+        self.maps_nothing.store(true, Relaxed);
+    }
+
+    fn maps_nothing(&self) -> bool {
+        self.maps_nothing.load(Relaxed)
+    }
+}
+
+#[cfg(not(test))]
+impl Depot {
+    #[inline]
+    fn fails_frame(&self) -> bool {
+        false
+    }
+
+    fn maps_nothing(&self) -> bool {
+        false
+    }
+}
+
+/// The pool that this thread allocates from.
+fn stripe() -> usize {
+    thread_ordinal() % STRIPES
+}

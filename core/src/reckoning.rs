@@ -30,11 +30,18 @@ pub(crate) struct Reckoning {
     pub(crate) counted: Counted,
     /// How many holders of things that have several are going, by where the thing lies.
     going: HashMap<usize, usize>,
+    /// How many things were asked about.
+    #[cfg(test)]
+    pub(crate) asked: usize,
 }
 
 impl Reckoning {
     /// A holder of the thing at `place`, which has so many, is going: whether the thing goes with it.
     pub(crate) fn lets_go<T>(&mut self, place: *const T, holders: usize) -> bool {
+        #[cfg(test)]
+        {
+            self.asked += 1;
+        }
         if holders <= 1 {
             return true;
         }

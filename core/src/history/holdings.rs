@@ -5,6 +5,9 @@
 //! of a snapshot never changes, so it is summed up once, from what differs from its parent; that of a branch from what
 //! differs from the snapshot that it grew from.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use super::head::Head;
@@ -72,8 +75,16 @@ impl Held {
     }
 
     fn exclusive(&self, entry_bytes: u64) -> Exclusive {
+        let mut reckoning = self.reckoned();
+        reckoning.counted.metadata_bytes += entry_bytes;
+        let Counted { inodes, content_bytes, memory_bytes, spilled_bytes, metadata_bytes } = reckoning.counted;
+        let memory_bytes = memory_bytes + metadata_bytes;
+        Exclusive { inodes, content_bytes, memory_bytes, metadata_bytes, spilled_bytes }
+    }
+
+    /// Counts what would go with it.
+    fn reckoned(&self) -> Reckoning {
         let mut reckoning = Reckoning::default();
-        reckoning.counted.metadata_bytes = entry_bytes;
         let mut batch = Vec::new();
         for shard in 0..SHARDS {
             let mut next = Some(0);
@@ -85,9 +96,7 @@ impl Held {
                 batch.drain(..).for_each(|inode| count(&inode, &mut reckoning));
             }
         }
-        let Counted { inodes, content_bytes, memory_bytes, spilled_bytes, metadata_bytes } = reckoning.counted;
-        let memory_bytes = memory_bytes + metadata_bytes;
-        Exclusive { inodes, content_bytes, memory_bytes, metadata_bytes, spilled_bytes }
+        reckoning
     }
 }
 

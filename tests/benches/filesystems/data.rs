@@ -8,9 +8,9 @@ use std::time::Instant;
 use crate::rows::{Row, Unit, forget_caches};
 
 const MEBIBYTE: usize = 1 << 20;
-const FILE_MEBIBYTES: usize = 256;
+const FILE_MEBIBYTES: usize = 128;
 const PAGE: usize = 4096;
-const SMALL_OPERATIONS: usize = 20_000;
+const SMALL_OPERATIONS: usize = 10_000;
 /// What reads and writes past the page cache must be aligned to.
 const ALIGNMENT: usize = 4096;
 

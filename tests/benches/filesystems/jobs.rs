@@ -66,13 +66,13 @@ fn shell(place: &Path, script: &str, tree: &Path) -> Option<()> {
     status.success().then_some(())
 }
 
-/// A tar file of the sources, several times over: about 5,000 files. Made once, in memory where there is some.
+/// A tar file of the sources, several times over: about 3,000 files. Made once, in memory where there is some.
 fn tree() -> std::path::PathBuf {
     let tree = std::env::temp_dir().join(format!("bough-bench-{}.tar", std::process::id()));
     if !tree.exists() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
         let script = format!(
-            "d=$(mktemp -d); for n in $(seq 20); do mkdir $d/$n; git ls-files -z | xargs -0 cp --parents -t $d/$n; done; \
+            "d=$(mktemp -d); for n in $(seq 5); do mkdir $d/$n; git ls-files -z | xargs -0 cp --parents -t $d/$n; done; \
              tar cf {} -C $d .; rm -rf $d",
             tree.display()
         );

@@ -5,7 +5,7 @@
 //!
 //! `BOUGH_BENCH_ROUNDS` (default 5); `BOUGH_BENCH_ROWS`, `BOUGH_BENCH_FILESYSTEMS`: comma-separated parts of names, only these;
 //! `BOUGH_BENCH_BUSY`: so many threads that do nothing but take processor time meanwhile (default none); `BOUGH_BENCH_CHARTS`: a folder for
-//! SVG charts. JSON goes to `target/bench/filesystems.json`.
+//! SVG charts (without the mounts that have snapshots). JSON goes to `target/bench/filesystems.json`, after each round.
 
 mod contestants;
 mod data;
@@ -86,6 +86,13 @@ fn measure_round(round: usize, rows: &[Row], running: &[Running], figures: &mut 
     }
 }
 
+/// What there is so far, so that a run that is cut short leaves something.
+fn note(figures: &[Figures]) {
+    let target = contestants::programs().join("../bench");
+    fs::create_dir_all(&target).expect("target can be written");
+    fs::write(target.join("filesystems.json"), report::json(figures).to_string()).expect("target can be written");
+}
+
 fn main() {
     let rows: Vec<Row> = rows::all();
     let rows: Vec<Row> =
@@ -104,15 +111,14 @@ fn main() {
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
         measure_round(round, &rows, &running, &mut figures);
+        note(&figures);
     }
     drop((busy, running));
     jobs::clean_up();
     println!("speed, with {} for 1 (its own figures in full)", names.first().copied().unwrap_or("nothing"));
     println!("{}", report::table(&figures, &names));
-    let target = contestants::programs().join("../bench");
-    fs::create_dir_all(&target).expect("target can be written");
-    fs::write(target.join("filesystems.json"), report::json(&figures).to_string()).expect("target can be written");
     if let Ok(folder) = std::env::var("BOUGH_BENCH_CHARTS") {
-        report::charts(Path::new(&folder), &figures, &names).expect("the charts' folder can be written");
+        let drawn: Vec<&'static str> = names.iter().copied().filter(|name| !name.starts_with("bough-")).collect();
+        report::charts(Path::new(&folder), &figures, &drawn).expect("the charts' folder can be written");
     }
 }

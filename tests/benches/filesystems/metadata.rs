@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use crate::rows::{Row, Unit, forget_caches};
 
-const FILES: usize = 2_000;
+/// Of all clients together.
+const FILES: usize = 1_000;
 const LISTED: usize = 100_000;
 
 fn file(directory: &Path, number: usize) -> PathBuf {
@@ -66,28 +67,29 @@ const OPERATIONS: &[Operation] = &[
     Operation { name: "unlink", prepare: Some(create), forget: false, warm: None, act: remove },
 ];
 
-fn each(directory: &Path, act: fn(&Path)) {
-    (0..FILES).for_each(|number| act(&file(directory, number)));
+fn each(directory: &Path, files: usize, act: fn(&Path)) {
+    (0..files).for_each(|number| act(&file(directory, number)));
 }
 
 /// Time of all the clients' operations, divided by their number.
 fn measure(place: &Path, clients: usize, operation: Operation) -> f64 {
+    let files = FILES / clients;
     let directories: Vec<PathBuf> = (0..clients).map(|client| place.join(format!("client{client}"))).collect();
     for directory in &directories {
         fs::create_dir(directory).expect("an empty directory");
-        operation.prepare.iter().for_each(|prepare| each(directory, *prepare));
+        operation.prepare.iter().for_each(|prepare| each(directory, files, *prepare));
     }
     if operation.forget {
         forget_caches();
     }
     for directory in &directories {
-        operation.warm.iter().for_each(|warm| each(directory, *warm));
+        operation.warm.iter().for_each(|warm| each(directory, files, *warm));
     }
     let barrier = Barrier::new(clients);
     let work = |directory: &Path| {
         barrier.wait();
         let start = Instant::now();
-        each(directory, operation.act);
+        each(directory, files, operation.act);
         (start, Instant::now())
     };
     let times: Vec<(Instant, Instant)> = std::thread::scope(|scope| {
@@ -96,15 +98,24 @@ fn measure(place: &Path, clients: usize, operation: Operation) -> f64 {
     });
     let first = times.iter().map(|(start, _)| *start).min().expect("one client at least");
     let last = times.iter().map(|(_, end)| *end).max().expect("one client at least");
-    (last - first).as_nanos() as f64 / (FILES * clients) as f64
+    (last - first).as_nanos() as f64 / FILES as f64
+}
+
+/// A large directory beside `place`, made by the first row that lists it and left there for the rounds that follow.
+fn listed(place: &Path) -> PathBuf {
+    let directory = place.with_file_name("listed");
+    if fs::create_dir(&directory).is_ok() {
+        (0..LISTED).for_each(|number| create(&file(&directory, number)));
+    }
+    directory
 }
 
 fn list(place: &Path, with_attributes: bool) -> f64 {
-    (0..LISTED).for_each(|number| create(&file(place, number)));
+    let directory = listed(place);
     forget_caches();
     let start = Instant::now();
     let mut seen = 0;
-    for entry in fs::read_dir(place).expect("the directory is there") {
+    for entry in fs::read_dir(directory).expect("the directory is there") {
         let entry = entry.expect("no error in a listing");
         if with_attributes {
             entry.metadata().expect("the file is there");

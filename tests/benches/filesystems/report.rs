@@ -86,7 +86,8 @@ pub(crate) fn json(figures: &[Figures]) -> serde_json::Value {
 const BAR: f64 = 14.0;
 const LEFT: f64 = 230.0;
 const WIDE: f64 = 520.0;
-const COLOURS: &[&str] = &["#2f6f4f", "#c07a2b", "#9aa5b1", "#6b7fa8", "#b5543c", "#7d5ba6"];
+const COLOURS: &[&str] =
+    &["#2f6f4f", "#c07a2b", "#9aa5b1", "#6b7fa8", "#b5543c", "#7d5ba6", "#4a9c9c", "#8a8a3a", "#555555"];
 
 /// Bars: how fast each of `names` is with the base for 1, on a logarithmic scale from 1/100 to 2.
 fn chart(figures: &[&Figures], names: &[&'static str], base: &str) -> String {

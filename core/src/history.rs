@@ -7,6 +7,7 @@ pub(crate) mod gate;
 pub(crate) mod head;
 pub(crate) mod holdings;
 pub(crate) mod live;
+pub(crate) mod new_ids;
 pub(crate) mod open_streams;
 pub(crate) mod reaper;
 pub(crate) mod refs;

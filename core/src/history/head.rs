@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::events::EventHub;
 use super::gate::{Gate, Passage};
 use super::live::LiveNodes;
+use super::new_ids::NewIds;
 use super::open_streams::OpenStreams;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -16,7 +17,7 @@ use crate::operations::open_table::OpenTable;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, Ordered, Planted, Rank, ordered, planted};
 use crate::tree::inode::Inode;
-use crate::tree::table::{FrozenTable, ID_BLOCK, LiveTable};
+use crate::tree::table::{FrozenTable, LiveTable};
 use crate::types::InodeId;
 
 pub(crate) struct Head {
@@ -29,7 +30,7 @@ pub(crate) struct Head {
     gate: Gate,
     epoch: AtomicU64,
     moves: Mutex<()>,
-    ids: Mutex<std::ops::Range<u64>>,
+    ids: NewIds,
     tally: Tally<Head>,
 }
 
@@ -50,7 +51,7 @@ impl Head {
             gate: Gate::default(),
             epoch: AtomicU64::new(epoch),
             moves: Mutex::new(()),
-            ids: Mutex::new(0..0),
+            ids: NewIds::default(),
             tally: Tally::new(table.ledger()),
         }
     }
@@ -97,12 +98,7 @@ impl Head {
     }
 
     pub(crate) fn new_id(&self, context: &Context) -> Result<InodeId> {
-        let mut ids = self.ids.lock();
-        if ids.is_empty() {
-            let first = context.new_id_block()?.0;
-            *ids = first..first + ID_BLOCK;
-        }
-        ids.next().map(InodeId).ok_or(Error::Limit("inode ids of one volume"))
+        self.ids.take(context)
     }
 
     pub(crate) fn gate(&self) -> &Gate {

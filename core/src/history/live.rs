@@ -6,12 +6,14 @@
 
 use std::sync::Arc;
 
+use crossbeam_utils::CachePadded;
 use hashbrown::HashMap;
 
 use super::head::Head;
 use crate::ledger::{Kind, Ledger};
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::Inode;
+use crate::tree::table::shard_of;
 use crate::types::InodeId;
 
 const SHARDS: usize = 16;
@@ -25,7 +27,7 @@ struct LiveNode {
 type Shard = HashMap<InodeId, LiveNode>;
 
 pub(crate) struct LiveNodes {
-    shards: [Mutex<Shard>; SHARDS],
+    shards: [CachePadded<Mutex<Shard>>; SHARDS],
     ledger: Ledger,
 }
 
@@ -38,7 +40,7 @@ impl LiveNodes {
     }
 
     fn shard(&self, id: InodeId) -> Ordered<MutexGuard<'_, Shard>> {
-        ordered(Rank::LiveNodes, || self.shards[(id.0 % SHARDS as u64) as usize].lock())
+        ordered(Rank::LiveNodes, || self.shards[shard_of(id, SHARDS)].lock())
     }
 
     fn new_node(&self) -> LiveNode {
@@ -69,7 +71,7 @@ impl LiveNodes {
 
     /// Every node: how many hold it, and what it is if it has no name.
     pub(crate) fn all(&self) -> Vec<(InodeId, u64, Option<Arc<Inode>>)> {
-        let shards = (0..SHARDS as u64).map(|at| self.shard(InodeId(at)));
+        let shards = self.shards.iter().map(|shard| ordered(Rank::LiveNodes, || shard.lock()));
         let of = |shard: Ordered<MutexGuard<'_, Shard>>| {
             shard.iter().map(|(id, node)| (*id, node.holders, node.orphan.clone())).collect::<Vec<_>>()
         };

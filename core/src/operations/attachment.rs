@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crossbeam_utils::CachePadded;
 use hashbrown::HashMap;
 
 use crate::context::Context;
@@ -20,6 +21,7 @@ use crate::operations::streams::Target;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::{Inode, Record};
+use crate::tree::table::shard_of;
 use crate::types::{Caller, FileKind, InodeId, NodeId, RefId, StreamId, Time, ViewId};
 
 /// How a view behaves.
@@ -46,7 +48,7 @@ pub(crate) struct Attachment {
     pub(crate) options: ViewOptions,
     pub(crate) tree: Tree,
     /// How often the host has been told of each node, less what it forgot.
-    references: [Mutex<HashMap<InodeId, u64>>; REFERENCE_SHARDS],
+    references: [CachePadded<Mutex<HashMap<InodeId, u64>>>; REFERENCE_SHARDS],
     handles: AtomicU64,
 }
 
@@ -138,7 +140,7 @@ impl Attachment {
     }
 
     fn reference_shard(&self, id: InodeId) -> Ordered<MutexGuard<'_, HashMap<InodeId, u64>>> {
-        ordered(Rank::References, || self.references[(id.0 % REFERENCE_SHARDS as u64) as usize].lock())
+        ordered(Rank::References, || self.references[shard_of(id, REFERENCE_SHARDS)].lock())
     }
 
     /// The host will be told of this node once more. Answers false when the inode is gone. The root is always there and never
@@ -217,7 +219,7 @@ impl Attachment {
 
     /// The nodes that the host knows.
     pub(crate) fn referenced(&self) -> Vec<InodeId> {
-        let shards = (0..REFERENCE_SHARDS as u64).map(|at| self.reference_shard(InodeId(at)));
+        let shards = self.references.iter().map(|shard| ordered(Rank::References, || shard.lock()));
         shards.flat_map(|shard| shard.keys().copied().collect::<Vec<_>>()).collect()
     }
 

@@ -4,6 +4,8 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
+use crossbeam_utils::CachePadded;
+
 use super::inode::Inode;
 use crate::check::{CheckReport, Visited};
 use crate::ledger::{Kind, Ledger};
@@ -28,10 +30,15 @@ impl Value for Arc<Inode> {
     }
 }
 
+/// Of so many shards the one that an inode belongs to. Ids of one block, which one thread makes, are in one shard, so
+/// that threads which make different inodes do not meet.
+pub(crate) fn shard_of(id: InodeId, shards: usize) -> usize {
+    (id.0 / ID_BLOCK % shards as u64) as usize
+}
+
 fn place(id: InodeId) -> (usize, u64) {
     let block = id.0 / ID_BLOCK;
-    let shard = (block % SHARDS as u64) as usize;
-    (shard, block / SHARDS as u64 * ID_BLOCK + id.0 % ID_BLOCK)
+    (shard_of(id, SHARDS), block / SHARDS as u64 * ID_BLOCK + id.0 % ID_BLOCK)
 }
 
 fn id_at(shard: usize, key: u64) -> InodeId {
@@ -189,13 +196,14 @@ pub(crate) struct Difference {
 /// replacement of a slot, never while anything else is waited for.
 #[derive(Debug)]
 pub(crate) struct LiveTable {
-    shards: [RwLock<Shard>; SHARDS],
+    shards: [CachePadded<RwLock<Shard>>; SHARDS],
     ledger: Ledger,
 }
 
 impl LiveTable {
     pub(crate) fn thaw(frozen: &FrozenTable) -> LiveTable {
-        LiveTable { shards: std::array::from_fn(|i| RwLock::new(frozen.shards[i].clone())), ledger: frozen.ledger }
+        let shard = |i: usize| CachePadded::new(RwLock::new(frozen.shards[i].clone()));
+        LiveTable { shards: std::array::from_fn(shard), ledger: frozen.ledger }
     }
 
     fn read(&self, shard: usize) -> Ordered<RwLockReadGuard<'_, Shard>> {

@@ -19,7 +19,7 @@ ulimit -s 65536 2>/dev/null || true
 for target; do
     echo "fuzz: $target for $seconds s"
     mkdir -p "target/fuzz/$target"
-    # Leaks are for the tests of the C API: a failed assertion here leaves what it had.
+    # Leaks are looked for once, when the run ends.
     cargo +nightly fuzz run --fuzz-dir fuzz "$target" "target/fuzz/$target" "fuzz/corpus/$target" -- \
         -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 -detect_leaks=0 -max_len=8192
 done

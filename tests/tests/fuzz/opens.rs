@@ -133,9 +133,9 @@ calls! {
         };
         3 opened_ranges::fs_windows_lock_wait(view: View, handle: Handle, start: Big, length: Big, flags: Few, out: Twist) |world, call| {
             let (view, handle, mut wait) = (world.view(view), world.handle(handle), blank::<fs_wait>(out));
-            // Lives for ever: the wait ends with its handle, whenever that is.
-            let told: &'static Told = Box::leak(Box::new(Told { times: AtomicU32::new(0), volume: world.volume }));
-            let context = ptr::from_ref(told).cast_mut().cast();
+            let told = Box::new(Told { times: AtomicU32::new(0), volume: world.volume });
+            let context = ptr::from_ref(&*told).cast_mut().cast();
+            world.told_late.push(told);
             let result = call(view, handle, start.0, length.0, flags.0, Some(wait_ended), context, &mut wait);
             if result == 0 && wait.number != 0 {
                 let cancelled = bough::ffi::opened_ranges::fs_windows_lock_cancel(view, handle, &wait);

@@ -65,6 +65,8 @@ pub(crate) struct World {
     pub(crate) diffs: Vec<*mut fs_diff>,
     pub(crate) events: Vec<*mut fs_events>,
     pub(crate) waits: Vec<Waiting>,
+    /// Of waits that end with their handles, whenever that is: as long as the volume.
+    pub(crate) told_late: Vec<Box<Told>>,
     pub(crate) buffer: Vec<u8>,
     panics: u64,
     complaint: Option<String>,
@@ -136,6 +138,7 @@ impl World {
             diffs: Vec::new(),
             events: Vec::new(),
             waits: Vec::new(),
+            told_late: Vec::new(),
             buffer: vec![0; MAX_ROOM],
             panics: panics(),
             complaint: None,

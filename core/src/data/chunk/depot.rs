@@ -111,6 +111,8 @@ pub(super) struct Depot {
     charged: CachePadded<AtomicU64>,
     /// Frames that are just being given back to the system: charged, and nobody's.
     cooling: CachePadded<AtomicU64>,
+    /// How often some began to be.
+    coolings: CachePadded<AtomicU64>,
     /// Held by who maps a region.
     mapping: Mutex<()>,
     /// Cells whose bytes are only in the device.
@@ -148,6 +150,7 @@ impl Depot {
             used: CachePadded::default(),
             charged: CachePadded::default(),
             cooling: CachePadded::default(),
+            coolings: CachePadded::default(),
             mapping: Mutex::new(()),
             away: CachePadded::default(),
             heap_peak: CachePadded::default(),

@@ -2,6 +2,7 @@
 
 use crate::data::SpillConfig;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::store::{ChunkStore, StoreConfig};
 use super::{CHUNK_BYTES, Chunk};
@@ -129,4 +130,46 @@ fn where_the_system_maps_nothing_more_threads_use_what_others_have_left() {
     let held: Vec<_> = std::iter::from_fn(|| Chunk::zeroed(&store).ok()).collect();
     assert_eq!(held.len(), 512);
     assert_eq!((store.usage().memory_bytes, store.usage().resident_bytes), (512 * CHUNK, 512 * CHUNK));
+}
+
+fn filled(store: &ChunkStore) -> Chunk {
+    let mut chunk = Chunk::allocate(store, 0..CHUNK_BYTES).expect("there are free frames");
+    chunk.overwrite(store).unwrap().fill(1);
+    chunk
+}
+
+#[test]
+fn frames_that_are_being_given_back_are_waited_for_where_there_are_no_others() {
+    // So many are kept warm, and with one more the older half is given back.
+    const RESERVE: usize = 32;
+    let store = store_of(1 << 30);
+    let mut held = vec![filled(&store)];
+    store.depot().map_nothing();
+    held.extend((1..512).map(|_| filled(&store)));
+    assert!(Chunk::zeroed(&store).is_err());
+    let gone = std::sync::atomic::AtomicUsize::new(0);
+    let (back, comes_back) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let back = back;
+            for round in 1..=200 {
+                // What was given up before counts as free, whatever becomes of it.
+                while gone.load(Relaxed) < round * (RESERVE + 1) - 1 {
+                    std::hint::spin_loop();
+                }
+                let taken: Vec<_> = (0..RESERVE).map(|_| filled(&store)).collect();
+                back.send(taken).unwrap();
+            }
+        });
+        for _ in 0..200 {
+            for chunk in held.drain(..=RESERVE) {
+                drop(chunk);
+                gone.fetch_add(1, Relaxed);
+            }
+            held.extend(comes_back.recv().expect("they could be taken"));
+            held.push(filled(&store));
+        }
+    });
+    drop(held);
+    assert_eq!((store.usage().frames, store.usage().memory_bytes), (0, 0));
 }

@@ -66,6 +66,7 @@ impl Depot {
             return 0;
         }
         // Before the lock goes: who finds nothing there is to see that something comes.
+        self.coolings.fetch_add(1, SeqCst);
         self.cooling.fetch_add(frames, SeqCst);
         drop(pool);
         cooling.discard();
@@ -170,15 +171,15 @@ impl Depot {
     /// Where nothing more can be mapped: what is warm, or what others are just giving back.
     fn take_last(&self, own: usize, owner: &Arc<Cell>) -> Option<(Frame, bool)> {
         loop {
-            // First, as what has cooled meanwhile is found then.
-            let cools = self.cooling.load(SeqCst) > 0;
+            // First: what has cooled by now is found, and what cools later is noticed.
+            let (begun, cools) = (self.coolings.load(SeqCst), self.cooling.load(SeqCst) > 0);
             if let Some(frame) = self.take_warm_elsewhere(own, owner) {
                 // It is charged for already.
                 self.charged.fetch_sub(CHUNK, Relaxed);
                 return Some((frame, false));
             }
             let cold = self.take_cold_elsewhere(own, owner);
-            if cold.is_some() || !cools {
+            if cold.is_some() || !cools && self.coolings.load(SeqCst) == begun {
                 return cold.map(|frame| (frame, Region::discarded_is_zero()));
             }
             thread::yield_now();

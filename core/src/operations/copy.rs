@@ -9,9 +9,15 @@ use crate::operations::streams::Target;
 use crate::types::Caller;
 
 impl Attachment {
-    /// The content of a file as it is at this moment; costs nothing.
+    /// The content of a file as it is at this moment, whatever becomes of the file; costs nothing.
     pub(crate) fn content(&self, target: Target) -> Result<Stream> {
-        Ok(self.inode(target.id)?.read().stream_of(target.stream)?.clone())
+        let inode = self.inode(target.id)?;
+        let mut content = inode.read().stream_of(target.stream)?.clone();
+        if inode.is_untouched() {
+            // The base's own file goes on as the base goes on; a copy of it does not.
+            content.record_source();
+        }
+        Ok(content)
     }
 
     /// Copies `length` bytes of `source` (from [`Attachment::content`]) into a file. Answers how many, fewer where the source ends.

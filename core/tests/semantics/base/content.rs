@@ -123,6 +123,24 @@ fn a_copy_of_a_file_of_the_base_shares_it() {
 }
 
 #[test]
+fn a_copy_of_a_file_of_the_base_does_not_follow_what_the_base_does_to_that_file() {
+    let place = Place::new();
+    place.write_file("copy", "");
+    let (source, target) = (place.open("large", READ), place.open("copy", BOTH));
+    let root = NodeId::ROOT;
+    place.copy_range(&ROOT, root, Some(source), 0, root, Some(target), 0, LARGE as u64).unwrap();
+    place.put(target, 0, "ours");
+    fs::write(place.host("large"), vec![b'Z'; LARGE]).unwrap();
+    let mut buffer = [0; 4];
+    let read = |at, buffer: &mut [u8]| place.read(&ROOT, root, Some(target), at, buffer);
+    assert_eq!((read(0, &mut buffer), &buffer), (Ok(4), b"ours"));
+    assert_eq!(read(CHUNK, &mut buffer), Err(Error::BaseChanged));
+    assert_eq!(place.get(source, CHUNK, 1), b"Z", "the file itself does");
+    place.release(source).unwrap();
+    place.release(target).unwrap();
+}
+
+#[test]
 fn lent_bytes_are_those_that_are_read() {
     let place = Place::new();
     let handle = place.open("large", BOTH);

@@ -34,6 +34,11 @@ impl Source {
         Source { base: self.base.clone(), recorded: true, ..*self }
     }
 
+    /// Whether it reads what the base has of this inode.
+    pub(crate) fn is_of(&self, id: InodeId) -> bool {
+        self.id == id
+    }
+
     /// Whether both read the same bytes.
     pub(crate) fn is_same(&self, other: &Source) -> bool {
         self.id == other.id && self.identity == other.identity

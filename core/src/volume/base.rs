@@ -79,7 +79,7 @@ impl Volume {
         let mut ranges = Vec::new();
         let mut at = from;
         while ranges.len() < most
-            && let Some(range) = stream.own_range(at)
+            && let Some(range) = stream.own_range(inode, at)
         {
             at = range.end;
             ranges.push(range);

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Kind, Ledger};
 use crate::limits::FILE_BYTES;
 use crate::radix::{Radix, Value};
+use crate::types::InodeId;
 
 #[derive(Debug, Clone)]
 pub(super) struct Over {
@@ -67,12 +68,16 @@ impl Stream {
         (offset / CHUNK..(offset + len).div_ceil(CHUNK)).try_for_each(|index| over.raise(store, index))
     }
 
-    /// The next part, at or after `from`, of which nothing is the base's.
-    pub(crate) fn own_range(&self, from: u64) -> Option<Range<u64>> {
+    /// The next part, at or after `from`, of which nothing is what the base has of the file `id` there. What another file was copied
+    /// from is none of it.
+    pub(crate) fn own_range(&self, id: InodeId, from: u64) -> Option<Range<u64>> {
         if from >= self.size {
             return None;
         }
         let Body::Over(over) = &self.body else { return Some(from..self.size) };
+        if !over.source.is_of(id) {
+            return Some(from..self.size);
+        }
         over.own_range(from)
             .map(|range| range.start.max(from)..range.end.min(self.size))
             .filter(|range| !range.is_empty())

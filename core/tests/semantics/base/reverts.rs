@@ -336,3 +336,17 @@ fn the_parts_of_a_file_that_are_not_the_bases_are_told() {
     assert_eq!(of("dir"), Err(Error::IsADirectory));
     place.assert_untouched();
 }
+
+#[test]
+fn no_part_of_a_file_that_another_was_copied_over_is_told_to_be_the_bases() {
+    let place = Place::new();
+    place.write_file("file", "");
+    let (source, target) = (place.open("large", READ), place.open("file", BOTH));
+    let (root, size) = (bough::NodeId::ROOT, 10 * CHUNK);
+    assert_eq!(place.copy_range(&ROOT, root, Some(source), 0, root, Some(target), 0, size), Ok(size));
+    let own = place.volume.own_ranges(place.main(), place.stat("file").inode, CHUNK, 10).unwrap();
+    assert_eq!((own.size, own.ranges), (size, vec![CHUNK..size]));
+    place.release(source).unwrap();
+    place.release(target).unwrap();
+    place.assert_untouched();
+}

@@ -43,8 +43,8 @@ struct Status {
     failure: Option<Error>,
     /// The last sweep that freed nothing because what could go was being used just then.
     outrun: u64,
-    /// The most bytes that anyone waits for.
-    needed: u64,
+    /// How much may be in use for all who wait to have what they wait for. Their marks may have been lower than they are now.
+    wanted_below: Option<u64>,
     stopped: bool,
 }
 
@@ -159,6 +159,7 @@ impl Depot {
         let evictor = &self.evictor;
         let threaded = self.start();
         let _waiting = Waiting::new(&evictor.waiting);
+        let target = mark.saturating_sub(bytes);
         let mut status = evictor.status.lock();
         let mut since = status.begun;
         loop {
@@ -171,7 +172,7 @@ impl Depot {
                 return Err(status.failure.clone().unwrap_or(Error::NoSpace));
             }
             since = since.max(status.fruitless).max(status.outrun);
-            status.needed = status.needed.max(bytes);
+            status.wanted_below = Some(status.wanted_below.map_or(target, |least| least.min(target)));
             if threaded && !status.stopped {
                 status.wanted = true;
                 evictor.work.notify_one();
@@ -247,9 +248,7 @@ impl Depot {
     fn begin(&self, status: &mut Status) -> (u64, u64) {
         status.wanted = false;
         status.begun += 1;
-        let needed = std::mem::take(&mut status.needed);
-        let marks = self.marks_now();
-        let (low, _) = marks.beside(self.ledger().coarse());
-        (status.begun, low.min(marks.hard.saturating_sub(needed)))
+        let (low, _) = self.marks_now().beside(self.ledger().coarse());
+        (status.begun, low.min(status.wanted_below.take().unwrap_or(u64::MAX)))
     }
 }

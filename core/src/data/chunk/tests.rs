@@ -109,6 +109,24 @@ fn many_threads_allocate_share_and_free_without_meeting_each_others_bytes() {
 }
 
 #[test]
+fn who_waits_for_room_below_a_mark_that_has_risen_since_gets_it_all_the_same() {
+    let device = Box::new(crate::data::tests::device::Disk::default());
+    let store = ChunkStore::with_device(8 << 30, device, SpillConfig::default());
+    let held: Vec<_> = (0..100).map(|_| Chunk::zeroed(&store).unwrap()).collect();
+    // As if the system had been short of memory when it began to wait.
+    let mark = 50 * CHUNK;
+    let (say, hear) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let patience = super::evictor::Patience { fruitless: 1, outrun: 500 };
+        // Whoever listens may have given up.
+        let _ = say.send(store.depot().wait_for_room(CHUNK, mark, patience).map(|()| store.usage().memory_bytes));
+    });
+    let in_use = hear.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+    assert!(in_use.as_ref().is_ok_and(|&bytes| bytes <= mark), "{in_use:?}");
+    drop(held);
+}
+
+#[test]
 fn where_the_system_maps_nothing_more_threads_use_what_others_have_left() {
     let store = store_of(1 << 30);
     let chunk = Chunk::zeroed(&store).unwrap();

@@ -80,7 +80,7 @@ impl Chunk {
     /// no device, or no space in it.
     pub(crate) fn reserve(store: &ChunkStore, most: u64) -> impl Iterator<Item = Self> {
         let depot = store.depot();
-        let run = depot.spill.as_ref().and_then(|spill| spill.take_run(most.min(u32::MAX.into()) as u32).ok());
+        let run = depot.spill.as_ref().and_then(|spill| spill.reserve_run(most.min(u32::MAX.into()) as u32).ok());
         run.into_iter().flatten().map(|slot| Self { cell: Cell::blank(depot, slot) })
     }
 

@@ -22,7 +22,7 @@ pub(crate) trait SpillDevice: Debug + Send + Sync {
     /// Frees what the range takes. Its bytes are lost.
     fn punch(&self, range: Range<u64>) -> io::Result<()>;
 
-    /// Makes the device reach to the range's end, and sets space aside for the range where it can.
+    /// Makes the device reach to the range's end, if it does not, and sets space aside for the range where it can.
     fn allocate(&self, range: Range<u64>) -> io::Result<()>;
 
     /// Bytes that others and we may still take.
@@ -46,8 +46,10 @@ impl SpillFile {
 
     /// Runs a transfer. File systems that take the wish for direct transfers but not the transfers get others.
     fn transfer(&self, mut run: impl FnMut(&File) -> io::Result<()>) -> io::Result<()> {
+        // As it was before: another transfer may find out at the same time.
+        let direct = self.direct.load(Relaxed);
         match run(&self.file) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput && self.direct.load(Relaxed) => {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput && direct => {
                 os::set_direct(&self.file, false);
                 self.direct.store(false, Relaxed);
                 run(&self.file)
@@ -90,6 +92,11 @@ impl SpillDevice for SpillFile {
     fn room(&self) -> io::Result<u64> {
         os::room(&self.file)
     }
+}
+
+/// Makes a file at least so long.
+fn reach(file: &File, end: u64) -> io::Result<()> {
+    if file.metadata()?.len() < end { file.set_len(end) } else { Ok(()) }
 }
 
 #[cfg(target_os = "linux")]
@@ -156,7 +163,7 @@ mod os {
         }
         match fallocate(file, FallocateFlags::empty(), range.start, range.end - range.start) {
             // Space is then found, or not, when it is written.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(range.end),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => super::reach(file, range.end),
             done => Ok(done?),
         }
     }
@@ -241,7 +248,7 @@ mod os {
     }
 
     pub(super) fn allocate(file: &File, range: Range<u64>) -> io::Result<()> {
-        file.set_len(range.end)
+        super::reach(file, range.end)
     }
 
     #[cfg(unix)]
@@ -268,6 +275,28 @@ mod tests {
     use super::*;
 
     const CHILD: &str = "BOUGH_TEST_FILE_SIZE";
+
+    #[test]
+    fn a_transfer_that_fails_while_another_gives_up_direct_ones_is_tried_again_too() {
+        let file = SpillFile::create_in(&std::env::temp_dir()).expect("a file");
+        file.direct.store(true, Relaxed);
+        let mut tries = 0;
+        let done = file.transfer(|_| {
+            tries += 1;
+            let gave_up = !file.direct.swap(false, Relaxed);
+            if gave_up { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
+        });
+        assert!(done.is_ok() && tries == 2, "{done:?} after {tries}");
+    }
+
+    #[test]
+    fn to_set_space_aside_in_the_middle_cuts_nothing_off() {
+        let file = SpillFile::create_in(&std::env::temp_dir()).expect("a file");
+        file.allocate(0..4 << 20).expect("room");
+        file.allocate(1 << 20..2 << 20).expect("room");
+        reach(&file.file, 1 << 20).expect("a file");
+        assert_eq!(file.file.metadata().expect("a file").len(), 4 << 20);
+    }
 
     #[test]
     fn a_limit_on_the_size_of_files_is_an_error_and_not_the_end_of_the_process() {

@@ -87,6 +87,22 @@ impl Spill {
         }
     }
 
+    /// As [`Spill::take_run`], with space on the disk set aside for all of it.
+    pub(super) fn reserve_run(&self, most: u32) -> Result<Range<u32>> {
+        let run = self.take_run(most)?;
+        if self.slots.lock().are_backed(run.clone()) {
+            return Ok(run);
+        }
+        let _growing = self.growing.lock();
+        let set_aside = self.device.allocate(bytes_of(&run)).map_err(failure);
+        if let Err(error) = set_aside {
+            let punched = self.device.punch(bytes_of(&run)).is_ok();
+            self.slots.lock().free_punched(run, punched);
+            return Err(error);
+        }
+        Ok(run)
+    }
+
     /// Takes slots back. Says whether there is enough to be punched.
     pub(super) fn free(&self, run: Range<u32>) -> bool {
         let mut slots = self.slots.lock();

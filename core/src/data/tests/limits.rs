@@ -97,6 +97,27 @@ fn what_is_reserved_can_be_written_when_the_disk_is_full() {
 }
 
 #[test]
+fn what_is_reserved_where_something_was_freed_can_be_written_when_the_disk_is_full() {
+    let disk = Disk::default();
+    let store = store_on(&disk, 32);
+    drop(written(&store, 150, 1));
+    assert_empties(&store);
+    store.give_back(1);
+    let begun = std::time::Instant::now();
+    while disk.chunks() > 0 {
+        assert!(begun.elapsed().as_secs() < 10, "{} left", disk.chunks());
+        std::thread::yield_now();
+    }
+    let mut reserved = Stream::empty();
+    assert_eq!(reserved.allocate(&store, 0, 100 * CHUNK, false), Ok(()));
+    // Others take the rest.
+    disk.set_capacity(Some(disk.chunks()));
+    let model = bytes(100 * CHUNK_BYTES, 2);
+    assert_eq!(reserved.write(&store, 0, &model), Ok(model.len()));
+    assert!(content(&reserved) == model);
+}
+
+#[test]
 fn what_many_streams_share_is_spilled_once() {
     let disk = Disk::default();
     let store = store_on(&disk, 8);

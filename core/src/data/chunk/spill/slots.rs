@@ -59,6 +59,11 @@ impl Slots {
         Self { taken, backed, end: 0, most, next: 0, taken_count: 0, spare: 0 }
     }
 
+    /// Whether all of these slots, just taken, have their space on the disk.
+    pub(super) fn are_backed(&self, mut run: Range<u32>) -> bool {
+        run.all(|slot| self.backed.get(slot))
+    }
+
     /// Slots in use.
     pub(super) fn taken(&self) -> u64 {
         self.taken_count

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUEUED_EVENTS = 65536, PAGE = 4096 };
+enum { QUEUED_EVENTS = 65536 };
 
 struct invalidator {
     struct mount *mount;
@@ -91,21 +91,21 @@ static void forget_suspects(struct invalidator *invalidator)
     }
 }
 
-// A file that somebody has open is told by its last page how far it reaches now.
+// A file that somebody has open is told by its last byte how far it reaches now. By no more than that: what is stored so takes the place of what
+// somebody writes there at the same time.
 static void tell_size(struct mount *mount, fs_node node)
 {
     struct fs_caller nobody = { .size = sizeof nobody, .privileges = FS_PRIVILEGE_CHECKED };
     struct fs_attr attr = { .size = sizeof attr };
-    char page[PAGE];
+    char last;
     size_t got = 0;
     if (fs_getattr(mount->view, node, &attr) != FS_OK || attr.kind != FS_KIND_FILE || attr.length == 0)
         return;
-    uint64_t offset = (attr.length - 1) & ~(uint64_t)(PAGE - 1);
-    if (fs_read(mount->view, &nobody, node, FS_HANDLE_NONE, offset, page, sizeof page, &got) != FS_OK || got == 0)
+    if (fs_read(mount->view, &nobody, node, FS_HANDLE_NONE, attr.length - 1, &last, sizeof last, &got) != FS_OK || got == 0)
         return;
     struct fuse_bufvec content = FUSE_BUFVEC_INIT(got);
-    content.buf[0].mem = page;
-    fuse_lowlevel_notify_store(mount->session, node, (off_t)offset, &content, FUSE_BUF_NO_SPLICE);
+    content.buf[0].mem = &last;
+    fuse_lowlevel_notify_store(mount->session, node, (off_t)(attr.length - 1), &content, FUSE_BUF_NO_SPLICE);
 }
 
 static void content_changed(struct invalidator *invalidator, fs_node node)

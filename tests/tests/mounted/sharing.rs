@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::fixture::{Mount, eventually, names};
 use crate::sys;
@@ -154,4 +155,33 @@ fn a_name_known_to_be_absent_is_opened_once_the_other_mount_has_made_it() {
         }
         mount.end_with(&[&other]);
     }
+}
+
+#[test]
+fn what_is_written_to_the_last_page_stays_while_the_other_mount_writes_elsewhere() {
+    let Some((mount, other)) = pair(BOTH[0]) else { return };
+    fs::write(mount.at("f"), [b'-'; 8192]).unwrap();
+    eventually("it is there", || fs::metadata(other.join("f")).is_ok_and(|found| found.len() == 8192));
+    let both = |path: PathBuf| OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let (here, there) = (both(mount.at("f")), both(other.join("f")));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..300_u32 {
+                there.write_all_at(&round.to_le_bytes(), 0).unwrap();
+                there.sync_all().unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let mut round = 0_u64;
+        while !done.load(Ordering::Relaxed) {
+            round += 1;
+            here.write_all_at(&round.to_le_bytes(), 5000).unwrap();
+            let mut bytes = [0; 8];
+            for _ in 0..20 {
+                here.read_exact_at(&mut bytes, 5000).unwrap();
+                assert_eq!(u64::from_le_bytes(bytes), round, "what was just written is what was there before");
+            }
+        }
+    });
 }

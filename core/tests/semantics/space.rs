@@ -379,3 +379,25 @@ fn metadata_too_large_for_the_limit_is_no_space_and_can_always_be_removed() {
         }
     }
 }
+
+#[test]
+fn copies_that_share_everything_are_no_space_when_knowing_of_them_takes_the_limit() {
+    let fs = Fs::of(Config { memory_bytes: Some(8 << 20), root_mode: 0o777, ..Config::default() });
+    let model = vec![7; 16 * CHUNK as usize];
+    fs.write_file("file", &model);
+    let handle = fs.open("file", BOTH);
+    let mut size = 16 * CHUNK;
+    let error = loop {
+        match fs.copy_range(&ROOT, NodeId::ROOT, Some(handle), 0, NodeId::ROOT, Some(handle), size, size) {
+            Ok(copied) => size += copied,
+            Err(error) => break error,
+        }
+        let resident = fs.volume.activity().resident_bytes;
+        assert!(resident <= (8 << 20) * 21 / 20, "{resident} for {size}");
+    };
+    assert!(error == Error::NoSpace && fs.stat("file").size == size && size > 1 << 30, "{error} at {size}");
+    assert!(fs.get(handle, size - 16 * CHUNK, 16 * CHUNK as usize) == model);
+    fs.release(handle).unwrap();
+    fs.remove_file("file");
+    write(&fs, "other", CHUNK).unwrap();
+}

@@ -81,6 +81,8 @@ impl Stream {
         let Some(chunk) = chunks.get(step.from / CHUNK) else {
             return Ok(None);
         };
+        // The chunk takes no memory of its own, its place in the map does.
+        store.admit()?;
         self.chunks(store)?.insert(step.to / CHUNK, chunk.clone());
         Ok(Some(step.len.min(CHUNK)))
     }

@@ -20,6 +20,9 @@ use crate::limits::FILE_BYTES;
 use crate::radix::{Radix, Value};
 use crate::types::InodeId;
 
+/// So many holes are made before it is asked whether metadata may grow.
+const HOLES_AT_ONCE: u64 = 1024;
+
 #[derive(Debug, Clone)]
 pub(super) struct Over {
     pub(super) chunks: Radix<Chunk>,
@@ -306,6 +309,10 @@ impl Over {
             self.holes.retain_below(first);
         }
         for index in first..last.min(self.end.div_ceil(CHUNK)) {
+            // A few can always be made; the base may have files of any size.
+            if index > first && index.is_multiple_of(HOLES_AT_ONCE) {
+                store.admit()?;
+            }
             self.holes.insert(index, Hole(store.ledger()));
         }
         Ok(())

@@ -107,6 +107,22 @@ fn holes_and_zeros_hide_the_base() {
 }
 
 #[test]
+fn more_holes_in_a_file_of_the_base_than_the_limit_has_room_for_are_no_space() {
+    let directory = tempfile::tempdir().unwrap();
+    let size = 1 << 40;
+    fs::File::create(directory.path().join("huge")).unwrap().set_len(size).unwrap();
+    let base = Some(super::place::over(directory.path()));
+    let fs = Fs::of(bough::Config { memory_bytes: Some(8 << 20), base, ..bough::Config::default() });
+    let handle = fs.open("huge", BOTH);
+    let punch = |length| fs.allocate(&ROOT, NodeId::ROOT, Some(handle), 0, length, Allocation::Punch);
+    assert_eq!(punch(size - CHUNK), Err(Error::NoSpace));
+    assert!(fs.volume.activity().resident_bytes < 1 << 20, "what failed takes nothing");
+    assert_eq!(punch(100 * CHUNK), Ok(()));
+    assert_eq!(punch(size), Ok(()), "a file that is one hole needs none");
+    fs.release(handle).unwrap();
+}
+
+#[test]
 fn a_copy_of_a_file_of_the_base_shares_it() {
     let place = Place::new();
     place.write_file("copy", "");

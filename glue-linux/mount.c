@@ -89,7 +89,8 @@ static void apply(struct mount *mount, struct fs_ref shows, const struct mount_s
     mount->checked = settings->checked;
     mount->locks = settings->locks;
     mount->confined = settings->confined;
-    mount->writeback = settings->writeback && !settings->read_only;
+    // What a kernel takes to write back later it shows until then, also where nothing can be written.
+    mount->writeback = settings->writeback && !settings->read_only && shows.kind != FS_REF_SNAPSHOT;
     // A name that is spelled differently may come to be, or go, without the kernel knowing that it is the same.
     mount->entry_seconds = mount->volume->folds_names ? 0 : MOUNT_FOR_EVER;
 }

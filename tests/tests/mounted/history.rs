@@ -275,3 +275,16 @@ fn messages_that_make_no_sense_are_refused_and_change_nothing() {
     }
     shell(mount.point(), "true");
 }
+
+#[test]
+fn what_cannot_be_written_to_a_snapshot_is_refused_at_once_and_never_shown() {
+    let Some(mount) = Mount::new() else { return };
+    fs::write(mount.at("f"), "first").unwrap();
+    snapshot(mount.point(), "s");
+    let then = mount.attach("s", "then");
+    let opened = fs::OpenOptions::new().write(true).open(then.join("f"));
+    let refused = opened.and_then(|mut file| file.write_all(b"other")).unwrap_err();
+    assert_eq!(refused.raw_os_error(), Some(libc::EROFS));
+    assert_eq!(fs::read(then.join("f")).unwrap(), b"first");
+    mount.end_with(&[&then]);
+}

@@ -43,6 +43,8 @@ pub(crate) struct Wishes<'a> {
     pub(crate) paths: &'a [PathBuf],
     /// The branch that is written to; none: what the branch grew from.
     pub(crate) into: Option<&'a str>,
+    /// Nobody has a use for the branch afterwards, if all of it is accepted.
+    pub(crate) ends: bool,
 }
 
 pub(crate) fn run(args: &AcceptArgs) -> Result<Exit> {
@@ -57,6 +59,7 @@ pub(crate) fn run(args: &AcceptArgs) -> Result<Exit> {
         theirs: &args.theirs,
         paths: &args.paths,
         into: args.into.as_deref(),
+        ends: false,
     };
     accept(&home, &branch, &wishes)
 }
@@ -93,9 +96,18 @@ pub(crate) fn accept(home: &Home, branch: &str, wishes: &Wishes<'_>) -> Result<E
     if let Some(attached) = into {
         attached.end()?;
     }
-    let Some(Settled { done, left, differences }) = accepted? else { return Ok(Exit::Done) };
+    let Some(Settled { done, left, differences }) = accepted? else {
+        if wishes.ends {
+            home.reject(branch)?;
+        }
+        return Ok(Exit::Done);
+    };
     home.note(&Entry::new(Verdict::Accepted, branch, wishes.into, &differences));
-    rest::keep(home, branch, &done, &left)?;
+    match (left.is_empty(), wishes.ends) {
+        (true, true) => home.reject(branch)?,
+        (true, false) => rest::begin_anew(home, branch)?,
+        (false, _) => rest::keep(home, branch, &done, &left)?,
+    }
     Ok(Exit::Done)
 }
 

@@ -11,12 +11,14 @@ use crate::errors::{Failure, Result};
 use crate::home::Home;
 use crate::output::printable;
 
+/// Has a branch differ by nothing. All of it has been written to what it grew from.
+pub(super) fn begin_anew(home: &Home, branch: &str) -> Result<()> {
+    home.reject(branch)?;
+    home.grow_again(branch)
+}
+
 /// Has a branch differ by `left` alone. `done` has been written to what it grew from.
 pub(super) fn keep(home: &Home, branch: &str, done: &[Change], left: &[Change]) -> Result<()> {
-    if left.is_empty() {
-        home.reject(branch)?;
-        return home.grow_again(branch);
-    }
     let back = Back::of(done, left);
     let taken_back = take_back(home, branch, among(done), |branch| {
         home.revert(branch, &bytes(&back.whole), false)?;

@@ -70,9 +70,8 @@ pub(super) fn settle(
 
 /// Writes the changes, and has no more use for the branch. What cannot be written is kept, and an exit says so.
 fn accept(home: &Home, branch: &str, code: u8) -> Result<u8> {
-    match accept::accept(home, branch, &Wishes::default()) {
+    match accept::accept(home, branch, &Wishes { ends: true, ..Wishes::default() }) {
         Ok(_) => {
-            home.reject(branch)?;
             output::say("accepted");
             Ok(code)
         }

@@ -167,9 +167,11 @@ pub(crate) fn fill(root: &Path, files: usize, content: &[u8]) {
 pub(crate) fn fill_file(path: &Path, bytes: u64) {
     use std::io::Write;
     let mut file = fs::File::create(path).expect("our own file");
-    let mut piece = vec![0u8; 1 << 20];
+    let mut piece: Vec<u8> = (0..1 << 20).map(|at: u64| at as u8).collect();
     for number in 0..bytes >> 20 {
-        piece.iter_mut().enumerate().for_each(|(at, byte)| *byte = (at as u64 ^ number.wrapping_mul(31)) as u8);
+        for (page, bytes) in piece.chunks_mut(4096).enumerate() {
+            bytes[..16].copy_from_slice(&[number.to_ne_bytes(), page.to_ne_bytes()].concat());
+        }
         file.write_all(&piece).expect("room for a large file");
     }
     file.sync_all().expect("the disk takes it");

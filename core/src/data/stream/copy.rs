@@ -7,6 +7,10 @@ use crate::data::chunk::{CHUNK_BYTES, ChunkStore};
 use crate::error::{Error, Result};
 use crate::limits::FILE_BYTES;
 
+/// The largest whole file of the base of which a copy takes the bytes over, so that nothing that becomes of the base takes
+/// them away: a copy of a larger one shares them with the base.
+const MOST_COPIED: u64 = 4 * CHUNK;
+
 /// One step of a copy: `len` bytes from `from` in the source to `to` here.
 #[derive(Clone, Copy)]
 struct Step {
@@ -31,7 +35,7 @@ impl Stream {
         if offset.checked_add(len).is_none_or(|end| end > FILE_BYTES) {
             return Err(Error::FileTooLarge);
         }
-        if offset == 0 && len == source.size && self.size <= len {
+        if offset == 0 && len == source.size && self.size <= len && !(source.is_over_base() && len <= MOST_COPIED) {
             *self = source.clone();
             return Ok(len);
         }

@@ -157,6 +157,22 @@ fn a_copy_of_a_file_of_the_base_does_not_follow_what_the_base_does_to_that_file(
 }
 
 #[test]
+fn a_copy_of_a_small_file_of_the_base_outlives_it() {
+    let place = Place::new();
+    fs::write(place.host("notes"), "what was").unwrap();
+    place.write_file("copy", "");
+    let (source, target) = (place.open("notes", READ), place.open("copy", BOTH));
+    let root = NodeId::ROOT;
+    assert_eq!(place.copy_range(&ROOT, root, Some(source), 0, root, Some(target), 0, 8), Ok(8));
+    fs::write(place.host("notes"), "what is now").unwrap();
+    assert_eq!(place.get(target, 0, 8), b"what was");
+    fs::remove_file(place.host("notes")).unwrap();
+    assert_eq!(place.get(target, 0, 8), b"what was");
+    place.release(source).unwrap();
+    place.release(target).unwrap();
+}
+
+#[test]
 fn lent_bytes_are_those_that_are_read() {
     let place = Place::new();
     let handle = place.open("large", BOTH);

@@ -187,3 +187,30 @@ fn what_a_directory_gives_to_new_files_is_not_added_to_accepted_ones() {
         fs::metadata(pair.source().join("docs/new")).unwrap().mode()
     );
 }
+
+#[test]
+fn an_accept_that_cannot_be_undone_says_why_it_was_given_up_and_is_undone_later() {
+    let pair = Pair::new(|root| {
+        fs::create_dir(root.join("dir")).unwrap();
+        write(root, "dir/old", "old");
+    });
+    write(&pair.source(), "dir/new", "new");
+    let before = look(&pair.target());
+    // What is made in such a directory can be neither renamed nor removed.
+    let chattr = |flag: &str| {
+        let changed = std::process::Command::new("chattr").arg(flag).arg(pair.target().join("dir")).status();
+        changed.is_ok_and(|status| status.success())
+    };
+    if !chattr("+a") {
+        // Only root may have such directories, and not everywhere.
+        return;
+    }
+    let failed = pair.accept(&[change(Became::Added, "dir/new")], false, &Breaker::default()).unwrap();
+    assert!(chattr("-a"));
+    let failed = failed.unwrap_err();
+    let said = failed.text();
+    assert!(said.contains("cannot rename") && said.contains("could not be undone"), "{said}");
+    let recovered = engine::recover(&pair.places().1, true, &Breaker::default()).unwrap();
+    assert_eq!(recovered, Recovered::Undone);
+    assert_same(&look(&pair.target()), &before);
+}

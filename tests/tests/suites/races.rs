@@ -65,6 +65,15 @@ impl Watch {
 
 /// Each of `works` in a thread, again and again, until the time is up.
 fn race(duration: Duration, works: Vec<Box<dyn FnMut() + Send + '_>>) {
+    race_beside(duration, works, None);
+}
+
+/// The same, with something beside that is no operation of a file system and may take its time.
+fn race_beside(
+    duration: Duration,
+    works: Vec<Box<dyn FnMut() + Send + '_>>,
+    beside: Option<Box<dyn FnMut() + Send + '_>>,
+) {
     let watch = Watch::over(works.len());
     std::thread::scope(|scope| {
         for (thread, mut work) in works.into_iter().enumerate() {
@@ -78,6 +87,14 @@ fn race(duration: Duration, works: Vec<Box<dyn FnMut() + Send + '_>>) {
                 watch.ends(thread);
                 watch.stop.fetch_or(done.is_err(), Ordering::Relaxed);
                 done.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            });
+        }
+        if let Some(mut beside) = beside {
+            let watch = &watch;
+            scope.spawn(move || {
+                while !watch.stop.load(Ordering::Relaxed) {
+                    beside();
+                }
             });
         }
         scope.spawn(|| watch.guard(duration));
@@ -381,19 +398,20 @@ fn everything_at_once(on: On, options: &str, duration: Duration) {
     let (folder, shifting) = (mount.folder().join("own"), Ground::folder_at(&side));
     let mut taken = 0_u32;
     let mut works: Vec<Box<dyn FnMut() + Send + '_>> = (0..44).map(|who| own_files(&folder, who)).collect();
-    works.extend((0..17).map(|who| shifting_ground(&shifting, who)));
+    works.extend((0..18).map(|who| shifting_ground(&shifting, who)));
     works.push(shift(&side));
     works.push(work(|| {
         taken += 1;
         assert_eq!(try_snapshot(mount.point(), &format!("s{taken}")), 0);
         std::thread::sleep(Duration::from_millis(200));
     }));
-    works.push(work(|| {
+    assert_eq!(works.len(), 64);
+    // Which walks every snapshot there is by then.
+    let check = work(|| {
         sound_in_use(mount.point());
         std::thread::sleep(Duration::from_millis(400));
-    }));
-    assert_eq!(works.len(), 64);
-    race(duration, works);
+    });
+    race_beside(duration, works, Some(check));
     let mut before = vec![0; 44];
     let step = (taken / 10).max(1) as usize;
     for number in (1..=taken).step_by(step) {

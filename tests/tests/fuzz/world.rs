@@ -66,6 +66,7 @@ pub(crate) struct World {
     pub(crate) events: Vec<*mut fs_events>,
     pub(crate) waits: Vec<Waiting>,
     /// Of waits that end with their handles, whenever that is: as long as the volume.
+    #[allow(clippy::vec_box, reason = "somebody has their addresses")]
     pub(crate) told_late: Vec<Box<Told>>,
     pub(crate) buffer: Vec<u8>,
     panics: u64,

@@ -66,8 +66,12 @@ impl Source {
         Ok(())
     }
 
-    /// The first data or hole at or after `offset`.
+    /// The first data or hole at or after `offset`. Refuses what [`Source::read`] refuses: what has gone or changed would else be
+    /// taken for a hole, and read as zeros.
     pub(crate) fn seek(&self, offset: u64, what: Sought) -> Result<Option<u64>> {
-        self.base.seek(self.id, offset, what)
+        let found = self.base.seek(self.id, offset, what)?;
+        // Asked afterwards, so that it is true of what was found.
+        self.read(0, &mut [])?;
+        Ok(found)
     }
 }

@@ -157,6 +157,27 @@ fn a_copy_of_a_file_of_the_base_does_not_follow_what_the_base_does_to_that_file(
 }
 
 #[test]
+fn what_the_base_has_cut_is_no_hole_and_is_not_copied_as_zeros() {
+    let place = Place::new();
+    place.write_file("copy", "");
+    place.write_file("third", "");
+    let (source, target, third) = (place.open("large", READ), place.open("copy", BOTH), place.open("third", BOTH));
+    let root = NodeId::ROOT;
+    place.copy_range(&ROOT, root, Some(source), 0, root, Some(target), 0, LARGE as u64).unwrap();
+    fs::write(place.host("large"), "").unwrap();
+    let node = place.node("copy");
+    assert_eq!(place.seek(node, CHUNK, bough::Seek::Data), Ok(CHUNK));
+    assert_eq!(place.seek(node, CHUNK, bough::Seek::Hole), Ok(LARGE as u64));
+    let copied = place.copy_range(&ROOT, root, Some(target), CHUNK, root, Some(third), 0, CHUNK);
+    assert_eq!(copied, Err(Error::BaseChanged));
+    fs::remove_file(place.host("large")).unwrap();
+    assert_eq!(place.seek(node, 0, bough::Seek::Data), Ok(0));
+    for handle in [source, target, third] {
+        place.release(handle).unwrap();
+    }
+}
+
+#[test]
 fn a_copy_of_a_small_file_of_the_base_outlives_it() {
     let place = Place::new();
     fs::write(place.host("notes"), "what was").unwrap();

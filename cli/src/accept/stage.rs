@@ -122,19 +122,21 @@ impl<'a> Work<'a> {
             });
         }
         let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    let mut copier = Copier::default();
-                    while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if let Err(failure) = self.copy_piece(piece, &mut copier) {
-                            // The others end with what they are at.
-                            next.store(pieces.len(), Ordering::Relaxed);
-                            failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(failure);
-                        }
-                    }
-                });
+        let work = || {
+            let mut copier = Copier::default();
+            while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Err(failure) = self.copy_piece(piece, &mut copier) {
+                    // The others end with what they are at.
+                    next.store(pieces.len(), Ordering::Relaxed);
+                    failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(failure);
+                }
             }
+        };
+        std::thread::scope(|scope| {
+            // Where there are no more threads to be had, those that there are do all of it.
+            let helpers = (1..threads).map(|_| std::thread::Builder::new().spawn_scoped(scope, work));
+            helpers.take_while(std::io::Result::is_ok).for_each(drop);
+            work();
         });
         failed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).map_or(Ok(()), Err)
     }

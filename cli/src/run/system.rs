@@ -152,6 +152,19 @@ pub(super) fn stop_self() {
     send(rustix::process::getpid(), Signal::STOP.as_raw());
 }
 
+/// Lets a TSTP that waits, being blocked, take effect: stops this process until somebody has it go on, unless its group is an
+/// orphaned one (POSIX 2.4.3), where nobody would.
+pub(super) fn let_stop() {
+    // SAFETY: the set is made by sigemptyset before it is read, and outlives the calls.
+    unsafe {
+        let mut one = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&mut one);
+        libc::sigaddset(&mut one, libc::SIGTSTP);
+        libc::sigprocmask(libc::SIG_UNBLOCK, &one, std::ptr::null_mut());
+        libc::sigprocmask(libc::SIG_BLOCK, &one, std::ptr::null_mut());
+    }
+}
+
 /// Marks all descriptors from `first` on to be closed when a program begins.
 pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
     // SAFETY: closes nothing now.

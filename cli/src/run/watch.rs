@@ -112,7 +112,7 @@ fn react(word: &Word, room: Pid, terminal: &mut Option<Terminal>) {
     let Some(terminal) = terminal else { return };
     match word {
         Word::Stopped(signal) if [Signal::TTIN, Signal::TTOU].contains(signal) && terminal.give(room) => go_on(room),
-        Word::Stopped(_) => pause(room, terminal),
+        Word::Stopped(signal) => pause(room, terminal, *signal),
         Word::Keys(signal) => {
             let _ = kill_current_process_group(*signal);
         }
@@ -121,11 +121,15 @@ fn react(word: &Word, room: Pid, terminal: &mut Option<Terminal>) {
 }
 
 /// The command was stopped: so is this process with all of its job, and whoever waits for it learns of it. Going on, all do.
-fn pause(room: Pid, terminal: &mut Terminal) {
+fn pause(room: Pid, terminal: &mut Terminal, by: Signal) {
     let had_terminal = terminal.take();
     let _ = kill_current_process_group(Signal::TSTP);
-    // For us that one is blocked.
-    system::stop_self();
+    // For us that one is blocked. By the key nobody is stopped whom nobody would have go on: the kernel sees to that.
+    if by == Signal::TSTP {
+        system::let_stop()
+    } else {
+        system::stop_self()
+    }
     if had_terminal {
         terminal.give(room);
     }

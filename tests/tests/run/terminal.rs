@@ -186,6 +186,19 @@ fn a_run_is_stopped_and_goes_on_as_a_job_of_a_shell() {
 }
 
 #[test]
+fn where_nobody_would_have_a_stopped_run_go_on_it_does_not_stop() {
+    let place = Place::mounted();
+    // The first process of its session: of an orphaned group.
+    let mut session = Session::run(&place, &["--keep", "--", "sh", "-c", "echo ready; read x; echo got-$x"]);
+    session.sees("ready");
+    session.types("\u{1a}");
+    std::thread::sleep(Duration::from_millis(300));
+    session.types("more\n");
+    session.sees("got-more");
+    assert_eq!(session.ends().0, Some(0));
+}
+
+#[test]
 fn a_command_cannot_type_on_the_terminal_of_who_began_it() {
     let place = Place::mounted();
     let script = "import fcntl, sys\nfor c in b'echo typed\\n': fcntl.ioctl(0, 0x5412, bytes([c]))";

@@ -17,6 +17,11 @@ use crate::types::{InodeId, Time};
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Time;
+
+    /// The time now as what was stamped before by whatever clock is not younger than: [`Clock::now`] unless that goes by ticks.
+    fn exactly(&self) -> Time {
+        self.now()
+    }
 }
 
 /// The system's clock. On Linux the coarse one, which is the one that kernels stamp files with: so times given
@@ -28,6 +33,13 @@ impl Clock for SystemClock {
     #[cfg(target_os = "linux")]
     fn now(&self) -> Time {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        Time::new(now.tv_sec, now.tv_nsec as u32)
+    }
+
+    /// Since Linux 6.13 kernels stamp a file that is looked at between two ticks with the time to the nanosecond.
+    #[cfg(target_os = "linux")]
+    fn exactly(&self) -> Time {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
         Time::new(now.tv_sec, now.tv_nsec as u32)
     }
 
@@ -147,5 +159,24 @@ impl Context {
 
     pub(crate) fn is_latched(&self) -> bool {
         self.latched.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(feature = "shuttle")))]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_has_stamped_is_not_younger_than_the_time_now_exactly() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        for mode in (0..2000).map(|round| 0o600 + round % 2) {
+            // Looked at, so that the next stamp is another.
+            let found = file.as_file().metadata().expect("it is there");
+            let changed = Time::new(found.ctime(), found.ctime_nsec() as u32);
+            assert!(SystemClock.exactly() >= changed);
+            file.as_file().set_permissions(PermissionsExt::from_mode(mode)).expect("it is ours");
+        }
     }
 }

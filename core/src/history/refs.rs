@@ -240,7 +240,7 @@ impl Refs {
         let source = registry.get_mut(RefId::Branch(branch))?;
         let (table, parent) = (source.copy(context), source.parent);
         let state = State::Snapshot(table);
-        let id = registry.add(name, context.clock.now(), parent, state, false);
+        let id = registry.add(name, context.clock.exactly(), parent, state, false);
         registry.set_parent(RefId::Branch(branch), Some(id));
         let RefId::Snapshot(snapshot) = id else { unreachable!("invariant: added as a snapshot") };
         Ok(snapshot)
@@ -253,7 +253,7 @@ impl Refs {
         }
         let name = registry.free_name(name)?;
         let state = State::Dormant(registry.get(from)?.copy(context));
-        let id = registry.add(name, context.clock.now(), Some(from), state, true);
+        let id = registry.add(name, context.clock.exactly(), Some(from), state, true);
         let RefId::Branch(branch) = id else { unreachable!("invariant: added as a branch") };
         Ok(branch)
     }

@@ -18,14 +18,15 @@ pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Time;
 
-    /// The time now as what was stamped before by whatever clock is not younger than: [`Clock::now`] unless that goes by ticks.
+    /// The time now, and not before anything that the system has stamped until now: of branches and snapshots, which are compared with
+    /// what a base says. As [`Clock::now`], unless that goes by ticks. Called by any thread, as that is.
     fn exactly(&self) -> Time {
         self.now()
     }
 }
 
-/// The system's clock. On Linux the coarse one, which is the one that kernels stamp files with: so times given
-/// by the kernel and by the volume are in order.
+/// The system's clock. On Linux the coarse one, which kernels stamp files with, too: so times given by the kernel and by the
+/// volume are in order, but for less than a tick since Linux 6.13 ([`Clock::exactly`]).
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemClock;
 

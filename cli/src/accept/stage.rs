@@ -12,7 +12,7 @@ use rustix::fs::AtFlags;
 use super::engine::Breaker;
 use super::object::{self, Copier, Named};
 use super::place::{Place, Walk};
-use super::plan::{Planned, Stage};
+use super::plan::{Planned, Stage, parent_of};
 use crate::errors::{Context, Failure, Result};
 
 /// Most files of one piece.
@@ -181,8 +181,4 @@ impl<'a> Work<'a> {
         });
         finished.context(self.writing(&folder.from))
     }
-}
-
-fn parent_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new(""))
 }

@@ -48,23 +48,21 @@ test: setup build
 	$(CARGO) test --locked --release -p bough --test promises
 	$(CARGO) test --locked -p bough --features shuttle --lib schedules::
 
+# LONG="core suites": only these parts (scripts/test-long.sh).
 test-long: test
-	BOUGH_MODEL_CASES=4000 BOUGH_HISTORIES=25 $(CARGO) test --locked --release -p bough -- --include-ignored
-	BOUGH_MODEL_CASES=1000 BOUGH_FUZZ_CASES=10 $(CARGO) test --locked -p bough-tests --test model --test fuzz
-	BOUGH_SCHEDULES=25 $(CARGO) test --locked -p bough --features shuttle --lib schedules::
-	$(CARGO) test --locked -p bough-tests --test suites -- --ignored --test-threads=1
+	CARGO="$(CARGO)" scripts/test-long.sh $(LONG)
 
 fuzz:
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 audit:
-	scripts/audit.sh --install
+	scripts/audit.sh --install --advisories
 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p bough --features shuttle --lib --tests -- -D warnings
-	scripts/audit.sh
+	scripts/audit.sh $(AUDIT)
 
 header:
 	BOUGH_BLESS=1 $(CARGO) test --locked -p bough-tests --test header

@@ -15,12 +15,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { QUEUED_EVENTS = 65536 };
+enum { QUEUED_EVENTS = 65536, LATE_TRIES = 100, LATE_PAUSE_NANOSECONDS = 1000000 };
 
 struct invalidator {
     struct mount *mount;
     struct suspects suspects;  // the thread's own
+    struct suspects late;      // the same; see `note_late`
     pthread_t thread;
     pthread_mutex_t mutex;     // guards what follows
     pthread_cond_t changed;
@@ -32,7 +34,8 @@ struct invalidator {
 
 // ---- telling the kernel ------------------------------------------------------------------------------------------
 
-// Errors: the kernel did not know it (ENOENT), or it is unmounted. Either way it knows nothing wrong.
+// Errors: the kernel did not know it (ENOENT), or it is unmounted. Either way it knows nothing wrong, for it holds a lock of the directory
+// from before it asks for a name until it knows the answer.
 static void forget_name(struct mount *mount, uint64_t parent, const char *name, size_t length)
 {
     fuse_lowlevel_notify_inval_entry(mount->session, mount_node(mount, parent), name, length);
@@ -91,6 +94,12 @@ static void forget_suspects(struct invalidator *invalidator)
     }
 }
 
+static bool is_file(struct mount *mount, fs_node node)
+{
+    struct fs_attr attr = { .size = sizeof attr };
+    return fs_getattr(mount->view, node, &attr) == FS_OK && attr.kind == FS_KIND_FILE;
+}
+
 // A file that somebody has open is told by its last byte how far it reaches now. By no more than that: what is stored so takes the place of what
 // somebody writes there at the same time.
 static void tell_size(struct mount *mount, fs_node node)
@@ -108,25 +117,113 @@ static void tell_size(struct mount *mount, fs_node node)
     fuse_lowlevel_notify_store(mount->session, node, (off_t)(attr.length - 1), &content, FUSE_BUF_NO_SPLICE);
 }
 
+// ---- what the kernel does not know yet ---------------------------------------------------------------------------
+
+static void tell_late(struct invalidator *invalidator);
+
+// Waits for room: for programs that take long to run again, but not for ever.
+static void make_room(struct invalidator *invalidator)
+{
+    struct timespec pause = { .tv_nsec = LATE_PAUSE_NANOSECONDS };
+    for (int tries = 0; tries < LATE_TRIES && invalidator->late.count == SUSPECTS; tries++) {
+        nanosleep(&pause, NULL);
+        tell_late(invalidator);
+    }
+}
+
+// A node that the kernel does not know, though it may have been told of it: it works an answer in when the program that asked gets to run, and
+// believes what was true when we answered. So it is told again, until it knows the node or has given it back.
+static void note_late(struct invalidator *invalidator, fs_node node)
+{
+    uint64_t references = 0;
+    if (fs_references(invalidator->mount->view, node, &references) != FS_OK || references == 0)
+        return;
+    make_room(invalidator);
+    suspects_add(&invalidator->late, node);
+}
+
+static void attributes_changed(struct invalidator *invalidator, fs_node node)
+{
+    if (!forget_attributes(invalidator->mount, node))
+        note_late(invalidator, node);
+}
+
+static bool listing_changed(struct invalidator *invalidator, fs_node node)
+{
+    bool known = forget_content(invalidator->mount, node);
+    if (!known)
+        note_late(invalidator, node);
+    return known;
+}
+
 static void content_changed(struct invalidator *invalidator, fs_node node)
 {
     struct mount *mount = invalidator->mount;
-    if (!forget_content(mount, node) || !mount->writeback)
+    if (!listing_changed(invalidator, node) || !mount->writeback)
         return;
     forget_file(mount, node);
     tell_size(mount, node);
     suspects_add(&invalidator->suspects, node);
 }
 
+// Those that are late still are noted again.
+static void tell_late(struct invalidator *invalidator)
+{
+    if (invalidator->late.count == 0)
+        return;
+    struct suspects tried = invalidator->late;
+    suspects_tried(&tried);
+    invalidator->late.count = 0;
+    for (size_t i = 0; i < tried.count; i++) {
+        if (is_file(invalidator->mount, tried.nodes[i]))
+            content_changed(invalidator, tried.nodes[i]);
+        else
+            listing_changed(invalidator, tried.nodes[i]);
+    }
+    invalidator->late.pause_ms = tried.pause_ms;
+}
+
 // ---- events ------------------------------------------------------------------------------------------------------
 
-static void name_changed(struct mount *mount, uint64_t parent, const char *name, size_t length)
+static void name_changed(struct invalidator *invalidator, uint64_t parent, const char *name, size_t length)
 {
-    forget_name(mount, parent, name, length);
-    forget_content(mount, mount_node(mount, parent));
+    forget_name(invalidator->mount, parent, name, length);
+    listing_changed(invalidator, mount_node(invalidator->mount, parent));
+}
+
+static bool is_stopping(struct invalidator *invalidator)
+{
+    pthread_mutex_lock(&invalidator->mutex);
+    bool stopping = invalidator->stopping;
+    pthread_mutex_unlock(&invalidator->mutex);
+    return stopping;
 }
 
 static void forget_everything(struct mount *mount, struct old_names *names);
+
+// What the kernel still knows may have changed in any way. With its names goes what nobody has open; what somebody has is as after any
+// change of content.
+static bool look_anew(void *context, fs_node node)
+{
+    struct invalidator *invalidator = context;
+    struct mount *mount = invalidator->mount;
+    if (listing_changed(invalidator, node) && mount->writeback) {
+        request_forget_node(mount->session, node);
+        if (forget_attributes(mount, node) && is_file(mount, node)) {
+            tell_size(mount, node);
+            suspects_add(&invalidator->suspects, node);
+        }
+    }
+    return !is_stopping(invalidator);
+}
+
+static void after_overflow(struct invalidator *invalidator)
+{
+    struct mount *mount = invalidator->mount;
+    log_info("%s: more changes by other mounts than could be followed; looking at everything anew", mount->path);
+    forget_everything(mount, NULL);
+    fs_view_each_node(mount->view, look_anew, invalidator);
+}
 
 static void apply(struct invalidator *invalidator, const struct fs_event *event)
 {
@@ -135,14 +232,14 @@ static void apply(struct invalidator *invalidator, const struct fs_event *event)
     switch (event->kind) {
     case FS_EVENT_CREATED:
     case FS_EVENT_REMOVED:
-        name_changed(mount, event->parent, event->name, event->name_bytes);
-        forget_attributes(mount, node);
+        name_changed(invalidator, event->parent, event->name, event->name_bytes);
+        attributes_changed(invalidator, node);
         break;
     case FS_EVENT_RENAMED:
     case FS_EVENT_EXCHANGED:
-        name_changed(mount, event->parent, event->name, event->name_bytes);
-        name_changed(mount, event->new_parent, event->new_name, event->new_name_bytes);
-        forget_attributes(mount, node);
+        name_changed(invalidator, event->parent, event->name, event->name_bytes);
+        name_changed(invalidator, event->new_parent, event->new_name, event->new_name_bytes);
+        attributes_changed(invalidator, node);
         break;
     case FS_EVENT_CONTENT:
         content_changed(invalidator, node);
@@ -151,11 +248,10 @@ static void apply(struct invalidator *invalidator, const struct fs_event *event)
     case FS_EVENT_STREAM_CREATED:
     case FS_EVENT_STREAM_REMOVED:
     case FS_EVENT_STREAM_CONTENT:
-        forget_attributes(mount, node);
+        attributes_changed(invalidator, node);
         break;
     case FS_EVENT_OVERFLOW:
-        log_info("%s: more changes by other mounts than could be followed; looking at everything anew", mount->path);
-        forget_everything(mount, NULL);
+        after_overflow(invalidator);
         break;
     default:
         break;
@@ -167,12 +263,11 @@ static bool is_same(const struct fs_event *a, const struct fs_event *b)
     return a->kind == b->kind && a->inode == b->inode && (a->kind == FS_EVENT_CONTENT || a->kind == FS_EVENT_ATTRIBUTES);
 }
 
-static bool is_stopping(struct invalidator *invalidator)
+// How long to wait for an event at most; UINT32_MAX: there is nothing else to do.
+static uint32_t pause_of(const struct invalidator *invalidator)
 {
-    pthread_mutex_lock(&invalidator->mutex);
-    bool stopping = invalidator->stopping;
-    pthread_mutex_unlock(&invalidator->mutex);
-    return stopping;
+    uint32_t suspects = suspects_pause(&invalidator->suspects), late = suspects_pause(&invalidator->late);
+    return suspects < late ? suspects : late;
 }
 
 // Many changes of one file in a row are told once, when the last has come.
@@ -182,10 +277,12 @@ static void follow(struct invalidator *invalidator, struct fs_events *events)
     for (;;) {
         struct fs_event event = { .size = sizeof event };
         bool holds = held.kind != FS_EVENT_TIMEOUT;
-        if (fs_events_next(events, holds ? 0 : suspects_pause(&invalidator->suspects), &event) != FS_OK)
+        if (fs_events_next(events, holds ? 0 : pause_of(invalidator), &event) != FS_OK)
             return;
         if (holds && !is_same(&held, &event))
             apply(invalidator, &held);
+        if (event.kind == FS_EVENT_TIMEOUT)
+            tell_late(invalidator);
         if (!holds && event.kind == FS_EVENT_TIMEOUT)
             forget_suspects(invalidator);
         held = event;
@@ -361,10 +458,45 @@ void invalidate_drop(struct old_names *names)
     free(names);
 }
 
+// Whoever lists the root believes what he finds from when he takes our answer, which may be of before the switch. The kernel holds a lock of the
+// root meanwhile, and to make it forget a name, be there such a one or not, is to wait for that.
+static void await_listings(struct mount *mount)
+{
+    static const char any[] = ".bough-switched";
+    forget_name(mount, FS_NODE_ROOT, any, sizeof any - 1);
+}
+
 void invalidate_after_switch(struct mount *mount, struct old_names *names)
 {
     // First, so that no change falls between.
     follow_instead(mount->invalidator, subscribe(mount));
+    await_listings(mount);
     forget_everything(mount, names);
     free(names);
+}
+
+// ---- trees that were shown before --------------------------------------------------------------------------------
+
+struct old_nodes {
+    struct mount *mount;
+    uint64_t generation;
+    size_t count;
+};
+
+// Of those that somebody uses it forgets nothing.
+static bool let_go(void *context, fs_node node)
+{
+    struct old_nodes *old = context;
+    if (generation_of(node) != old->generation) {
+        request_forget_node(old->mount->session, node);
+        old->count++;
+    }
+    return true;
+}
+
+size_t invalidate_old(struct mount *mount)
+{
+    struct old_nodes old = { .mount = mount, .generation = atomic_load(&mount->generation) };
+    fs_view_each_node(mount->view, let_go, &old);
+    return old.count;
 }

@@ -3,6 +3,7 @@
 #define BOUGH_INVALIDATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct invalidator;
 struct mount;
@@ -26,6 +27,10 @@ struct old_names *invalidate_collect(struct mount *mount);
 /// The mount shows something else now: makes the kernel forget the root's names, old and new, and its attributes, and follows
 /// the changes of the new branch from now on. Frees `names`.
 void invalidate_after_switch(struct mount *mount, struct old_names *names);
+
+/// Has the kernel forget what nobody uses of the trees that the mount showed before, names in folders before the folders. How many nodes
+/// of them it knew; it gives back each in a request of its own.
+size_t invalidate_old(struct mount *mount);
 
 /// There was no switch: frees `names`. NULL is fine.
 void invalidate_drop(struct old_names *names);

@@ -1,25 +1,32 @@
 // The session loop. Why not libfuse's own: see docs/linux.md, "Threads".
 //
 // The leader serves short requests itself and goes on taking; it hands its turn on first when a request may take long, or when
-// requests arrive faster than one thread serves them. After a request it looks for the next without sleeping for a short
-// while, as long as that pays: to be woken costs more than most requests.
+// requests arrive faster than one thread serves them. After a request it looks for the next without sleeping for a short while, as
+// long as nobody else wants its processor: to be woken costs more than most requests. When somebody does, it sleeps where the
+// program is that asked last (near.h).
 //
 // Guarded by `mutex`: everything but what is constant after `loop_new`.
 
 #include "loop.h"
 
+#include "clock.h"
 #include "log.h"
+#include "near.h"
 #include "request.h"
+#include "ring.h"
+#include "spin.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,10 +37,6 @@ enum {
     QUEUED_IN_A_ROW = 4,      // requests found waiting, one after the other, before a second thread helps
     LONG_BYTES = 128 * 1024,  // content of a request from which another thread had better take the next
     SPIN_NANOSECONDS = 50 * 1000,
-    SPIN_MISSES = 8,          // spins in vain before none is tried for a while
-    SPIN_HITS = 64,           // successful ones before an earlier failure is forgotten
-    FIRST_PAUSE_NANOSECONDS = 10 * 1000 * 1000,
-    LONGEST_PAUSE_NANOSECONDS = 1280 * 1000 * 1000,
     MEMORY_PAUSE_NANOSECONDS = 10 * 1000 * 1000,
     DRAIN_NANOSECONDS = 1000 * 1000 * 1000,
     WRITE_WINDOW_NANOSECONDS = 1000 * 1000 * 1000,
@@ -50,6 +53,8 @@ struct worker {
 struct loop {
     struct fuse_session *session;
     struct loop_owner owner;
+    struct ring *ring;  // NULL: /dev/fuse only
+    atomic_uint_fast64_t looks; // at /dev/fuse, twice each: odd from before it until what it found has a number
     int wake;           // eventfd: readable from the moment the loop stops
     unsigned max_threads;
     pthread_mutex_t mutex;
@@ -60,50 +65,19 @@ struct loop {
     bool led, stopping;
     bool leaving;       // the loop is to stop: requests that wait for others are not begun any more
     uint64_t taken;     // requests so far; the number of the last
+    uint64_t counted;   // of them, those that the kernel counts as under way
     uint64_t writes_now, writes_before; // WRITEs taken in this window of time, and in the one before
     int64_t window_start;
     // The leader's own.
-    int64_t spin_paused_until, spin_pause;
-    unsigned spin_misses, spin_hits, queued_in_a_row;
-    long preemptions;
+    unsigned queued_in_a_row;
+    struct spin spin;
+    struct near near;
 };
 
 static _Thread_local struct worker *this_worker;
 static _Thread_local struct loop *this_loop;
 
-static int64_t now_nanoseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 // ---- taking requests ---------------------------------------------------------------------------------------------
-
-static long preemptions_of_this_thread(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : 0;
-}
-
-// Looking for requests without sleeping pays while a processor is idle. When this thread was preempted none was, and it took
-// somebody's time: it waits, longer each time.
-static void spin_ended(struct loop *loop, int64_t now, bool found)
-{
-    long preemptions = preemptions_of_this_thread();
-    bool disturbed = preemptions != loop->preemptions;
-    loop->preemptions = preemptions;
-    loop->spin_misses = found ? 0 : loop->spin_misses + 1;
-    loop->spin_hits = found && !disturbed ? loop->spin_hits + 1 : 0;
-    if (loop->spin_hits >= SPIN_HITS)
-        loop->spin_pause = FIRST_PAUSE_NANOSECONDS;
-    if (!disturbed && loop->spin_misses < SPIN_MISSES)
-        return;
-    loop->spin_misses = 0;
-    loop->spin_paused_until = now + loop->spin_pause;
-    if (disturbed && loop->spin_pause < LONGEST_PAUSE_NANOSECONDS)
-        loop->spin_pause *= 2;
-}
 
 // A thread that finds no memory for its first buffer gives its turn to one that has a buffer, if there may be any: else what must
 // be written back for memory to become free would never be taken.
@@ -129,26 +103,47 @@ static void sleep_until_readable(struct loop *loop, int size)
     poll(files, 2, -1);
 }
 
+static void end_look(struct loop *loop)
+{
+    atomic_fetch_add(&loop->looks, 1);
+}
+
+// What is found is not seen to by anybody else until `end_look`.
+static int look(struct loop *loop, struct fuse_buf *buffer)
+{
+    atomic_fetch_add(&loop->looks, 1);
+    int size = fuse_session_receive_buf(loop->session, buffer);
+    if (size <= 0)
+        end_look(loop);
+    return size;
+}
+
+// Looks for a request for a while; what receiving it answered last.
+static int spin(struct loop *loop, struct fuse_buf *buffer, int64_t now)
+{
+    int size = -EAGAIN;
+    for (int64_t until = now + SPIN_NANOSECONDS; now < until && (size == -EAGAIN || size == -EINTR); now = clock_now())
+        size = look(loop, buffer);
+    spin_ended(&loop->spin, now, size > 0);
+    return size;
+}
+
 // Takes the next request; 0 or an error when there will be none any more. By the leader, without the mutex.
 static int take(struct loop *loop, struct worker *worker, bool alone)
 {
     struct fuse_buf *buffer = &worker->buffer;
-    int size = fuse_session_receive_buf(loop->session, buffer);
+    int size = look(loop, buffer);
     loop->queued_in_a_row = size > 0 ? loop->queued_in_a_row + 1 : 0;
     if (!is_worth_waiting(loop, size) || is_starved(worker, alone, size))
         return size;
-    int64_t now = now_nanoseconds();
-    bool spin = now >= loop->spin_paused_until;
-    for (int64_t until = now + SPIN_NANOSECONDS; spin && now < until; now = now_nanoseconds()) {
-        size = fuse_session_receive_buf(loop->session, buffer);
-        if (size != -EAGAIN && size != -EINTR)
-            break;
-    }
-    if (spin)
-        spin_ended(loop, now, size > 0);
+    int64_t now = clock_now();
+    if (spin_may(&loop->spin, now))
+        size = spin(loop, buffer, now);
+    else if (loop->spin.pause || !spin_is_alone(&loop->spin))
+        near_client(&loop->near);
     while (is_worth_waiting(loop, size) && !is_starved(worker, alone, size)) {
         sleep_until_readable(loop, size);
-        size = fuse_session_receive_buf(loop->session, buffer);
+        size = look(loop, buffer);
     }
     return size;
 }
@@ -183,9 +178,7 @@ static bool wait_turn(struct loop *loop)
 {
     if (loop->idle <= SPARE_THREADS)
         return pthread_cond_wait(&loop->turn, &loop->mutex) == 0;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE_SECONDS;
+    struct timespec until = clock_in(IDLE_SECONDS);
     return pthread_cond_timedwait(&loop->turn, &loop->mutex, &until) != ETIMEDOUT;
 }
 
@@ -217,9 +210,7 @@ static void stop(struct loop *loop)
 
 static void count_write(struct loop *loop)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    int64_t time = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    int64_t time = clock_tick();
     if (time - loop->window_start > WRITE_WINDOW_NANOSECONDS) {
         loop->writes_before = time - loop->window_start > 2 * WRITE_WINDOW_NANOSECONDS ? 0 : loop->writes_now;
         loop->writes_now = 0;
@@ -247,19 +238,30 @@ static void answered(struct loop *loop, struct worker *worker)
 static bool serve(struct loop *loop, struct worker *worker)
 {
     struct request request = request_look(&worker->buffer);
+    worker->serving = ++loop->taken;
+    loop->counted += request.is_counted;
+    end_look(loop);
     // The kernel answers it when the session is closed.
-    if (loop->leaving && request.waits)
+    if (loop->leaving && request.waits) {
+        answered(loop, worker);
         return true;
+    }
     bool keeps_turn = serves_first(loop, &request);
     bool blocks = request.waits && loop->blocked < BLOCKING_THREADS;
-    worker->serving = ++loop->taken;
     loop->blocked += blocks;
+    spin_served(&loop->spin, request.client);
+    loop->near.client = request.bytes < LONG_BYTES ? request.client : 0;
     if (request.is_write)
         count_write(loop);
     if (!keeps_turn)
         pass_on(loop);
+    // What waits for others would wait for ever.
+    bool alone = request.waits && loop->threads <= loop->blocked;
     pthread_mutex_unlock(&loop->mutex);
-    fuse_session_process_buf(loop->session, &worker->buffer);
+    if (alone)
+        request_refuse(loop->session, &worker->buffer, ENOMEM);
+    else
+        fuse_session_process_buf(loop->session, &worker->buffer);
     pthread_mutex_lock(&loop->mutex);
     loop->blocked -= blocks;
     answered(loop, worker);
@@ -278,7 +280,7 @@ static bool be_leader(struct loop *loop, struct worker *worker)
 {
     bool leads = true;
     loop->queued_in_a_row = 0;
-    loop->preemptions = preemptions_of_this_thread();
+    loop->spin.preemptions = spin_preemptions();
     while (leads && !loop->stopping) {
         bool alone = loop->threads == 1;
         pthread_mutex_unlock(&loop->mutex);
@@ -294,6 +296,8 @@ static bool be_leader(struct loop *loop, struct worker *worker)
             stop(loop);
         else if (!loop->stopping)
             leads = serve(loop, worker);
+        else
+            end_look(loop);
     }
     return true;
 }
@@ -329,6 +333,7 @@ static void *work(void *argument)
     if (last) {
         // Whoever waits in `loop_stop` waits until this is done.
         pthread_mutex_unlock(&loop->mutex);
+        ring_stop(loop->ring);
         owner.ended(owner.context);
         pthread_mutex_lock(&loop->mutex);
     }
@@ -346,17 +351,58 @@ static unsigned default_threads(void)
     return cpus > 2 ? (unsigned)cpus * 2 : 4;
 }
 
-static void init_conditions(struct loop *loop)
+// ---- io_uring ----------------------------------------------------------------------------------------------------
+
+static bool may_wait(void *context)
 {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&loop->turn, &attributes);
-    pthread_cond_init(&loop->answered, &attributes);
-    pthread_condattr_destroy(&attributes);
+    struct loop *loop = context;
+    return loop->owner.may_wait(loop->owner.context);
 }
 
-struct loop *loop_new(struct fuse_session *session, unsigned max_threads, struct loop_owner owner)
+static bool begin_waiting(void *context)
+{
+    struct loop *loop = context;
+    pthread_mutex_lock(&loop->mutex);
+    bool begins = !loop->leaving && !loop->stopping;
+    loop->blocked += begins;
+    pthread_mutex_unlock(&loop->mutex);
+    return begins;
+}
+
+static void end_waiting(void *context)
+{
+    struct loop *loop = context;
+    pthread_mutex_lock(&loop->mutex);
+    loop->blocked--;
+    pthread_cond_broadcast(&loop->answered);
+    pthread_mutex_unlock(&loop->mutex);
+}
+
+bool loop_has_ring(const struct loop *loop)
+{
+    return loop->ring;
+}
+
+void loop_start_ring(struct loop *loop)
+{
+    ring_start(loop->ring);
+}
+
+void loop_drop_ring(struct loop *loop)
+{
+    ring_stop(loop->ring);
+}
+
+ssize_t loop_answer(struct loop *loop, const struct iovec *parts, int count)
+{
+    if (!ring_answer(loop->ring, parts, count))
+        return 0;
+    return (ssize_t)((const struct fuse_out_header *)parts[0].iov_base)->len;
+}
+
+// ---- birth and death ---------------------------------------------------------------------------------------------
+
+struct loop *loop_new(struct fuse_session *session, unsigned max_threads, bool over_ring, struct loop_owner owner)
 {
     struct loop *loop = calloc(1, sizeof *loop);
     if (!loop)
@@ -373,9 +419,11 @@ struct loop *loop_new(struct fuse_session *session, unsigned max_threads, struct
     loop->session = session;
     loop->owner = owner;
     loop->max_threads = max_threads ? max_threads : default_threads();
-    loop->spin_pause = FIRST_PAUSE_NANOSECONDS;
     pthread_mutex_init(&loop->mutex, NULL);
-    init_conditions(loop);
+    clock_condition(&loop->turn);
+    clock_condition(&loop->answered);
+    struct ring_owner asked = { .context = loop, .may_wait = may_wait, .begin_waiting = begin_waiting, .end_waiting = end_waiting };
+    loop->ring = over_ring ? ring_new(session, asked) : NULL;
     return loop;
 }
 
@@ -391,9 +439,7 @@ bool loop_start(struct loop *loop)
 // long as there is such a request, others must be served.
 static void finish_waiting(struct loop *loop)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += FAREWELL_SECONDS;
+    struct timespec until = clock_in(FAREWELL_SECONDS);
     loop->leaving = true;
     loop->barriers++;
     while (loop->blocked > 0 && !loop->stopping)
@@ -417,6 +463,8 @@ void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
+    ring_stop(loop->ring);
+    ring_free(loop->ring);
     close(loop->wake);
     pthread_cond_destroy(&loop->turn);
     pthread_cond_destroy(&loop->answered);
@@ -448,19 +496,24 @@ static bool kernel_may_hold_back(const struct loop *loop)
     return loop->writes_now + loop->writes_before >= request_background_limit();
 }
 
+static bool is_kernel_empty(const struct loop *loop)
+{
+    struct pollfd file = { .fd = fuse_session_fd(loop->session), .events = POLLIN };
+    return poll(&file, 1, 0) == 0;
+}
+
 // At most one request can be on its way between the kernel's queue and the leader's number for it. So when the queue is empty
 // and nothing is being served, fewer than the kernel's limit are under way, and it holds none back.
 static bool is_quiet(struct loop *loop)
 {
-    struct pollfd file = { .fd = fuse_session_fd(loop->session), .events = POLLIN };
-    return !busy_before(loop, UINT64_MAX) && poll(&file, 1, 0) == 0;
+    return !busy_before(loop, UINT64_MAX) && is_kernel_empty(loop);
 }
 
 static void drain(struct loop *loop)
 {
     struct timespec pause = { .tv_nsec = 1000000 };
-    int64_t until = now_nanoseconds() + DRAIN_NANOSECONDS;
-    while (!is_quiet(loop) && !loop->stopping && now_nanoseconds() < until) {
+    int64_t until = clock_now() + DRAIN_NANOSECONDS;
+    while (!is_quiet(loop) && !loop->stopping && clock_now() < until) {
         wait_for_earlier(loop, loop->taken + 1);
         pthread_mutex_unlock(&loop->mutex);
         nanosleep(&pause, NULL);
@@ -478,8 +531,36 @@ void loop_barrier_begin(void)
     pthread_mutex_unlock(&this_loop->mutex);
 }
 
+// Waits until the leader has given a number to what the kernel had before now: its queue is empty, or so many were taken. Where it is not
+// known how many there were, for a second at most.
+// Called and left with the mutex held.
+static void take_in(struct loop *loop, uint64_t waiting)
+{
+    struct timespec pause = { .tv_nsec = 100 * 1000 };
+    int64_t until = waiting == UINT64_MAX ? clock_now() + DRAIN_NANOSECONDS : INT64_MAX;
+    uint64_t target = waiting > UINT64_MAX - loop->counted ? UINT64_MAX : loop->counted + waiting;
+    while (loop->counted < target && !is_kernel_empty(loop) && !loop->stopping && clock_now() < until) {
+        pthread_mutex_unlock(&loop->mutex);
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&loop->mutex);
+    }
+    for (uint64_t seen = atomic_load(&loop->looks); seen % 2 == 1 && atomic_load(&loop->looks) == seen && !loop->stopping;) {
+        pthread_mutex_unlock(&loop->mutex);
+        sched_yield();
+        pthread_mutex_lock(&loop->mutex);
+    }
+}
+
+// The same for its io_uring. Of more than the kernel hands over at once it holds some back, out of order.
+static void settle_ring(struct loop *loop, uint64_t waiting)
+{
+    if (loop->ring && waiting > 0)
+        ring_settle(loop->ring, waiting < request_background_limit() ? waiting : UINT64_MAX);
+}
+
 void loop_barrier(struct loop *loop)
 {
+    settle_ring(loop, loop->ring ? loop->owner.waiting(loop->owner.context) : 0);
     pthread_mutex_lock(&loop->mutex);
     wait_for_earlier(loop, this_worker && this_loop == loop ? this_worker->serving : loop->taken + 1);
     if (kernel_may_hold_back(loop))
@@ -489,7 +570,10 @@ void loop_barrier(struct loop *loop)
 
 void loop_settle(struct loop *loop)
 {
+    uint64_t waiting = loop->owner.waiting(loop->owner.context);
+    settle_ring(loop, waiting);
     pthread_mutex_lock(&loop->mutex);
+    take_in(loop, waiting);
     wait_for_earlier(loop, loop->taken + 1);
     pthread_mutex_unlock(&loop->mutex);
 }

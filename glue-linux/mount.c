@@ -1,4 +1,4 @@
-// One mount. Order of birth: view, session, kernel, loop, invalidator; of death: kernel, invalidator, loop, session, view.
+// One mount. Order of birth: view, session, kernel, loop, invalidator, seeker; of death: kernel, invalidator, seeker, loop, session, view.
 
 #include "mount.h"
 
@@ -8,6 +8,7 @@
 #include "ops.h"
 #include "passthrough.h"
 #include "request.h"
+#include "seeker.h"
 #include "volume.h"
 
 #include <errno.h>
@@ -39,21 +40,23 @@ static enum exits open_session(struct mount *mount, int device_file, struct fuse
         return EXIT_USAGE;
     if (fuse_session_mount(mount->session, device_file == -1 ? mount->path : device_path) != 0)
         return EXIT_PERMISSION;
-    if (request_extend_init(mount->session) != 0) {
+    mount->extended = request_extend(mount->session) == 0;
+    if (!mount->extended && FUSE_VERSION < FUSE_MAKE_VERSION(3, 17)) {
         log_error("%s: out of memory", mount->path);
         return EXIT_OTHER;
     }
     return EXIT_DONE;
 }
 
-static void look_at_kernel(struct mount *mount, bool attached)
+static void look_at_kernel(struct mount *mount, pid_t mounter)
 {
     struct mountpoint_facts facts;
     // What a confined mount covers is not what we see at its path.
-    bool found = !mount->confined && mountpoint_find(mount->path, &facts);
-    mount->device = found ? facts.device : 0;
+    bool found = !mount->confined && mountpoint_find(mount->path, mounter, &facts);
+    // In another mount namespace the path may be that of another mount.
+    mount->device = found && mountpoint_shared(mounter) ? facts.device : 0;
     // Whoever mounted chose the options. Where they cannot be seen and were not told, core checks.
-    if (attached && !mount->confined)
+    if (mounter != getpid() && !mount->confined)
         mount->checked = found && facts.checked;
     mount->stateless = mount->checked && !mount->locks;
 }
@@ -71,10 +74,22 @@ static void ended(void *context)
     volume_mount_ended(mount->volume, mount);
 }
 
-static enum exits open_loop(struct mount *mount, unsigned max_threads)
+static uint64_t waiting(void *context)
 {
-    struct loop_owner owner = { .context = mount, .may_wait = may_wait, .ended = ended };
-    mount->loop = loop_new(mount->session, max_threads, owner);
+    const struct mount *mount = context;
+    return request_waiting(mount->device);
+}
+
+// A request that waits for a lock keeps its place in the io_uring of its processor, and there are few.
+static bool may_use_ring(const struct mount *mount, const struct mount_settings *settings)
+{
+    return mount->extended && settings->over_ring && !mount->locks && settings->max_threads != 1;
+}
+
+static enum exits open_loop(struct mount *mount, const struct mount_settings *settings)
+{
+    struct loop_owner owner = { .context = mount, .may_wait = may_wait, .waiting = waiting, .ended = ended };
+    mount->loop = loop_new(mount->session, settings->max_threads, may_use_ring(mount, settings), owner);
     if (mount->loop)
         return EXIT_DONE;
     log_error("%s: out of memory or descriptors", mount->path);
@@ -113,7 +128,7 @@ enum exits mount_new(struct volume *volume, struct fs_ref shows, const char *pat
         ours = mount->session && fuse_session_fd(mount->session) != -1;
     }
     if (verdict == EXIT_DONE)
-        verdict = open_loop(mount, settings->max_threads);
+        verdict = open_loop(mount, settings);
     if (!ours && device_file != -1)
         close(device_file);
     if (verdict != EXIT_DONE) {
@@ -122,7 +137,7 @@ enum exits mount_new(struct volume *volume, struct fs_ref shows, const char *pat
         mount_free(mount);
         return verdict;
     }
-    look_at_kernel(mount, device_file != -1);
+    look_at_kernel(mount, device_file == -1 ? getpid() : settings->mounter);
     *made = mount;
     return EXIT_DONE;
 }
@@ -135,7 +150,10 @@ bool mount_start(struct mount *mount)
 void mount_ready(struct mount *mount)
 {
     mount->invalidator = invalidator_start(mount);
-    atomic_store(&mount->agreed, mount->invalidator != NULL);
+    if (!mount->invalidator)
+        log_error("%s: no memory or thread to follow changes with", mount->path);
+    mount->seeker = mount->writeback ? seeker_start(mount) : NULL;
+    atomic_store(&mount->agreed, mount->invalidator && (mount->seeker || !mount->writeback));
     sem_post(&mount->ready);
 }
 
@@ -152,7 +170,7 @@ bool mount_wait_ready(struct mount *mount)
 static bool is_still_mounted(const struct mount *mount)
 {
     struct mountpoint_facts facts;
-    return mount->device && mountpoint_find(mount->path, &facts) && facts.device == mount->device;
+    return mount->device && mountpoint_find(mount->path, getpid(), &facts) && facts.device == mount->device;
 }
 
 void mount_detach(struct mount *mount)
@@ -164,6 +182,7 @@ void mount_detach(struct mount *mount)
 void mount_stop(struct mount *mount)
 {
     invalidator_end(mount->invalidator);
+    seeker_end(mount->seeker);
     if (mount->loop)
         loop_stop(mount->loop);
 }
@@ -175,6 +194,7 @@ void mount_free(struct mount *mount)
     mount_stop(mount);
     ops_end_waits(mount);
     invalidator_free(mount->invalidator);
+    seeker_free(mount->seeker);
     loop_free(mount->loop);
     if (mount->session)
         fuse_session_destroy(mount->session);
@@ -189,6 +209,21 @@ uint64_t mount_view_id(const struct mount *mount)
 {
     struct fs_view_record record = { .size = sizeof record };
     return fs_view_info(mount->view, &record) == FS_OK ? record.id : 0;
+}
+
+// Each switch makes the next of 65,536 in a circle.
+static bool is_later(uint64_t generation, uint64_t known)
+{
+    uint16_t steps = (uint16_t)(generation - known);
+    return steps > 0 && steps <= UINT16_MAX / 2;
+}
+
+// What was looked up before a switch may be answered after it.
+void mount_saw_generation(struct mount *mount, uint64_t generation)
+{
+    uint_fast64_t known = atomic_load(&mount->generation);
+    while (is_later(generation, known) && !atomic_compare_exchange_weak(&mount->generation, &known, generation))
+        ;
 }
 
 fs_node mount_node(struct mount *mount, uint64_t inode)

@@ -14,6 +14,7 @@
 
 struct invalidator;
 struct passthrough;
+struct seeker;
 struct volume;
 
 /// Seconds for which the kernel may trust what only we change.
@@ -29,8 +30,10 @@ struct mount_settings {
     bool writeback;
     bool read_only;
     bool no_access_time;
+    bool over_ring;          // the kernel may hand over requests by io_uring
     bool passthrough;        // of snapshots: the kernel reads what is the base's from there
     bool confined;           // shown to programs that shall not control the volume, in a mount namespace that we do not see
+    pid_t mounter;           // of what is mounted already: by whom, as he asked for it; 0: who that is cannot be known
 };
 
 struct mount {
@@ -39,8 +42,10 @@ struct mount {
     struct fuse_session *session;
     struct loop *loop;
     struct invalidator *invalidator;
+    struct seeker *seeker;   // NULL: the kernel holds nothing back that was written
     char *path;              // absolute mount point; the label of the view
     dev_t device;            // of the mount, where known; 0: we did not see it in our mount namespace
+    bool extended;           // requests and answers pass through our hands (`request_extend`)
     bool checked;            // as in the settings
     bool locks;
     bool writeback;
@@ -83,13 +88,22 @@ void mount_free(struct mount *mount);
 /// The number of the mount's view.
 uint64_t mount_view_id(const struct mount *mount);
 
+/// The generation of a node: which of the trees that the view has shown it is of.
+static inline uint64_t generation_of(fs_node node)
+{
+    return node >> 48;
+}
+
+/// Remembers the generation of a node, if it is later than what was seen before.
+void mount_saw_generation(struct mount *mount, uint64_t generation);
+
 /// Remembers which generation nodes are of that are found below the root, as events name inodes only.
 static inline void mount_saw(struct mount *mount, fuse_ino_t parent, fs_node node)
 {
-    uint64_t generation = node >> 48;
+    uint64_t generation = generation_of(node);
     if (parent == FS_NODE_ROOT && node != FS_NODE_ROOT &&
         atomic_load_explicit(&mount->generation, memory_order_relaxed) != generation)
-        atomic_store_explicit(&mount->generation, generation, memory_order_relaxed);
+        mount_saw_generation(mount, generation);
 }
 
 /// The node by which the kernel knows an inode of what the view shows now.

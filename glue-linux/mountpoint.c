@@ -87,9 +87,12 @@ static bool line_matches(char *line, const char *absolute, struct mountpoint_fac
     return true;
 }
 
-bool mountpoint_find(const char *absolute, struct mountpoint_facts *facts)
+bool mountpoint_find(const char *absolute, pid_t process, struct mountpoint_facts *facts)
 {
-    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    char path[64] = "/proc/self/mountinfo";
+    if (process != getpid())
+        snprintf(path, sizeof path, "/proc/%d/mountinfo", (int)process);
+    FILE *mounts = fopen(path, "re");
     if (!mounts)
         return false;
     char *line = NULL;
@@ -100,6 +103,17 @@ bool mountpoint_find(const char *absolute, struct mountpoint_facts *facts)
     free(line);
     fclose(mounts);
     return found;
+}
+
+bool mountpoint_shared(pid_t process)
+{
+    char path[64];
+    struct stat ours, theirs;
+    if (process == getpid())
+        return true;
+    snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)process);
+    return stat("/proc/self/ns/mnt", &ours) == 0 && stat(path, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
+           ours.st_ino == theirs.st_ino;
 }
 
 static bool run_helper(const char *absolute, bool lazily)
@@ -184,7 +198,7 @@ enum exits mountpoint_check(const char *path, const char *base, char **absolute)
     struct mountpoint_facts facts;
     enum exits verdict = EXIT_DONE;
     struct stat stat_buffer;
-    if (mountpoint_find(*absolute, &facts)) {
+    if (mountpoint_find(*absolute, getpid(), &facts)) {
         // ECONNABORTED: the first to ask after it has ended.
         if (stat(*absolute, &stat_buffer) == 0 || (errno != ENOTCONN && errno != ECONNABORTED)) {
             log_error("%s: a Bough volume is mounted there already", *absolute);

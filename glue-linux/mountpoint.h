@@ -21,8 +21,11 @@ struct mountpoint_facts {
     bool checked; // the kernel checks permissions (default_permissions)
 };
 
-/// Finds the Bough mount at this absolute path; false when there is none in this mount namespace.
-bool mountpoint_find(const char *absolute, struct mountpoint_facts *facts);
+/// Finds the Bough mount that a process sees at this absolute path; false when it sees none there, or cannot be asked.
+bool mountpoint_find(const char *absolute, pid_t process, struct mountpoint_facts *facts);
+
+/// Whether a process sees the mounts that we see; false also when we may not know.
+bool mountpoint_shared(pid_t process);
 
 /// Unmounts; `lazily` even while it is in use. Answers whether it is gone.
 bool mountpoint_detach(const char *absolute, bool lazily);

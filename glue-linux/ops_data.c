@@ -7,6 +7,7 @@
 #include "ops.h"
 #include "passthrough.h"
 #include "request.h"
+#include "seeker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -159,6 +160,18 @@ void op_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, str
         answer_result(request, result);
 }
 
+// The kernel takes write-back without an error for whole, whatever count is answered, and forgets its pages. So a write that ended early is gone
+// on with until it is whole, or says why not.
+static fs_result write_back(struct fs_view *view, const struct fs_caller *caller, fuse_ino_t node, uint64_t offset, const char *data,
+                            size_t size)
+{
+    fs_result result = FS_OK;
+    size_t written = 0;
+    for (size_t at = 0; result == FS_OK && at < size; at += written)
+        result = fs_write(view, caller, node, FS_HANDLE_NONE, offset + at, data + at, size - at, &written);
+    return result;
+}
+
 void op_write(fuse_req_t request, fuse_ino_t node, const char *data, size_t size, off_t offset, struct fuse_file_info *file)
 {
     struct asker asker;
@@ -166,8 +179,10 @@ void op_write(fuse_req_t request, fuse_ino_t node, const char *data, size_t size
     // What the kernel writes back was checked, took set-user-ID bits and has its time from when it was written to the page.
     if (file->writepage)
         asker.caller.privileges |= FS_PRIVILEGE_KEEP_SETID | FS_PRIVILEGE_KEEP_TIMES;
-    size_t written = 0;
-    fs_result result = fs_write(view_of(request), caller, node, FS_HANDLE_NONE, (uint64_t)offset, data, size, &written);
+    size_t written = size;
+    fs_result result = file->writepage
+        ? write_back(view_of(request), caller, node, (uint64_t)offset, data, size)
+        : fs_write(view_of(request), caller, node, FS_HANDLE_NONE, (uint64_t)offset, data, size, &written);
     if (result == FS_OK)
         fuse_reply_write(request, written);
     else
@@ -230,17 +245,12 @@ void op_fallocate(fuse_req_t request, fuse_ino_t node, int mode, off_t offset, o
 void op_lseek(fuse_req_t request, fuse_ino_t node, off_t offset, int whence, struct fuse_file_info *file)
 {
     (void)file;
-    struct mount *mount = mount_of(request);
-    uint64_t found = 0;
-    // Where we know a hole, or no end yet, the kernel may hold data. It hands that over before it forgets the pages.
-    if (mount->writeback)
-        fuse_lowlevel_notify_inval_inode(mount->session, node, offset, 0);
+    struct seeker *seeker = mount_of(request)->seeker;
     uint32_t what = whence == SEEK_DATA ? FS_SEEK_DATA : whence == SEEK_HOLE ? FS_SEEK_HOLE : 0;
-    fs_result result = fs_lseek(mount->view, node, (uint64_t)offset, what, &found);
-    if (result == FS_OK)
-        fuse_reply_lseek(request, (off_t)found);
+    if (seeker)
+        seeker_ask(seeker, request, node, (uint64_t)offset, what);
     else
-        answer_result(request, result);
+        seeker_answer(request, node, (uint64_t)offset, what);
 }
 
 void op_copy_file_range(fuse_req_t request, fuse_ino_t source, off_t source_offset, struct fuse_file_info *source_file,

@@ -38,6 +38,12 @@ static size_t add_plus(struct listing *listing, const char *name, const struct f
                                   &parameters, (off_t)entry->cookie);
 }
 
+// Neither core nor the kernel counts these as looked up.
+static bool is_dots(const struct fs_dirent *entry)
+{
+    return entry->name[0] == '.' && (entry->name_bytes == 1 || (entry->name_bytes == 2 && entry->name[1] == '.'));
+}
+
 static bool take(void *context, const struct fs_dirent *entry)
 {
     struct listing *listing = context;
@@ -48,7 +54,7 @@ static bool take(void *context, const struct fs_dirent *entry)
     if (needed > listing->room - listing->used)
         return false;
     listing->used += needed;
-    if (listing->plus && !entry->attr)
+    if (listing->plus && !entry->attr && !is_dots(entry))
         fs_forget(listing->mount->view, entry->node, 1);
     return true;
 }
@@ -68,7 +74,9 @@ static void list(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
         fuse_reply_err(request, ENOMEM);
         return;
     }
-    fs_result result = fs_readdir(view_of(request), asker_of(request, &asker), node, handle_of(file), (uint64_t)offset,
+    // The kernel has one root, whatever the mount shows: it would show what is listed through a handle from before a switch to everybody.
+    fs_handle handle = node == FS_NODE_ROOT ? FS_HANDLE_NONE : handle_of(file);
+    fs_result result = fs_readdir(view_of(request), asker_of_open(request, &asker), node, handle, (uint64_t)offset,
                                   flags | FS_READDIR_DOTS, take, &listing);
     if (result == FS_OK)
         fuse_reply_buf(request, listing.bytes, listing.used);
@@ -84,7 +92,7 @@ void op_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, 
 
 void op_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *file)
 {
-    list(request, node, size, offset, file, FS_READDIR_ATTRIBUTES);
+    list(request, node, size, offset, file, FS_READDIR_ATTRIBUTES | FS_READDIR_ONLY_NEWS);
 }
 
 void op_opendir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)

@@ -67,8 +67,8 @@ static void size_up(struct fuse_conn_info *connection)
     connection->max_write = REQUEST_BYTES;
     connection->max_readahead = REQUEST_BYTES;
     // All write-back is to be in the kernel's queue, so that what is asked for later comes after it (see loop.c).
-    connection->max_background = request_background_limit();
-    connection->congestion_threshold = connection->max_background;
+    connection->max_background = REQUEST_BACKGROUND;
+    connection->congestion_threshold = REQUEST_BACKGROUND;
     connection->time_gran = 1;
 }
 
@@ -98,6 +98,10 @@ void op_init(void *context, struct fuse_conn_info *connection)
     // Opens are not told to us.
     refuse(connection, FUSE_CAP_ATOMIC_O_TRUNC);
     refuse(connection, FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+#ifdef FUSE_CAP_OVER_IO_URING
+    // By ourselves (ring.h): libfuse's own would answer behind our back.
+    refuse(connection, FUSE_CAP_OVER_IO_URING);
+#endif
     size_up(connection);
     mount_ready(mount);
 }

@@ -45,6 +45,7 @@ static const struct fuse_opt table[] = {
     OPTION("ro", read_only),
     OPTION("locks", locks),
     OPTION("no_writeback", no_writeback),
+    OPTION("no_io_uring", no_io_uring),
     OPTION("passthrough", passthrough),
     OPTION("default_permissions", default_permissions),
     OPTION("allow_other", allow_other),
@@ -91,6 +92,7 @@ static const char help_text[] =
     "    -o ro                  read-only\n"
     "    -o locks               locks hold across mounts of the volume (default: in each mount)\n"
     "    -o no_writeback        every write(2) reaches the volume before it returns\n"
+    "    -o no_io_uring         requests come through /dev/fuse, also where the kernel has io_uring for them\n"
     "    -o passthrough         with base: in snapshots the kernel reads the base's files by itself, where it can\n"
     "    -o default_permissions the kernel checks permissions: much faster\n"
     "    -o allow_other         other users may enter; needs default_permissions\n"

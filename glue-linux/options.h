@@ -30,6 +30,7 @@ struct options {
     int no_access_time;
     int locks;
     int no_writeback;
+    int no_io_uring;
     int passthrough;     // of the base, in snapshots
     int no_spill;
     int cross_mounts;    // of the base

@@ -6,12 +6,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /// What the loop wants to know of a request.
 struct request {
     size_t bytes;   // content that it brings or asks for
+    uint32_t client; // the thread that waits for the answer, or 0: nobody, or unknown
     bool is_write;
+    bool is_counted; // among those that the kernel has under way (`request_waiting`)
     bool waits;     // it may wait for somebody: for other requests, or for an invalidation
+    bool is_put_off; // another thread may answer it, when what the kernel holds back has come
 };
 
 /// The name under which a file without a name is created; see `request_look`.
@@ -21,12 +25,22 @@ struct request {
 /// create a file of the name `REQUEST_UNNAMED`: the kernel sends that name with it, and no file can have it.
 struct request request_look(const struct fuse_buf *buffer);
 
-/// How many requests in the background the kernel hands over at once (INIT's max_background as granted).
+/// How many requests in the background the kernel is asked to hand over at once: all that its protocol can say (INIT's max_background).
+enum { REQUEST_BACKGROUND = 65535 };
+
+/// How many of them it grants. Known once it has been asked.
 unsigned request_background_limit(void);
 
-/// Makes libfuse's answer to INIT ask for what the kernel has and this libfuse cannot ask for.
-/// Answers 0, or a negative errno. The session is mounted and has not taken anything yet.
-int request_extend_init(struct fuse_session *session);
+/// Answers a request with nothing but an errno, and libfuse never sees it.
+void request_refuse(struct fuse_session *session, const struct fuse_buf *buffer, int error);
+
+/// Makes libfuse's answer to INIT ask for what the kernel has and this libfuse cannot ask for, and gives answers to the loop of
+/// the session's mount, which is its user data, before they go to /dev/fuse. Answers 0, or a negative errno where a libfuse
+/// cannot do without it. The session is mounted and has not taken anything yet.
+int request_extend(struct fuse_session *session);
+
+/// How many requests of a connection are under way at most, as the kernel has it; UINT64_MAX: unknown. `device` is of its mount, 0: unknown.
+uint64_t request_waiting(dev_t device);
 
 /// Makes the kernel forget a node that nobody uses (since Linux 6.18). False where it cannot.
 bool request_forget_node(struct fuse_session *session, uint64_t node);

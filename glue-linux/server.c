@@ -105,7 +105,7 @@ static bool send_all(int socket, const void *from, size_t bytes)
     return true;
 }
 
-static fs_result attach(struct volume *volume, void *bytes, size_t count, int *descriptor)
+static fs_result attach(struct connection *connection, void *bytes, size_t count, int *descriptor)
 {
     struct fs_control_attach message;
     if (count != sizeof message || *descriptor == -1)
@@ -115,7 +115,7 @@ static fs_result attach(struct volume *volume, void *bytes, size_t count, int *d
         return FS_BAD_STRUCTURE;
     int device_file = *descriptor;
     *descriptor = -1;
-    fs_result result = volume_attach(volume, &message, device_file);
+    fs_result result = volume_attach(connection->server->volume, &message, device_file, connection->peer.pid);
     memcpy(bytes, &message, sizeof message);
     return result;
 }
@@ -174,7 +174,7 @@ static bool serve_one(struct connection *connection, int *descriptor)
     if (!receive(socket, message, header.bytes, descriptor))
         return false;
     fs_result result = header.number == FS_CONTROL_ATTACH
-        ? attach(connection->server->volume, message, header.bytes, descriptor)
+        ? attach(connection, message, header.bytes, descriptor)
         : pass_on(connection, header.number, message, header.bytes);
     return answer(socket, result, message, header.bytes);
 }
@@ -400,10 +400,13 @@ static void server_free(struct server *server)
 enum exits server_start(struct volume *volume, struct server **started)
 {
     struct server *server = server_new(volume);
-    if (!server)
+    if (!server) {
+        log_error("out of memory");
         return EXIT_OTHER;
+    }
     enum exits verdict = open_listener(server);
     if (verdict == EXIT_DONE && pthread_create(&server->thread, NULL, listen_on, server) != 0) {
+        log_error("cannot start a thread");
         unlink(server->address.sun_path);
         verdict = EXIT_OTHER;
     }

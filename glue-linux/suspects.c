@@ -1,4 +1,4 @@
-// Files that the kernel may take to be longer than they are: a small set.
+// Nodes of which the kernel may believe what is not so: a small set.
 
 #include "suspects.h"
 

@@ -1,8 +1,8 @@
-// Files that the kernel may take to be longer than they are.
+// Nodes of which the kernel may believe what is not so, and that are told to it again from time to time. Used by one thread.
 //
 // With write-back the kernel believes its own idea of a file's size for as long as it knows the file. When another mount has changed
-// one, the kernel shall forget it; but while somebody has it open it does not. Such files are kept here and tried again from
-// time to time, until the kernel does not know them any more. Used by one thread.
+// one, the kernel shall forget it; but while somebody has it open it does not. And what we told it in an answer it knows only when it has
+// worked the answer in, so that what is said of a node before is lost.
 #ifndef BOUGH_SUSPECTS_H
 #define BOUGH_SUSPECTS_H
 

@@ -2,22 +2,23 @@
 
 #include "volume.h"
 
+#include "invalidate.h"
 #include "log.h"
 #include "passthrough.h"
 #include "server.h"
 #include "state.h"
 
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { LOOK_EVERY = 64, MOST_MOUNTS = 4096, FUSE_MAJOR = 10, FUSE_MINOR = 229 };
+enum { LOOK_EVERY = 64, WAITS_COUNT_SECONDS = 1, MOST_MOUNTS = 4096, FUSE_MAJOR = 10, FUSE_MINOR = 229 };
 
 // ---- opening -----------------------------------------------------------------------------------------------------
 
@@ -66,13 +67,13 @@ static void settle_settings(struct volume *volume, const struct options *options
 {
     volume->folds_names = options->name_rules != FS_NAMES_POSIX;
     volume->over_base = options->base != NULL;
-    volume->may_spill = !options->no_spill;
     volume->owner = geteuid();
     volume->settings = (struct mount_settings){
         .max_threads = options->max_threads,
         .checked = options->default_permissions,
         .locks = options->locks,
         .writeback = !options->no_writeback,
+        .over_ring = !options->no_io_uring,
         .passthrough = options->passthrough,
         .read_only = options->read_only,
         .no_access_time = options->no_access_time,
@@ -127,9 +128,13 @@ static void take_out(struct volume *volume, struct mount *mount)
 static enum exits begin(struct volume *volume, struct mount *mount)
 {
     add(volume, mount);
-    if (mount_start(mount) && mount_wait_ready(mount))
+    bool started = mount_start(mount);
+    if (started && mount_wait_ready(mount))
         return EXIT_DONE;
-    log_error("%s: the kernel and this daemon do not agree on how to speak", mount->path);
+    if (started)
+        log_error("%s: the kernel and this daemon do not agree on how to speak", mount->path);
+    else
+        log_error("%s: cannot start a thread", mount->path);
     // Somebody may have borrowed it meanwhile: it is freed with those that have ended.
     mount_detach(mount);
     mount_stop(mount);
@@ -188,11 +193,13 @@ static fs_result find_shown(struct volume *volume, const struct fs_control_attac
     return *name ? fs_ref_find(volume->core, name, strlen(name), shows) : FS_OK;
 }
 
-static fs_result attach(struct volume *volume, struct fs_control_attach *message, struct fs_ref shows, int device_file)
+static fs_result attach(struct volume *volume, struct fs_control_attach *message, struct fs_ref shows, int device_file,
+                        pid_t mounter)
 {
     char *words[] = { "bough-fuse", NULL };
     struct fuse_args arguments = FUSE_ARGS_INIT(1, words);
     struct mount_settings settings = volume->settings;
+    settings.mounter = mounter;
     settings.read_only = message->flags & FS_CONTROL_READ_ONLY;
     settings.no_access_time = message->flags & FS_CONTROL_NO_ACCESS_TIME;
     settings.confined = message->flags & FS_CONTROL_CONFINED;
@@ -234,7 +241,7 @@ static bool is_fuse_device(int file)
            stat_buffer.st_rdev == makedev(FUSE_MAJOR, FUSE_MINOR);
 }
 
-fs_result volume_attach(struct volume *volume, struct fs_control_attach *message, int device_file)
+fs_result volume_attach(struct volume *volume, struct fs_control_attach *message, int device_file, pid_t mounter)
 {
     struct fs_ref shows;
     message->shows.bytes[sizeof message->shows.bytes - 1] = '\0';
@@ -243,7 +250,7 @@ fs_result volume_attach(struct volume *volume, struct fs_control_attach *message
     if (result == FS_OK)
         result = find_shown(volume, message, &shows);
     if (result == FS_OK)
-        result = attach(volume, message, shows, device_file);
+        result = attach(volume, message, shows, device_file, mounter);
     else
         close(device_file);
     message->header.result = result;
@@ -296,7 +303,8 @@ void volume_return_mount(struct volume *volume, struct mount *mount)
         volume_tell_changed(volume);
 }
 
-void volume_settle(struct volume *volume, const struct mount *except)
+// Calls `with` for each mount but `except`, without the lock.
+static void each_mount(struct volume *volume, const struct mount *except, void (*with)(struct mount *mount, size_t *count), size_t *count)
 {
     pthread_mutex_lock(&volume->mutex);
     struct mount *mount = volume->mounts;
@@ -307,7 +315,7 @@ void volume_settle(struct volume *volume, const struct mount *except)
         }
         mount->borrowers++;
         pthread_mutex_unlock(&volume->mutex);
-        loop_settle(mount->loop);
+        with(mount, count);
         pthread_mutex_lock(&volume->mutex);
         // What was borrowed was not freed, and so still knows who comes next.
         struct mount *next = mount->next;
@@ -318,19 +326,61 @@ void volume_settle(struct volume *volume, const struct mount *except)
     pthread_mutex_unlock(&volume->mutex);
 }
 
+static void settle(struct mount *mount, size_t *count)
+{
+    (void)count;
+    loop_settle(mount->loop);
+}
+
+void volume_settle(struct volume *volume, const struct mount *except)
+{
+    each_mount(volume, except, settle, NULL);
+}
+
+static void let_go(struct mount *mount, size_t *count)
+{
+    *count += invalidate_old(mount);
+}
+
+size_t volume_let_go(struct volume *volume)
+{
+    size_t known = 0;
+    each_mount(volume, NULL, let_go, &known);
+    return known;
+}
+
+static int64_t coarse_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec;
+}
+
+// Whether somebody waited for the spill file, for memory or for what is being freed in the last second or two. Content that was spilled and that nobody
+// asks for makes nobody wait.
+static bool waited_lately(struct volume *volume)
+{
+    struct fs_activity activity = { .size = sizeof activity };
+    if (fs_volume_activity(volume->core, &activity) != FS_OK)
+        return true;
+    uint64_t waits = activity.faults + activity.stalls;
+    if (atomic_exchange(&volume->waits, waits) != waits)
+        atomic_store(&volume->waited_at, coarse_seconds());
+    return coarse_seconds() - atomic_load(&volume->waited_at) <= WAITS_COUNT_SECONDS;
+}
+
+static bool is_past_half(struct volume *volume)
+{
+    struct fs_counters counters = { .size = sizeof counters };
+    return fs_volume_stats(volume->core, &counters) != FS_OK || counters.spill_bytes > 0 ||
+           counters.used_bytes > counters.memory_bytes / 2;
+}
+
 bool volume_may_wait(struct volume *volume)
 {
-    static atomic_uint asked;
-    static atomic_bool answer;
-    if (!volume->may_spill)
-        return false;
-    if (atomic_fetch_add(&asked, 1) % LOOK_EVERY == 0) {
-        struct fs_counters counters = { .size = sizeof counters };
-        bool tight = fs_volume_stats(volume->core, &counters) != FS_OK || counters.spill_bytes > 0 ||
-                     counters.used_bytes > counters.memory_bytes / 2;
-        atomic_store(&answer, tight);
-    }
-    return atomic_load(&answer);
+    if (atomic_fetch_add(&volume->asked, 1) % LOOK_EVERY == 0)
+        atomic_store(&volume->may_wait, is_past_half(volume) && waited_lately(volume));
+    return atomic_load(&volume->may_wait);
 }
 
 // ---- ending ------------------------------------------------------------------------------------------------------

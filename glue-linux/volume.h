@@ -8,6 +8,7 @@
 
 #include <bough.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -21,7 +22,11 @@ struct volume {
     uid_t owner;
     bool folds_names; // several spellings are one name
     bool over_base;          // what nobody here changed may change all the same
-    bool may_spill;
+    // Whether requests may wait for the spill file: asked so often, when waits were last counted, how many there were, the answer.
+    atomic_uint asked;
+    atomic_llong waited_at;
+    atomic_ullong waits;
+    atomic_bool may_wait;
     struct mount_settings settings; // of the first mount; further ones take them over
     int guard;               // by which the kernel reads the base itself (`passthrough_guard`), or -1
     int changed;             // eventfd: readable when a mount or a connection has ended
@@ -39,7 +44,7 @@ enum exits volume_mount_first(struct volume *volume, const struct options *optio
 
 /// Mounts it once more: `message` says what, `device_file` is a mounted /dev/fuse descriptor, ours from then on.
 /// The answer is in the message.
-fs_result volume_attach(struct volume *volume, struct fs_control_attach *message, int device_file);
+fs_result volume_attach(struct volume *volume, struct fs_control_attach *message, int device_file, pid_t mounter);
 
 /// Frees mounts that have ended; answers how many are left.
 unsigned volume_reap(struct volume *volume);
@@ -58,6 +63,9 @@ bool volume_is_bare(struct volume *volume);
 
 /// Waits until every request that any mount but `except` has taken is answered.
 void volume_settle(struct volume *volume, const struct mount *except);
+
+/// Has the kernel forget what nobody uses of trees that mounts showed before a switch. How many nodes of such it knew.
+size_t volume_let_go(struct volume *volume);
 
 /// The first mount, which is not freed until it is given back; NULL when there is none.
 struct mount *volume_borrow_mount(struct volume *volume);

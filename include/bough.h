@@ -301,6 +301,10 @@
 // Listing: `.` and `..` first, but not in the root, as Windows lists.
 #define FS_READDIR_DOTS_BELOW_ROOT 4
 
+// Listing, with `FS_READDIR_ATTRIBUTES`: no attributes of what the host has references to already and hears the changes of. Each entry
+// taken counts as one lookup all the same.
+#define FS_READDIR_ONLY_NEWS 16
+
 // Listing: names are UTF-16 both ways: those that the call takes, their length in bytes as ever, and with every entry `name_utf16`.
 #define FS_READDIR_UTF16 8
 
@@ -773,56 +777,11 @@
 // Room for the text of an error: UTF-8 and a NUL.
 #define FS_CONTROL_TEXT_BYTES 128
 
-// Entries in one `fs_control_list`.
-#define FS_CONTROL_LIST_ENTRIES 40
-
-// Entries in one `fs_control_views`.
-#define FS_CONTROL_VIEWS_ENTRIES 8
-
-// Entries in one `fs_control_holdings`.
-#define FS_CONTROL_HOLDINGS_ENTRIES 40
-
-// Bytes in one `fs_control_diff_read`.
-#define FS_CONTROL_DIFF_BYTES 16000
-
-// Room for paths in one `fs_control_revert`.
-#define FS_CONTROL_PATHS_BYTES 12288
-
-// Entries in one `fs_control_ranges`.
-#define FS_CONTROL_RANGES_ENTRIES 500
-
-// To revert a directory that is new in the branch and that is there by now: what is in it stays, over what is there.
-#define FS_CONTROL_KEEP_BELOW 1
-
-// Room for operations in `fs_activity`.
-#define FS_OPERATIONS 32
-
-// Buckets of times in `fs_operation`.
-#define FS_LATENCY_BUCKETS 24
-
-// Room for the problems of one `fs_control_check`.
-#define FS_CONTROL_PROBLEM_BYTES 8192
-
-// A check of a volume that nobody else uses meanwhile.
-#define FS_CONTROL_STILL 1
-
 // A branch.
 #define FS_REF_BRANCH 1
 
 // A snapshot.
 #define FS_REF_SNAPSHOT 2
-
-// A view that refuses every change.
-#define FS_CONTROL_READ_ONLY 1
-
-// A view that leaves access times alone.
-#define FS_CONTROL_NO_ACCESS_TIME 2
-
-// A view that refuses control, but for `FS_CONTROL_INFO`.
-#define FS_CONTROL_CONFINED 4
-
-// To attach: the kernel checks permissions (`default_permissions`), which the host cannot see in another mount namespace.
-#define FS_CONTROL_CHECKED 8
 
 // `fs_control_info`: what this volume and view are.
 #define FS_CONTROL_INFO 1
@@ -883,6 +842,60 @@
 
 // Control request: the parts of a file that are not the base's. Carries a `fs_control_ranges`.
 #define FS_CONTROL_RANGES 83
+
+// Entries in one `fs_control_views`.
+#define FS_CONTROL_VIEWS_ENTRIES 8
+
+// A view that refuses every change.
+#define FS_CONTROL_READ_ONLY 1
+
+// A view that leaves access times alone.
+#define FS_CONTROL_NO_ACCESS_TIME 2
+
+// A view that refuses control, but for `FS_CONTROL_INFO`.
+#define FS_CONTROL_CONFINED 4
+
+// To attach: the kernel checks permissions (`default_permissions`), which the host cannot see in another mount namespace.
+#define FS_CONTROL_CHECKED 8
+
+// Entries in one `fs_control_list`.
+#define FS_CONTROL_LIST_ENTRIES 40
+
+// Of a difference: the earlier tree has changed it since the two parted.
+#define FS_CONTROL_CHANGED_BEFORE 1
+
+// The later tree has; of what was removed: it was there when they parted.
+#define FS_CONTROL_CHANGED_AFTER 2
+
+// Of a difference: the later tree has what differs under further names, which no difference tells of.
+#define FS_CONTROL_FURTHER_NAMES 4
+
+// Bytes in one `fs_control_diff_read`.
+#define FS_CONTROL_DIFF_BYTES 16000
+
+// Room for operations in `fs_activity`.
+#define FS_OPERATIONS 32
+
+// Buckets of times in `fs_operation`.
+#define FS_LATENCY_BUCKETS 24
+
+// Entries in one `fs_control_holdings`.
+#define FS_CONTROL_HOLDINGS_ENTRIES 40
+
+// Room for the problems of one `fs_control_check`.
+#define FS_CONTROL_PROBLEM_BYTES 8192
+
+// A check of a volume that nobody else uses meanwhile.
+#define FS_CONTROL_STILL 1
+
+// Room for paths in one `fs_control_revert`.
+#define FS_CONTROL_PATHS_BYTES 12288
+
+// Entries in one `fs_control_ranges`.
+#define FS_CONTROL_RANGES_ENTRIES 500
+
+// To revert a directory that is new in the branch and that is there by now: what is in it stays, over what is there.
+#define FS_CONTROL_KEEP_BELOW 1
 
 // Log level: nothing.
 #define FS_LOG_OFF 0
@@ -1124,6 +1137,12 @@ typedef struct fs_view_record {
 // Is given one view at a time; `record` and what it points to live until it returns. True: go on; false: that was enough.
 typedef bool (*fs_view_callback)(void *context, const fs_view_record *record);
 
+// A node: an inode as one view shows it. `FS_NODE_ROOT` is the root of what the view shows now.
+typedef uint64_t fs_node;
+
+// Is given one node at a time. True: go on; false: that was enough.
+typedef bool (*fs_node_callback)(void *context, fs_node node);
+
 // What a volume says of itself through one view.
 typedef struct fs_volume_info {
     // `sizeof(fs_volume_info)`.
@@ -1244,9 +1263,6 @@ typedef struct fs_holdings {
 
 // Is given one branch or snapshot at a time; `record` lives until it returns. True: go on; false: that was enough.
 typedef bool (*fs_ref_callback)(void *context, const fs_ref_record *record);
-
-// A node: an inode as one view shows it. `FS_NODE_ROOT` is the root of what the view shows now.
-typedef uint64_t fs_node;
 
 // The attributes of an inode, all read at one moment. Times are nanoseconds since 1970-01-01 00:00 UTC.
 typedef struct fs_attr {
@@ -1852,6 +1868,9 @@ typedef struct fs_control_ref {
     uint64_t views;
     // Inodes it holds.
     uint64_t inodes;
+    // A number that nothing in the volume had before, taken anew when it begins to change. The same number again, and no views either
+    // time: it is this one, as it was.
+    uint64_t changes;
 } fs_control_ref;
 
 // A page of branches and snapshots, oldest first.
@@ -1912,6 +1931,8 @@ typedef struct fs_control_delete {
     uint32_t kind;
     // 0.
     uint32_t reserved;
+    // Only while this is its number of `changes` (`fs_control_ref`), else `FS_STALE`; 0: whatever it is.
+    uint64_t changes;
 } fs_control_delete;
 
 // Begin a diff. At most 64 are open on a volume; one more ends the one that was read longest ago.
@@ -1954,8 +1975,9 @@ typedef struct fs_control_diff_record {
     uint32_t path_bytes;
     // Length of the path before; 0: the same.
     uint32_t old_path_bytes;
-    // 0.
-    uint32_t reserved;
+    // `FS_CONTROL_CHANGED_BEFORE`, `FS_CONTROL_CHANGED_AFTER`: which tree has changed it since the two parted. And
+    // `FS_CONTROL_FURTHER_NAMES`.
+    uint32_t changed_by;
 } fs_control_diff_record;
 
 // End a diff.
@@ -2467,6 +2489,17 @@ fs_result fs_view_info(const fs_view *view, fs_view_record *record);
 // Results: `FS_OK`.
 fs_result fs_view_nodes(const fs_view *view, uint64_t *count);
 
+// Gives each of these nodes to `callback`, those from before a switch too, in no order. The root is known always, and not among them.
+// For a host that must look at everything anew: after `FS_EVENT_OVERFLOW`, say.
+//
+// `callback`: called by this thread before the function returns; it may use the volume.
+// `context`: handed to it; may be NULL.
+//
+// Results: `FS_OK`.
+fs_result fs_view_each_node(const fs_view *view,
+                            fs_node_callback callback,
+                            void *context);
+
 // What the volume of a view says of itself, and what it can do as the view shows it.
 //
 // `info`: the answer; its `size` must be set.
@@ -2506,8 +2539,9 @@ fs_result fs_ref_find(const fs_volume *volume,
 // Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_INVALID` for an unknown kind.
 fs_result fs_ref_info(const fs_volume *volume, fs_ref id, fs_ref_record *record);
 
-// What a branch or snapshot holds, and what deleting it would free. Takes as long as freeing that would, and what differs from what
-// it grew from; nobody waits for it meanwhile, and what others do meanwhile may be counted or not.
+// What a branch or snapshot holds, and what deleting it would free. Takes as long as freeing that would, or as a look at all that others
+// hold where that is less by far, and at what has changed since somebody asked last. Nobody waits for it meanwhile, but for
+// an instant as for a snapshot; what others do meanwhile may be counted or not.
 //
 // `id`: which.
 // `holdings`: the answer; its `size` must be set.
@@ -2605,6 +2639,15 @@ fs_result fs_lookup(const fs_view *view,
 //
 // Results: `FS_OK`, also for a node that is not known any more.
 fs_result fs_forget(const fs_view *view, fs_node node, uint64_t count);
+
+// How many references to a node the host has not given back. An answer that tells the host's kernel of a node may still be under way then.
+//
+// `count`: the answer; 0 for a node that is not known, and for `FS_NODE_ROOT`, which is always known and never counted.
+//
+// Results: `FS_OK`.
+fs_result fs_references(const fs_view *view,
+                        fs_node node,
+                        uint64_t *count);
 
 // Makes a file, named pipe, socket or device node under a name.
 //
@@ -2709,7 +2752,8 @@ fs_result fs_readlink(const fs_view *view,
                       size_t *target_bytes);
 
 // Gives the entries of a directory to `callback`, in an order that stays while entries come and go: an entry that is there
-// throughout several calls is given exactly once.
+// throughout several calls is given exactly once. What fails after an entry was taken ends the call with `FS_OK`, and is the answer to the
+// next, which goes on after that entry.
 //
 // `handle`: the directory opened for reading, or `FS_HANDLE_NONE`: the caller's permission is checked then.
 // `cookie`: 0, or that of the entry after which to go on.
@@ -3040,12 +3084,13 @@ fs_result fs_fallocate(const fs_view *view,
 // Results: `FS_OK`, `FS_NO_SUCH_OFFSET`, `FS_IS_A_DIRECTORY`, `FS_INVALID`, `FS_STALE`.
 fs_result fs_lseek(const fs_view *view, fs_node node, uint64_t offset, uint32_t what, uint64_t *found);
 
-// Copies from one file of the volume to another, or within one; whole chunks are shared, not copied.
+// Copies from one file of the volume to another, or within one; whole chunks that line up are shared, not copied. The rest, and what a
+// base has, is copied a part at a time, and of very large files a part is shared at a time: go on from where it ended.
 //
 // `source`, `source_handle`, `source_offset`: from where; the handle as for `fs_read`.
 // `node`, `handle`, `offset`: to where; the handle as for `fs_write`.
 // `length`: how many bytes at most.
-// `copied`: how many were copied; 0 at and past the end of the source.
+// `copied`: how many were copied, which may be fewer; 0 at and past the end of the source.
 //
 // Results: as `fs_read` of the one and `fs_write` of the other; `FS_INVALID` when ranges of one file overlap.
 fs_result fs_copy_range(const fs_view *view,
@@ -3062,7 +3107,7 @@ fs_result fs_copy_range(const fs_view *view,
 // Reads without copying: lends the bytes where they lie. Who writes to the file meanwhile writes elsewhere.
 //
 // `handle`, `offset`: as for `fs_read`.
-// `length`: how many bytes at most; never more than 1 GiB are lent at once.
+// `length`: how many bytes at most; never more than 1 GiB are lent at once, and 4 MiB of what a base has.
 // `pin`: the bytes, by `fs_pin_ranges`; to be given back with `fs_pin_release`. It outlives handle and view.
 //
 // Results: as `fs_read`.
@@ -4359,7 +4404,7 @@ FS_ASSERT_LAYOUT(offsetof(fs_control_snapshot, header) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_control_snapshot, name) == 144);
 FS_ASSERT_LAYOUT(offsetof(fs_control_snapshot, branch) == 400);
 FS_ASSERT_LAYOUT(offsetof(fs_control_snapshot, id) == 656);
-FS_ASSERT_LAYOUT(sizeof(fs_control_ref) == 312);
+FS_ASSERT_LAYOUT(sizeof(fs_control_ref) == 320);
 FS_ASSERT_LAYOUT(offsetof(fs_control_ref, name) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_control_ref, id) == 256);
 FS_ASSERT_LAYOUT(offsetof(fs_control_ref, parent_id) == 264);
@@ -4369,7 +4414,8 @@ FS_ASSERT_LAYOUT(offsetof(fs_control_ref, created) == 280);
 FS_ASSERT_LAYOUT(offsetof(fs_control_ref, children) == 288);
 FS_ASSERT_LAYOUT(offsetof(fs_control_ref, views) == 296);
 FS_ASSERT_LAYOUT(offsetof(fs_control_ref, inodes) == 304);
-FS_ASSERT_LAYOUT(sizeof(fs_control_list) == 12640);
+FS_ASSERT_LAYOUT(offsetof(fs_control_ref, changes) == 312);
+FS_ASSERT_LAYOUT(sizeof(fs_control_list) == 12960);
 FS_ASSERT_LAYOUT(offsetof(fs_control_list, header) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_control_list, after_id) == 144);
 FS_ASSERT_LAYOUT(offsetof(fs_control_list, after_kind) == 152);
@@ -4389,11 +4435,12 @@ FS_ASSERT_LAYOUT(offsetof(fs_control_rename, from) == 144);
 FS_ASSERT_LAYOUT(offsetof(fs_control_rename, to) == 400);
 FS_ASSERT_LAYOUT(offsetof(fs_control_rename, kind) == 656);
 FS_ASSERT_LAYOUT(offsetof(fs_control_rename, reserved) == 660);
-FS_ASSERT_LAYOUT(sizeof(fs_control_delete) == 408);
+FS_ASSERT_LAYOUT(sizeof(fs_control_delete) == 416);
 FS_ASSERT_LAYOUT(offsetof(fs_control_delete, header) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_control_delete, name) == 144);
 FS_ASSERT_LAYOUT(offsetof(fs_control_delete, kind) == 400);
 FS_ASSERT_LAYOUT(offsetof(fs_control_delete, reserved) == 404);
+FS_ASSERT_LAYOUT(offsetof(fs_control_delete, changes) == 408);
 FS_ASSERT_LAYOUT(sizeof(fs_control_diff_open) == 664);
 FS_ASSERT_LAYOUT(offsetof(fs_control_diff_open, header) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_control_diff_open, before) == 144);
@@ -4412,7 +4459,7 @@ FS_ASSERT_LAYOUT(offsetof(fs_control_diff_record, aspects) == 12);
 FS_ASSERT_LAYOUT(offsetof(fs_control_diff_record, file_kind) == 16);
 FS_ASSERT_LAYOUT(offsetof(fs_control_diff_record, path_bytes) == 20);
 FS_ASSERT_LAYOUT(offsetof(fs_control_diff_record, old_path_bytes) == 24);
-FS_ASSERT_LAYOUT(offsetof(fs_control_diff_record, reserved) == 28);
+FS_ASSERT_LAYOUT(offsetof(fs_control_diff_record, changed_by) == 28);
 FS_ASSERT_LAYOUT(sizeof(fs_control_diff_close) == 152);
 FS_ASSERT_LAYOUT(offsetof(fs_control_diff_close, header) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_control_diff_close, id) == 144);

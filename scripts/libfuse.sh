@@ -53,7 +53,10 @@ fetch() {
 
 build() {
     cd "$top"/fuse3-*/
-    meson setup build --prefix="$top" --bindir=/usr/bin --libdir=lib --buildtype=release -Ddefault_library=static \
+    custom=
+    ! grep -q enable-custom-io meson_options.txt || custom=-Denable-custom-io=true
+    # shellcheck disable=SC2086 # nothing, or one word
+    meson setup build $custom --prefix="$top" --bindir=/usr/bin --libdir=lib --buildtype=release -Ddefault_library=static \
         -Dexamples=false -Dutils=false -Dtests=false && ninja -C build install && build_peer
 }
 

@@ -18,6 +18,7 @@ have pkg-config || need pkg-config
 have git || need git
 have fusermount3 || need fuse3
 pkg-config --exists fuse3 2>/dev/null || need libfuse3-dev
+pkg-config --exists liburing 2>/dev/null || need liburing-dev
 # For the tests.
 have rsync || need rsync
 have setfacl || need acl
@@ -26,14 +27,16 @@ have sqlite3 || need sqlite3
 have valgrind || need valgrind
 have stress-ng || need stress-ng
 have curl || need curl
+have python3 || need python3
+have ip || need iproute2
 # What rustup and cargo know servers by; curl only recommends it.
 [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ] || need ca-certificates
 
 install_packages() {
     if ! have apt-get; then
         say "this is no Debian or Ubuntu: please install what they call:$packages"
-        say "  Fedora: dnf install gcc gcc-c++ make pkgconf git fuse3 fuse3-devel rsync acl attr sqlite valgrind stress-ng curl"
-        say "  Arch:   pacman -S base-devel git fuse3 rsync acl attr sqlite valgrind stress-ng curl"
+        say "  Fedora: dnf install gcc gcc-c++ make pkgconf git fuse3 fuse3-devel liburing-devel rsync acl attr sqlite valgrind stress-ng curl python3 iproute"
+        say "  Arch:   pacman -S base-devel git fuse3 liburing rsync acl attr sqlite valgrind stress-ng curl python iproute2"
         exit 1
     fi
     as_root=
@@ -68,4 +71,9 @@ recent_rust || { say "Rust $needed or newer is not here: see above, or install i
 scripts/libfuse.sh
 
 [ -e /dev/fuse ] || say "note: there is no /dev/fuse here; mounts need it (modprobe fuse)"
+# What some tests use where it is there, and skip elsewhere with a line: too large, or not for a script to start.
+{ have rustup && rustup run "${BOUGH_NIGHTLY:-nightly}" rustc -V >/dev/null 2>&1; } ||
+    say "note: no nightly compiler: tests under ThreadSanitizer are skipped (rustup toolchain install nightly --profile minimal)"
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
+    say "note: no PostgreSQL: its part of test-long is skipped (the package postgresql, which starts a server of its own)"
 say "everything needed is here"

@@ -319,6 +319,11 @@ Each line is a letter and a path from the root of the volume, sorted by path:
   m path          only metadata differs: mode, owner, times, attributes
   R old -> new    renamed; it may differ besides
 
+A file with several names is listed under each. `(and under further names)`: it has others, that
+nobody has looked at in the base, or that lie outside of it.
+
+Where a file took the place of a directory, `git apply` reads the patch, and `patch` does not.
+
 A path with control characters, quotes, backslashes or bytes that are not UTF-8 is printed as a
 C string.")]
 pub(crate) struct DiffArgs {

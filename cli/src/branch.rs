@@ -6,6 +6,7 @@ use bough::control::messages::{fs_control_branch, fs_control_switch};
 use crate::args::{BranchVerb, Format};
 use crate::errors::{Exit, Result};
 use crate::flush::flush;
+use crate::home::trials;
 use crate::refs::{self, Kind, Subject};
 use crate::snapshot::{delete, list, print_created, rename};
 use crate::volume::Volume;
@@ -23,6 +24,7 @@ pub(crate) fn run(verb: BranchVerb) -> Result<Exit> {
 }
 
 fn create(volume: &mut Volume, name: &str, from: Option<&str>, format: &Format) -> Result<Exit> {
+    trials::check_free(name)?;
     let shown = volume.shows();
     let mut branch: fs_control_branch = message();
     branch.name = refs::field(name)?;

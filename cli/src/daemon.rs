@@ -51,11 +51,16 @@ impl StateDirectory {
 
     /// Makes it, for this user alone, and waits until nobody else starts a daemon; until the file is closed nobody does.
     pub(crate) fn lock(&self) -> Result<std::fs::File> {
+        self.lock_of(LOCK)
+    }
+
+    /// Waits until nobody else has the lock of this name.
+    pub(crate) fn lock_of(&self, name: &str) -> Result<std::fs::File> {
         let what = || format!("cannot use {}", self.0.display());
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
         made.context(what())?;
         let options = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = openat(CWD, self.0.join(LOCK), options, Mode::RUSR | Mode::WUSR).context(what())?;
+        let file = openat(CWD, self.0.join(name), options, Mode::RUSR | Mode::WUSR).context(what())?;
         flock(&file, FlockOperation::LockExclusive).context(what())?;
         Ok(file.into())
     }

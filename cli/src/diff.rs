@@ -24,6 +24,9 @@ pub(crate) use record::{Change, Difference};
 pub(crate) use scope::Scope;
 
 use record::Decoder;
+#[cfg(test)]
+pub(crate) use record::tests::difference;
+
 /// How many differences there are of each kind.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Counts {
@@ -220,9 +223,10 @@ fn print_lines(out: &mut Out, differences: &[Difference]) -> Result<()> {
 pub(crate) fn line_of(difference: &Difference) -> String {
     let letter = difference.change().letter();
     let path = printable(difference.shown_path());
+    let further = if difference.has_further_names() { " (and under further names)" } else { "" };
     match (difference.change(), &difference.old_path) {
-        (Change::Renamed, Some(old)) => format!("{letter} {} -> {path}", printable(old)),
-        _ => format!("{letter} {path}"),
+        (Change::Renamed, Some(old)) => format!("{letter} {} -> {path}{further}", printable(old)),
+        _ => format!("{letter} {path}{further}"),
     }
 }
 
@@ -237,7 +241,6 @@ fn colour_of(change: Change) -> Colour {
 
 #[cfg(test)]
 mod tests {
-    use super::record::tests::difference;
     use super::*;
 
     #[test]

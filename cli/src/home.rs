@@ -1,7 +1,9 @@
 //! The volume in which runs over a directory have their branches: the one that is mounted there, or the one in the background over
 //! a directory of the host. That is begun with the first run, by whoever gets a lock, and ends with its last branch.
 
+mod known;
 mod lines;
+pub(crate) mod trials;
 
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -27,6 +29,7 @@ use crate::refs::{self, Kind, Ref, Subject};
 use crate::views;
 use crate::volume::{Volume, path_in};
 use crate::wire::{Channel, Socket};
+pub(crate) use known::Known;
 use lines::{Line, Lines};
 
 /// How branches are called that nobody named; a number follows.
@@ -57,18 +60,17 @@ pub(crate) struct Home {
 impl Home {
     /// The volume that `directory` lies on, or the one over it. A new one is begun if `begin`, else there must be one.
     pub(crate) fn of(directory: &Path, begin: bool) -> Result<Home> {
-        let found = directory.canonicalize();
-        let directory = found
-            .map_err(|error| Failure::refused(format!("the base {}: {}", directory.display(), describe(&error))))?;
-        if !directory.is_dir() {
-            return Err(Failure::refused(format!("the base {} is not a directory", directory.display())));
+        let directory = directory_of(directory)?;
+        match mounted_at(&directory)? {
+            Some(volume) => Home::mounted(volume),
+            None => Home::over(&directory, begin),
         }
-        match Volume::at(&directory) {
-            Ok(volume) if !volume.endpoint().as_os_str().is_empty() => Home::mounted(volume),
-            Ok(_) => Home::over(&directory, begin),
-            Err(failure) if failure.exit() == Exit::NoVolume => Home::over(&directory, begin),
-            Err(failure) => Err(failure),
-        }
+    }
+
+    /// Where the branches of `directory` are shown, without beginning anything.
+    pub(crate) fn base_of(directory: &Path) -> Result<PathBuf> {
+        let directory = directory_of(directory)?;
+        Ok(mounted_at(&directory)?.map_or(directory, |volume| volume.mount_point()))
     }
 
     fn mounted(mut volume: Volume) -> Result<Home> {
@@ -151,11 +153,16 @@ impl Home {
 
     /// The branch of this name, grown if there is none; answers whether it was. Without a name a new one with the next number.
     pub(crate) fn branch(&self, name: Option<&str>) -> Result<(String, bool)> {
-        let mut socket = self.connect()?;
-        match name {
-            Some(name) => self.named(&mut socket, name),
-            None => self.numbered(&mut socket).map(|name| (name, true)),
-        }
+        let branch = {
+            let mut socket = self.connect()?;
+            match name {
+                Some(name) => self.named(&mut socket, name)?,
+                None => (self.numbered(&mut socket)?, true),
+            }
+        };
+        // Only now: with its last branch a volume over a directory ends.
+        let _ = self.refs_of_people();
+        Ok(branch)
     }
 
     fn named(&self, socket: &mut Socket, name: &str) -> Result<(String, bool)> {
@@ -198,23 +205,28 @@ impl Home {
         grow_from(socket, name, &self.trunk)
     }
 
-    /// A branch that is as another is now, beside it.
-    pub(crate) fn copy(&self, branch: &str) -> Result<String> {
+    /// A branch that is as another is now, for this process to try something in.
+    pub(crate) fn copy(&self, branch: &Known) -> Result<Known> {
+        let name = trials::name();
         let mut socket = self.connect()?;
-        let mut names = (1..).map(|number| format!("{branch}~{number}"));
-        loop {
-            let name = names.next().expect("invariant: numbers do not end");
-            match grow_from(&mut socket, &name, branch) {
-                Ok(()) => return Ok(name),
-                Err(failure) if failure.code() == Some(ResultCode::RefExists) => {}
-                Err(failure) => return Err(failure),
-            }
+        grow_from(&mut socket, &name, &branch.name)?;
+        Ok(Known::alone(name))
+    }
+
+    /// All that people know of. What somebody was trying in when he was killed goes.
+    fn refs_of_people(&self) -> Result<Vec<Ref>> {
+        let mut all = refs::all(&mut self.connect()?)?;
+        for found in all.iter().filter(|found| trials::is_abandoned(&found.name)) {
+            // Whoever comes next tries again.
+            let _ = self.reject(&Known::alone(found.name.clone()));
         }
+        all.retain(|found| !trials::is_one(&found.name));
+        Ok(all)
     }
 
     /// The branch that is meant when none is named: the only one.
     pub(crate) fn chosen(&self, name: Option<&str>) -> Result<String> {
-        let all = refs::all(&mut self.connect()?)?;
+        let all = self.refs_of_people()?;
         let branches = || all.iter().filter(|found| found.kind == Kind::Branch && found.name != self.trunk);
         if let Some(name) = name {
             let found = branches().any(|found| found.name == name);
@@ -241,6 +253,23 @@ impl Home {
         Ok(differences)
     }
 
+    /// What a branch itself has changed: over a mounted volume not what has changed since in the branch that it grew from.
+    pub(crate) fn own_differences(&self, branch: &str) -> Result<Vec<Difference>> {
+        let mut differences = self.differences(branch, None)?;
+        differences.retain(|difference| self.over_host || difference.is_of_later());
+        Ok(differences)
+    }
+
+    /// How the differences of a branch are asked for.
+    pub(crate) fn diff_of(&self, branch: &str) -> String {
+        if self.over_host { format!("bough diff {branch}") } else { format!("bough diff {} {branch}", self.trunk) }
+    }
+
+    /// Whether branches show the directory as it is, and have nothing of it for themselves until they change it.
+    pub(crate) fn is_over_host(&self) -> bool {
+        self.over_host
+    }
+
     /// Writes down what was decided over a directory of the host.
     pub(crate) fn note(&self, entry: &Entry) {
         if self.over_host {
@@ -262,23 +291,25 @@ impl Home {
         &self,
         branch: &str,
         differences: &[Difference],
-        source: &Place,
         target: &Place,
         into: Option<&str>,
     ) -> Result<Vec<AcceptChange>> {
         let all = refs::all(&mut self.connect()?)?;
         let grown = parted(&all, branch, into.unwrap_or(&self.trunk));
-        let into_base = into.is_none();
+        let into_base = self.over_host && into.is_none();
         let mut changes = Vec::new();
         let mut socket = self.connect()?;
-        for difference in differences {
-            // What is new has none, and there may be very many.
-            let has_origin = self.over_host && into_base && !difference.is_new();
-            let origin = match has_origin {
-                true => origin_of(&mut socket, branch, difference, grown)?,
-                false => ChangeOrigin::UnchangedSince(grown),
+        for difference in differences.iter().filter(|difference| into_base || difference.is_of_later()) {
+            let origin = match into_base {
+                // What is new has none, and there may be very many.
+                true if !difference.is_new() => origin_of(&mut socket, branch, difference, grown)?,
+                false if difference.was_changed_before() => ChangeOrigin::Changed,
+                _ => ChangeOrigin::UnchangedSince(grown),
             };
             let mut change = accept::change_of(difference, origin);
+            if let (true, ChangeKind::Replaced, ChangeOrigin::UnchangedSince(_)) = (into_base, change.became, origin) {
+                change.origin = replaced_origin(&mut socket, branch, target, &change.path)?.unwrap_or(origin);
+            }
             change.own = own_parts(&mut socket, branch, difference, &change)?;
             if let (ChangeKind::Replaced, ChangeOrigin::Recorded { inode, .. }) = (change.became, origin) {
                 // The name leads to another inode than before: not what that was is of interest, but what the name led to.
@@ -287,9 +318,7 @@ impl Home {
                     change.own = None;
                 }
             }
-            if (self.over_host && into_base) || is_of_branch(&change, source, target, grown)? {
-                changes.push(change);
-            }
+            changes.push(change);
         }
         changes.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(changes)
@@ -307,11 +336,11 @@ impl Home {
     }
 
     /// Has paths of a branch as they are where it grew from. `keep_below`: of directories that are there by now only themselves.
-    pub(crate) fn revert(&self, branch: &str, paths: &[Vec<u8>], keep_below: bool) -> Result<()> {
+    pub(crate) fn revert(&self, branch: &Known, paths: &[Vec<u8>], keep_below: bool) -> Result<()> {
         let mut left = paths;
         while !left.is_empty() {
             let mut revert: fs_control_revert = message();
-            revert.branch = refs::field(branch)?;
+            revert.branch = refs::field(&branch.name)?;
             revert.to = refs::field(&self.trunk)?;
             revert.flags = if keep_below { FS_CONTROL_KEEP_BELOW } else { 0 };
             let count = fit(&mut revert, left);
@@ -319,40 +348,116 @@ impl Home {
                 return Err(Failure::refused(format!("{} is too long a path", String::from_utf8_lossy(&left[0]))));
             }
             // What is refused for what lies in the branch's way is refused as busy, too: not to be waited for long.
-            self.once_free(branch, PATIENCE / 10, || self.connect()?.ask(&mut revert.clone()))?;
+            self.once_free(branch, PATIENCE / 10, |changes| {
+                let mut sent = revert;
+                sent.changes = changes;
+                self.connect()?.ask(&mut sent).map(|()| branch.now_has(sent.changes))
+            })?;
             left = &left[count..];
         }
         Ok(())
     }
 
-    /// Forgets a branch and all that was changed in it.
+    /// A branch as it is, nobody working in it. Once somebody has, nothing can be done to it through the answer any more.
     ///
     /// A view that has ended is in no list any more shortly before it lets go of its branch.
-    pub(crate) fn reject(&self, name: &str) -> Result<()> {
-        self.once_free(name, PATIENCE, || self.delete(name))
-    }
-
-    /// Tries again while the branch is said to be in use and no view is listed that shows it.
-    fn once_free(&self, name: &str, patience: Duration, with: impl Fn() -> Result<()>) -> Result<()> {
+    pub(crate) fn quiet(&self, name: &str) -> Result<Known> {
         let begun = Instant::now();
         loop {
-            match with() {
+            let mut socket = self.connect()?;
+            let found = refs::all(&mut socket)?.into_iter().find(|found| found.name == name);
+            let found = found.ok_or_else(|| Failure::refused(format!("there is no branch `{name}` any more")))?;
+            if found.views == 0 {
+                return Ok(Known::of(found));
+            }
+            let shown = views::all(&mut socket)?;
+            let place = shown.iter().find(|view| view.shows == name).map(|view| view.mount_point_text());
+            if place.is_some() || begun.elapsed() > PATIENCE {
+                let place =
+                    place.map_or_else(|| "by files that are still open".to_owned(), |place| format!("at {place}"));
+                return Err(Failure::refused(format!("`{name}` is in use {place}: end what works in it first")));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// A branch that was known before, if it still is as it was, nobody working in it.
+    pub(crate) fn known(&self, name: &str, created: i64, changes: u64) -> Result<Option<Known>> {
+        let all = refs::all(&mut self.connect()?)?;
+        if !all.iter().any(|found| (found.name.as_str(), found.created, found.changes) == (name, created, changes)) {
+            return Ok(None);
+        }
+        let now = self.quiet(name)?;
+        Ok(Some(now).filter(|now| (now.created, now.changes()) == (created, changes)))
+    }
+
+    /// Refuses when somebody has begun to work in a branch.
+    pub(crate) fn check_still(&self, branch: &Known) -> Result<()> {
+        let all = refs::all(&mut self.connect()?)?;
+        match all.iter().any(|found| branch.is(found)) {
+            true => Ok(()),
+            false => Err(branch.changed("nothing was written")),
+        }
+    }
+
+    /// Forgets a branch and all that was changed in it.
+    pub(crate) fn reject(&self, branch: &Known) -> Result<()> {
+        self.once_free(branch, PATIENCE, |changes| {
+            let mut delete: fs_control_delete = message();
+            delete.name = refs::field(&branch.name)?;
+            delete.kind = FS_REF_BRANCH;
+            delete.changes = changes;
+            self.connect()?.ask(&mut delete)
+        })
+    }
+
+    /// Forgets a branch in which nothing was changed.
+    pub(crate) fn let_go(&self, branch: &str) -> Result<()> {
+        let known = self.quiet(branch)?;
+        match self.own_differences(branch)?.is_empty() {
+            true => self.reject(&known),
+            false => Ok(()),
+        }
+    }
+
+    /// Does something to a branch while it has the number of changes that is known. Tries again while it is said to be in use and no view
+    /// is listed that shows it.
+    fn once_free(&self, branch: &Known, patience: Duration, with: impl Fn(u64) -> Result<()>) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            match with(branch.changes()) {
                 Err(failure) if failure.code() == Some(ResultCode::Busy) && begun.elapsed() < patience => {
-                    if views::all(&mut self.connect()?)?.iter().any(|view| view.shows == name) {
+                    if views::all(&mut self.connect()?)?.iter().any(|view| view.shows == branch.name) {
                         return Err(failure);
                     }
                     std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(failure) if failure.code() == Some(ResultCode::Stale) => {
+                    return Err(branch.changed("it is kept, with all that was changed in it"));
                 }
                 other => return other,
             }
         }
     }
+}
 
-    fn delete(&self, name: &str) -> Result<()> {
-        let mut delete: fs_control_delete = message();
-        delete.name = refs::field(name)?;
-        delete.kind = FS_REF_BRANCH;
-        self.connect()?.ask(&mut delete)
+/// The path of a base without symbolic links.
+pub(crate) fn directory_of(path: &Path) -> Result<PathBuf> {
+    let found = path.canonicalize();
+    let directory =
+        found.map_err(|error| Failure::refused(format!("the base {}: {}", path.display(), describe(&error))))?;
+    match directory.is_dir() {
+        true => Ok(directory),
+        false => Err(Failure::refused(format!("the base {} is not a directory", directory.display()))),
+    }
+}
+
+/// The volume that is mounted there, if its daemon can be asked.
+fn mounted_at(directory: &Path) -> Result<Option<Volume>> {
+    match Volume::at(directory) {
+        Ok(volume) => Ok(Some(volume).filter(|volume| !volume.endpoint().as_os_str().is_empty())),
+        Err(failure) if failure.exit() == Exit::NoVolume => Ok(None),
+        Err(failure) => Err(failure),
     }
 }
 
@@ -381,33 +486,36 @@ fn parted(all: &[Ref], branch: &str, target: &str) -> i64 {
     }
 }
 
-/// Whether a difference is the branch's doing: not if the branch has left alone since it grew what the target has changed.
-fn is_of_branch(change: &AcceptChange, source: &Place, target: &Place, grown: i64) -> Result<bool> {
-    let before = change.old_path.as_deref().unwrap_or(&change.path);
-    Ok(match change.became {
-        ChangeKind::Added => source.changed_after(&change.path, grown)?,
-        ChangeKind::Removed => !target.changed_after(&change.path, grown)?,
-        _ => source.changed_after(&change.path, grown)? || !target.changed_after(before, grown)?,
-    })
-}
-
 /// What of the base a difference stands on. What was removed leaves no record: it must not have changed since the branch grew.
 fn origin_of(socket: &mut Socket, branch: &str, difference: &Difference, grown: i64) -> Result<ChangeOrigin> {
+    let recorded = recorded(socket, branch, difference.inode())?;
+    Ok(recorded.unwrap_or(ChangeOrigin::UnchangedSince(grown)))
+}
+
+/// A file that another took the place of, as editors save, left a record when it went: of what its name leads to in the base, if it is that.
+fn replaced_origin(socket: &mut Socket, branch: &str, target: &Place, path: &Path) -> Result<Option<ChangeOrigin>> {
+    let Some(there) = target.look(path)? else { return Ok(None) };
+    match recorded(socket, branch, there.st_ino) {
+        // Nobody knows of that inode.
+        Err(failure) if failure.code().is_some() => Ok(None),
+        found => found,
+    }
+}
+
+/// What an inode was in the base when it was copied up; `None` when it was not.
+fn recorded(socket: &mut Socket, branch: &str, inode: u64) -> Result<Option<ChangeOrigin>> {
     let mut origin: fs_control_origin = message();
     origin.of = refs::field(branch)?;
-    origin.inode = difference.inode();
+    origin.inode = inode;
     socket.ask(&mut origin)?;
     let recorded = origin.recorded;
-    Ok(match recorded.inode {
-        0 => ChangeOrigin::UnchangedSince(grown),
-        inode => ChangeOrigin::Recorded {
-            device: recorded.device,
-            inode,
-            size: recorded.size,
-            modified: recorded.modified,
-            changed: recorded.changed,
-        },
-    })
+    Ok((recorded.inode != 0).then_some(ChangeOrigin::Recorded {
+        device: recorded.device,
+        inode: recorded.inode,
+        size: recorded.size,
+        modified: recorded.modified,
+        changed: recorded.changed,
+    }))
 }
 
 /// What of a file that was copied up is not the base's, if that is worth knowing.

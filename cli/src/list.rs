@@ -17,6 +17,9 @@ use crate::views::{self, Mount};
 use crate::volume::path_in;
 use crate::wire::{Channel, Socket};
 
+/// What is said where branches are kept.
+const NO_STORE: &str = "kept branches live in memory, and end with that process; a store that lasts is the next step, and there is none yet";
+
 /// A volume that is alive. The fields are documented in `docs/cli.md`.
 #[derive(Debug, Serialize)]
 struct Alive {
@@ -59,6 +62,9 @@ pub(crate) fn run(format: &Format) -> Result<Exit> {
         false => out.table(&["VOLUME", "PROCESS", "CONTENT", "SHOWS", "MOUNTED AT"], &rows(&alive))?,
     }
     out.end()?;
+    if !format.json && alive.iter().any(|volume| !volume.kept.is_empty()) {
+        output::say(NO_STORE);
+    }
     Ok(Exit::Done)
 }
 

@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::refs::{self, Kind, Subject};
 use crate::volume::Volume;
 use crate::wire::Socket;
-use crate::{fuse, mount_point, output};
+use crate::{fuse, mount_point, output, views};
 
 /// The branch that every volume begins with.
 const FIRST_BRANCH: &str = bough::FIRST_BRANCH;
@@ -123,7 +123,7 @@ fn attach(socket: &mut Socket, point: &Path, source: &str, options: &Options) ->
     let served = socket.hand_over(&mut request, device.as_fd());
     drop(device);
     let attached = match served {
-        Ok(()) => check_kind(&point, options),
+        Ok(()) => check_kind(socket, request.view, &point, options),
         Err(failure) => Err(explain(socket, options, failure)),
     };
     if attached.is_err() {
@@ -161,10 +161,14 @@ fn explain(socket: &mut Socket, options: &Options, failure: Failure) -> Failure 
     }
 }
 
-/// The request names no kind, so a branch may have come where a snapshot was wanted.
-fn check_kind(point: &Path, options: &Options) -> Result<()> {
+/// The request names no kind, so a branch may have come where a snapshot was wanted. Asked of the daemon that has just answered:
+/// the way through the new mount takes three messages, and threads that have yet to start.
+fn check_kind(socket: &mut Socket, view: u64, point: &Path, options: &Options) -> Result<()> {
     let Some((wanted, name)) = &options.shows else { return Ok(()) };
-    let (_, kind) = Volume::at(point)?.shows_id();
+    let kind = match views::one(socket, view)? {
+        Some(found) => found.shows_id.1,
+        None => Volume::at(point)?.shows_id().1,
+    };
     if kind == *wanted {
         return Ok(());
     }

@@ -36,6 +36,12 @@ pub(crate) fn type_at(path: &Path) -> Result<Option<Vec<u8>>> {
     Ok(type_in(&all()?, path))
 }
 
+/// The type of the file system with this number; `None` when it is mounted nowhere here.
+pub(crate) fn type_of(device: u64) -> Result<Option<Vec<u8>>> {
+    let number = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+    Ok(all()?.into_iter().find(|mount| mount.device == number.as_bytes()).map(|mount| mount.kind))
+}
+
 fn type_in(table: &[Mounted], path: &Path) -> Option<Vec<u8>> {
     table.iter().rev().find(|mount| mount.point == path).map(|mount| mount.kind.clone())
 }

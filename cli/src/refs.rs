@@ -50,7 +50,10 @@ pub(crate) struct Ref {
     /// Nanoseconds since 1970.
     pub(crate) created: i64,
     pub(crate) children: u64,
+    pub(crate) views: u64,
     pub(crate) inodes: u64,
+    /// Another number whenever it has begun to change; that of nothing else.
+    pub(crate) changes: u64,
 }
 
 impl Ref {
@@ -62,7 +65,9 @@ impl Ref {
             parent: (entry.parent_kind != 0).then(|| (entry.parent_id, Kind::of(entry.parent_kind))),
             created: entry.created,
             children: entry.children,
+            views: entry.views,
             inodes: entry.inodes,
+            changes: entry.changes,
         }
     }
 
@@ -212,7 +217,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn found(id: u64, kind: Kind, name: &str, parent: Option<(u64, Kind)>) -> Ref {
-        Ref { name: name.into(), id, kind, parent, created: 0, children: 0, inodes: 1 }
+        Ref { name: name.into(), id, kind, parent, created: 0, children: 0, views: 0, inodes: 1, changes: 0 }
     }
 
     #[test]

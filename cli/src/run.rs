@@ -6,12 +6,15 @@
 
 mod channel;
 mod filter;
+mod guard;
 mod init;
 mod outside;
 mod plan;
 mod room;
+mod root;
 mod settle;
 mod standard;
+mod summary;
 mod system;
 mod tree;
 mod watch;
@@ -26,13 +29,15 @@ use bough::control::{filled, message};
 use crate::args::RunArgs;
 use crate::daemon::StateDirectory;
 use crate::errors::{Context, Failure, Result};
-use crate::home::Home;
-use crate::{attach, refs};
+use crate::home::{Home, trials};
+use crate::{accept, attach, refs};
 
 use channel::Channel;
+use guard::Guard;
 use init::Task;
 use outside::Outside;
 use plan::{Identity, Plan};
+use settle::Found;
 use system::{Namespaces, Side, Signals};
 use watch::Terminal;
 
@@ -53,13 +58,25 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
 
 fn attempt(args: &RunArgs) -> Result<u8> {
     standard::check()?;
+    trials::check_free(args.branch.as_deref().unwrap_or_default())?;
     let state = StateDirectory::find()?;
+    // That may take long. Whoever ends it leaves nothing behind: there is no branch yet, and no volume.
+    let before = look_outside(args)?;
     let home = Home::of(&args.base, true)?;
     let plan = Plan::of(args, home.base.clone(), state.path())?;
+    accept::warn_of_interrupted(&home.base);
+    let mut guard = Guard::of(&plan)?;
+    // From when there is a branch, this process answers for what becomes of it.
+    let mut signals = Signals::take().context("cannot take signals")?;
     let (branch, grown) = home.branch(args.branch.as_deref())?;
-    let before = Outside::look(&plan.allowed, &plan.base);
+    if !grown && !settle::accepts(args) {
+        // That may take long, too, and the branch was there before: whoever ends it leaves nothing behind.
+        let _ = signals.before().restore();
+        guard.look(&home, &branch)?;
+        signals = Signals::take().context("cannot take signals")?;
+    }
     let mut terminal = Terminal::find();
-    let ended = in_room(args, &home, &branch, &plan, &mut terminal);
+    let ended = in_room(args, &home, &branch, &plan, &mut signals, &mut terminal);
     if let Some(terminal) = terminal {
         terminal.take_back();
     }
@@ -67,17 +84,34 @@ fn attempt(args: &RunArgs) -> Result<u8> {
         Ok(ended) => ended,
         Err(failure) => {
             // Nothing has happened in it.
-            let _ = if grown { home.reject(&branch) } else { Ok(()) };
+            let _ = if grown { home.let_go(&branch) } else { Ok(()) };
             return Err(failure);
         }
     };
-    let settled = attach::wait_for_end(&home, view).and_then(|()| {
+    let ended = attach::wait_for_end(&home, view);
+    let goes_if_empty = settle::goes_if_empty(args, grown);
+    if !goes_if_empty {
+        // What differs may be long in telling. A mask that the kernel gave: it takes it back.
+        let _ = signals.before().restore();
+    }
+    let found = ended.and_then(|()| Found::of(&home, &branch, goes_if_empty));
+    let _ = signals.before().restore();
+    let settled = found.and_then(|found| {
         let outside = before.changes(&Outside::look(&plan.allowed, &plan.base));
-        settle::settle(args, &home, &branch, grown, &outside, code)
+        settle::settle(args, &home, found, &guard, &outside, code)
     });
     // What the command has done is not thrown away because it cannot be told now.
     let ended = || format!("the command has ended ({code}); what it changed is in `{branch}`, if the volume lives");
     settled.map_err(|failure| failure.context(ended()))
+}
+
+/// How what is outside of the branch is, as far as the command may change that.
+fn look_outside(args: &RunArgs) -> Result<Outside> {
+    if args.allow.is_empty() {
+        return Ok(Outside::default());
+    }
+    let base = Home::base_of(&args.base)?;
+    Ok(Outside::look(&Plan::allowed(args, &base)?, &base))
 }
 
 /// Builds the room, has the command work in it until it ends; answers how it did, and which view was its. A failure: it never began.
@@ -86,12 +120,12 @@ fn in_room(
     home: &Home,
     branch: &str,
     plan: &Plan,
+    signals: &mut Signals,
     terminal: &mut Option<Terminal>,
 ) -> Result<(u8, u64)> {
     let environment = vec![("BOUGH_BRANCH", branch.into()), ("BOUGH_VOLUME", home.volume.clone().into())];
     let task = Task { words: args.command.clone(), environment };
     let (ours, theirs) = Channel::pair()?;
-    let mut signals = Signals::take().context("cannot take signals")?;
     let namespaces = Namespaces::ROOM.with_users(plan.identity.needs_users).with_network(!plan.network);
     let room = match system::fork_into(namespaces) {
         Err(error) => return Err(no_namespaces(&error, plan.identity.needs_users)),
@@ -111,13 +145,11 @@ fn in_room(
     let attached = attach(home, branch, &ours);
     // The room ends when nobody speaks to it.
     let channel = if attached.is_ok() { Some(ours) } else { None };
-    let ended = watch::watch(room, channel, &mut signals, terminal);
+    let ended = watch::watch(room, channel, signals, terminal);
     if let Some(terminal) = terminal {
         // As long as signals are blocked: who works in the background is stopped for it otherwise.
         terminal.take();
     }
-    // A mask that the kernel gave: it takes it back.
-    let _ = signals.before().restore();
     let view = attached?;
     match ended {
         Ok(code) => Ok((code, view)),

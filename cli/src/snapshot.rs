@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::args::{DeleteArgs, Format, RenameArgs, SnapshotVerb};
 use crate::errors::{Exit, Result};
 use crate::flush::flush;
+use crate::home::trials;
 use crate::output::{Out, local_time};
 use crate::refs::{self, Kind, Ref, Subject};
 use crate::views::{self, Mount, mount_points_of};
@@ -81,6 +82,7 @@ fn rows(refs: &[Ref], mounts: &[Mount], kind: Kind) -> Vec<Vec<String>> {
 
 /// Renames a branch or snapshot.
 pub(crate) fn rename(volume: &mut Volume, kind: Kind, args: &RenameArgs) -> Result<Exit> {
+    trials::check_free(&args.new)?;
     let mut message: fs_control_rename = message();
     message.from = refs::field(&args.old)?;
     message.to = refs::field(&args.new)?;

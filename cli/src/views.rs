@@ -57,6 +57,15 @@ pub(crate) fn all(channel: &mut impl Channel) -> Result<Vec<Mount>> {
     }
 }
 
+/// The view of this id, if there is one.
+pub(crate) fn one(channel: &mut impl Channel, view: u64) -> Result<Option<Mount>> {
+    let mut page: fs_control_views = message();
+    // They come in the order of their ids.
+    page.after = view.saturating_sub(1);
+    channel.ask(&mut page)?;
+    Ok(page.entries.iter().take(page.count as usize).find(|entry| entry.id == view).map(Mount::of))
+}
+
 /// Where a branch or snapshot is mounted.
 pub(crate) fn mount_points_of(mounts: &[Mount], shown: (u64, Kind)) -> Vec<String> {
     mounts.iter().filter(|mount| mount.shows_id == shown).map(Mount::mount_point_text).collect()

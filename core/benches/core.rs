@@ -119,6 +119,18 @@ fn path_of_two_names(bencher: Bencher, files: usize) {
     });
 }
 
+/// What a branch holds that holds nearly all there is: asked again with little changed in between.
+#[divan::bench(args = SIZES)]
+fn holdings(bencher: Bencher, files: usize) {
+    let scene = scene(files);
+    let ask = || scene.volume.holdings(scene.branch()).unwrap();
+    ask();
+    bencher.bench_local(|| {
+        scene.view.write(&ROOT, scene.with_content(), None, WriteAt::Offset(0), &BLOCK).unwrap();
+        ask()
+    });
+}
+
 fn make_and_remove(view: &View, parent: NodeId) {
     let made = view.make(&ROOT, parent, b"new", 0o644, NewNode::File).unwrap();
     view.unlink(&ROOT, parent, b"new").unwrap();

@@ -13,6 +13,7 @@ mod frozen;
 mod host;
 mod layer;
 mod listing;
+mod searched;
 mod source;
 
 use std::path::PathBuf;
@@ -80,10 +81,19 @@ pub(crate) struct Status {
     pub(crate) device: u64,
     pub(crate) allocated: u64,
     pub(crate) accessed: Time,
+    /// Something is mounted here, as far as the host says so.
+    pub(crate) mount_root: bool,
     /// A mount point that is not crossed: nothing within it is shown.
     pub(crate) covered: bool,
     /// Word comes when it changes.
     pub(crate) watched: bool,
+}
+
+/// What was found at a name of a directory of the base.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) directory: InodeId,
+    pub(crate) status: Status,
 }
 
 /// Where an inode of the base is: a directory of the base, and a name there.
@@ -132,6 +142,9 @@ pub(crate) trait Base: Send + Sync {
     /// From now on `tell` hears of what changes in directories that are looked at, as far as this base knows it.
     fn watch(self: Arc<Self>, tell: Tell);
 
+    /// Whether it hears of every change of the inode's attributes, as it was when it was last looked at.
+    fn is_told(&self, id: InodeId) -> bool;
+
     /// Whether it would hear of names that come and go in the directory.
     fn is_watched(&self, directory: InodeId) -> bool;
 
@@ -154,8 +167,8 @@ pub(crate) trait Base: Send + Sync {
 
     fn read_link(&self, id: InodeId) -> Result<Option<Arc<[u8]>>>;
 
-    /// Sorted by name, ACLs among them.
-    fn xattrs(&self, id: InodeId) -> Result<Vec<Xattr>>;
+    /// Sorted by name, ACLs among them. `seen`: its status was asked for right before, so it is known to be where it was.
+    fn xattrs(&self, id: InodeId, seen: bool) -> Result<Vec<Xattr>>;
 
     /// Reads at `offset`; fewer bytes than asked at the end only. `None`: it is gone. The identity is that after reading, if it
     /// was asked for.

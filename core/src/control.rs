@@ -229,7 +229,10 @@ impl View {
 
     fn control_delete(&self, message: &mut fs_control_delete) -> Result<()> {
         let id = self.volume.find_kind(required(name_in(&message.name)?)?, message.kind)?;
-        self.volume.delete_ref(id)
+        match message.changes {
+            0 => self.volume.delete_ref(id),
+            changes => self.volume.delete_unchanged(id, changes),
+        }
     }
 
     fn control_diff_open(&self, message: &mut fs_control_diff_open) -> Result<()> {
@@ -241,17 +244,17 @@ impl View {
             Some(name) => self.volume.find(name)?,
             None => self.volume.ref_info(after)?.parent.ok_or(Error::Invalid("it grew from nothing: name two"))?,
         };
-        message.id = self.volume.sessions.open(self.volume.diff(before, after)?);
+        message.id = self.volume.open_diff(self.volume.diff(before, after)?);
         Ok(())
     }
 
     fn control_diff_read(&self, message: &mut fs_control_diff_read) -> Result<()> {
-        message.count = self.volume.sessions.read(message.id, &mut message.data)? as u32;
+        message.count = self.volume.sessions.read(message.id, &mut message.data, &*self.volume.context.clock)? as u32;
         Ok(())
     }
 
     fn control_diff_close(&self, message: &mut fs_control_diff_close) -> Result<()> {
-        self.volume.sessions.close(message.id);
+        self.volume.close_diff(message.id);
         Ok(())
     }
 
@@ -408,6 +411,7 @@ fn ref_entry(info: &RefInfo) -> fs_control_ref {
         children: info.children,
         views: info.views,
         inodes: info.inodes,
+        changes: info.changes,
     }
 }
 
@@ -427,6 +431,7 @@ fn view_entry(volume: &Volume, info: &ViewInfo) -> fs_control_view {
 /// A difference as it travels: a record and the two paths.
 pub(crate) fn encode_difference(entry: &DiffEntry, into: &mut Vec<u8>) {
     let old_path = entry.old_path.as_deref().unwrap_or_default();
+    let bit = |set: bool, bit: u32| if set { bit } else { 0 };
     let record = fs_control_diff_record {
         inode: entry.inode.0,
         kind: entry.kind as u32,
@@ -434,7 +439,9 @@ pub(crate) fn encode_difference(entry: &DiffEntry, into: &mut Vec<u8>) {
         file_kind: entry.file_kind as u32,
         path_bytes: entry.path.len() as u32,
         old_path_bytes: old_path.len() as u32,
-        reserved: 0,
+        changed_by: bit(entry.changed_by.before, FS_CONTROL_CHANGED_BEFORE)
+            | bit(entry.changed_by.after, FS_CONTROL_CHANGED_AFTER)
+            | bit(entry.further_names, FS_CONTROL_FURTHER_NAMES),
     };
     into.extend_from_slice(bytemuck::bytes_of(&record));
     into.extend_from_slice(&entry.path);

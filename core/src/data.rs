@@ -11,4 +11,4 @@ pub(crate) mod tests;
 
 pub(crate) use self::chunk::{CHUNK_BYTES, ChunkStore, SpillConfig, StoreConfig};
 pub use self::stream::Pin;
-pub(crate) use self::stream::{Holdings, Stream};
+pub(crate) use self::stream::{CutOff, Gone, Holdings, Stream};

@@ -5,7 +5,7 @@
 //! No rule of the file system lives here.
 //!
 //! The types bear the names that C knows them by, and cbindgen writes the header from these files and
-//! `control/messages.rs` alone. Every export leaves what its pointers promise to its caller: the header says so once, at its top.
+//! `control/messages` alone. Every export leaves what its pointers promise to its caller: the header says so once, at its top.
 
 #![allow(non_camel_case_types, unsafe_code)]
 // The promises that a caller makes are the same for every export and stand in the header.

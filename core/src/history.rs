@@ -9,6 +9,7 @@ pub(crate) mod holdings;
 pub(crate) mod live;
 pub(crate) mod new_ids;
 pub(crate) mod open_streams;
+pub(crate) mod parting;
 pub(crate) mod reaper;
 pub(crate) mod refs;
 pub(crate) mod revert;

@@ -9,6 +9,7 @@
 //! What a limit means is for the listener; the ledgers of closed volumes serve the next.
 
 mod blob;
+mod counted_map;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use std::sync::{Arc, Weak};
 use crossbeam_utils::CachePadded;
 
 pub(crate) use self::blob::Blob;
+pub(crate) use self::counted_map::CountedMap;
 use crate::reckoning::Reckoning;
 use crate::striped::{self, STRIPES};
 use crate::sync::CountsMutex as Mutex;

@@ -28,6 +28,7 @@ mod meter;
 #[path = "../tests/model/shared.rs"]
 mod model;
 mod operations;
+mod pending;
 mod radix;
 mod reckoning;
 #[cfg(all(test, feature = "shuttle"))]
@@ -49,7 +50,7 @@ pub mod windows {
 pub use context::{Clock, SystemClock};
 pub use data::Pin;
 pub use error::{Error, Result};
-pub use history::diff::{Aspects, Diff, DiffEntry, DiffKind};
+pub use history::diff::{Aspects, ChangedBy, Diff, DiffEntry, DiffKind};
 pub use history::events::{Changes, Event, EventKind, Events, Next, Watch};
 pub use history::holdings::{Exclusive, Holdings};
 pub use history::refs::{BASE_SNAPSHOT, FIRST_BRANCH, RefInfo, check_name as check_ref_name};

@@ -36,8 +36,12 @@ pub const INODE_ID: u64 = (1 << 48) - 1;
 pub const HANDLES: usize = 1 << 24;
 /// Diffs open at one time on one volume.
 pub const OPEN_DIFFS: usize = 64;
+/// How long a part of a diff is filled, in nanoseconds, once there is something in it.
+pub const DIFF_FILL_NS: i64 = 1_000_000_000;
 /// Bytes that one pin lends, holes included.
 pub const PIN_BYTES: usize = 1 << 30;
+/// Bytes that one pin lends of a base, for which they are read into memory of the pin's own.
+pub const BASE_PIN_BYTES: usize = 4 << 20;
 /// Problems that one check of the invariants tells.
 pub const CHECK_PROBLEMS: usize = 64;
 /// Events that one subscription may hold.
@@ -67,6 +71,10 @@ pub const BASE_INODE_ID: u64 = 1 << 40;
 pub const BASE_DESCRIPTORS: usize = 1024;
 /// Inodes of the base whose extended attributes are remembered.
 pub const BASE_EXTRAS: usize = 1 << 16;
+/// Directories of the base that are remembered for who may search them.
+pub const BASE_SEARCHED: usize = 512;
+/// For how long, in nanoseconds, where nothing tells of a change.
+pub const BASE_SEARCHED_NS: i64 = 1_000_000_000;
 /// Directories of the base that are watched for changes, if the system allows as many.
 pub const BASE_WATCHES: usize = 1 << 16;
 /// Directories of the base within one another.

@@ -4,8 +4,8 @@
 //! key where it is shared, and changes nodes that have one owner in place.
 //!
 //! Invariants: no node is empty; the root is as low as its keys allow; an inner node of shift `s` has children of
-//! shift `s - 6` only, and knows how many entries lie below it. So two equal trees have the same shape, and nothing
-//! recurses deeper than [`node::LEVELS`].
+//! shift `s - 6` only, and knows how many entries lie below it; what a node remembers of the weight below it is so. So
+//! two equal trees have the same shape, and nothing recurses deeper than [`node::LEVELS`].
 //!
 //! Leaves locking to its users, and the meaning of keys and values.
 
@@ -13,19 +13,54 @@ mod check;
 mod diff;
 mod node;
 mod sole;
+mod sum;
 #[cfg(test)]
 mod tests;
 
 use self::node::{Leaf, Node, covers, reach};
+pub(crate) use self::sum::Sum;
 use crate::ledger::{Kind, Ledger};
 
 /// What a [`Radix`] maps to.
 pub(crate) trait Value: Clone {
     /// What the nodes of the map are counted as.
     const KIND: Kind;
+    /// Whether it weighs something.
+    const WEIGHS: bool = false;
 
     /// Who counts the nodes on the way to this value.
     fn ledger(&self) -> Ledger;
+
+    /// What it adds to the [`Sum`] of the map. Values that weigh nothing cost nothing.
+    fn weight(&self) -> u64 {
+        0
+    }
+}
+
+/// What was taken out of a map, but for a leaf's worth at either end: to be dropped where nobody waits for it.
+#[derive(Debug)]
+pub(crate) struct Removed<V: Value> {
+    nodes: Vec<Node<V>>,
+    values: Vec<V>,
+}
+
+impl<V: Value> Default for Removed<V> {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), values: Vec::new() }
+    }
+}
+
+impl<V: Value> Removed<V> {
+    /// Adds what was taken out elsewhere.
+    pub(crate) fn append(&mut self, mut other: Removed<V>) {
+        self.nodes.append(&mut other.nodes);
+        self.values.append(&mut other.values);
+    }
+
+    /// Adds a value that another came for.
+    pub(crate) fn push(&mut self, value: V) {
+        self.values.push(value);
+    }
 }
 
 /// A persistent map from `u64` to `V`. Cloning it is cheap whatever it holds.
@@ -69,6 +104,12 @@ impl<V: Value> Radix<V> {
         self.root.as_mut()?.get_mut(key)
     }
 
+    /// The value of `key`, to be changed, unless somebody else has a node on its path.
+    pub(crate) fn alone_mut(&mut self, key: u64) -> Option<&mut V> {
+        self.get(key)?;
+        self.root.as_mut()?.alone_mut(key)
+    }
+
     /// Sets the value of `key`, and returns the one it had.
     pub(crate) fn insert(&mut self, key: u64, value: V) -> Option<V> {
         let mut root = self.root.take();
@@ -96,16 +137,25 @@ impl<V: Value> Radix<V> {
         old
     }
 
-    /// Removes the keys `from..to`. Subtrees that lie wholly within go at once, without a look at their keys.
-    pub(crate) fn remove_range(&mut self, from: u64, to: u64) {
-        if from < to {
-            self.remove_inclusive(from, to - 1);
-        }
+    /// Takes out the keys `from..to`. Subtrees that lie wholly within go at once, without a look at their keys.
+    pub(crate) fn take_range(&mut self, from: u64, to: u64) -> Removed<V> {
+        if from < to { self.take_inclusive(from, to - 1) } else { Removed::default() }
     }
 
-    /// Removes `key` and every key above it.
+    /// Takes out `key` and every key above it.
+    pub(crate) fn take_from(&mut self, key: u64) -> Removed<V> {
+        self.take_inclusive(key, u64::MAX)
+    }
+
+    /// As [`Radix::take_range`], and drops it.
+    #[cfg(test)]
+    pub(crate) fn remove_range(&mut self, from: u64, to: u64) {
+        drop(self.take_range(from, to));
+    }
+
+    /// As [`Radix::take_from`], and drops it.
     pub(crate) fn retain_below(&mut self, key: u64) {
-        self.remove_inclusive(key, u64::MAX);
+        drop(self.take_from(key));
     }
 
     /// Lets go of a leaf, or of a subtree that others have too. Says whether there was one. For who drops the map in
@@ -158,14 +208,16 @@ impl<V: Value> Radix<V> {
         root.leaf_from(root.shift(), 0, key)
     }
 
-    fn remove_inclusive(&mut self, from: u64, last: u64) {
-        let Some(root) = &self.root else { return };
-        let shift = root.shift();
-        if !covers(shift, from) {
-            return;
+    fn take_inclusive(&mut self, from: u64, last: u64) -> Removed<V> {
+        let mut removed = Removed::default();
+        if let Some(root) = &self.root
+            && covers(root.shift(), from)
+        {
+            let shift = root.shift();
+            node::remove_within(&mut self.root, shift, from, last.min(reach(shift)), &mut removed.nodes);
+            self.lower();
         }
-        node::remove_within(&mut self.root, shift, from, last.min(reach(shift)));
-        self.lower();
+        removed
     }
 
     /// Drops root levels that only lead to child 0.

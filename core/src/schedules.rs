@@ -1,5 +1,5 @@
 //! What threads meet in, under a scheduler that is in charge of every switch (shuttle): the gate, copying up an inode that a
-//! snapshot shares, the locks of a rename, eviction against readers, writers and pins, snapshots against writers; and whole
+//! snapshot shares, the locks of a rename, eviction against readers, writers and pins, snapshots against writers, opens among deletions the Windows way; and whole
 //! histories, checked against the naive model. The code under test is the code that ships, with locks from `sync::modelled`.
 //!
 //! Each scenario is run under schedules drawn at random and under such with few switches (PCT), which find other faults. To
@@ -16,6 +16,7 @@ mod gate;
 mod histories;
 mod rename;
 mod snapshots;
+mod windows;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -39,6 +39,10 @@ pub(crate) enum Planted {
     EvictsWhatIsUsed,
     /// A writer overlooks that the bytes are lent out.
     WritesWhatIsLent,
+    /// A chunk takes the place of a shared one before it has its bytes.
+    FillsLate,
+    /// An open that could not be finished deletes nothing, though it was the last to hold what is to be deleted.
+    OverlooksWhatEnds,
 }
 
 /// Where a lock stands in the order: a thread takes a lock only when it stands behind all that it holds.

@@ -6,11 +6,15 @@ mod check;
 mod handles;
 mod identity;
 mod revert;
+mod room;
 mod sessions;
 #[cfg(test)]
 mod tests;
 pub(crate) mod view;
+mod view_base;
+mod view_content;
 mod view_foreign;
+mod view_locks;
 pub(crate) mod view_paths;
 mod view_streams;
 pub(crate) mod view_windows;
@@ -120,7 +124,7 @@ pub struct VolumeStats {
     pub memory_bytes: u64,
     /// Bytes in use: content and metadata, in memory and in the spill file.
     pub used_bytes: u64,
-    /// Content that can be stored in all, in bytes: the memory limit, what is spilled, and the room left where spilling goes.
+    /// Content that can be stored in all, in bytes: the memory limit, what is taken where spilling goes, and the room left there.
     pub capacity_bytes: u64,
     /// Chunks in use.
     pub chunks: u64,
@@ -361,11 +365,24 @@ impl Volume {
     ///
     /// Errors: [`Error::NoSuchRef`]; [`Error::Busy`] while a view shows it, or for the last branch.
     pub fn delete_ref(&self, id: RefId) -> Result<()> {
+        self.delete(id, None)
+    }
+
+    /// As [`Volume::delete_ref`], if it has not begun to change since it had this number of [`RefInfo::changes`].
+    ///
+    /// Errors: as [`Volume::delete_ref`]; [`Error::Stale`] if it has, and it is kept.
+    pub fn delete_unchanged(&self, id: RefId, changes: u64) -> Result<()> {
+        self.delete(id, Some(changes))
+    }
+
+    fn delete(&self, id: RefId, changes: Option<u64>) -> Result<()> {
         let _timed = self.context.meters.begin(Operation::Delete);
-        let table = match self.refs.delete(id) {
+        // From before nobody finds it any more.
+        let pending = self.reaper.pending();
+        let table = match self.refs.delete(id, changes, &pending) {
             Err(Error::Busy(_)) => {
                 self.live_views().iter().for_each(|view| view.drop_all_unused());
-                self.refs.delete(id)?
+                self.refs.delete(id, changes, &pending)?
             }
             answer => answer?,
         };
@@ -379,9 +396,29 @@ impl Volume {
     /// Errors: [`Error::NoSuchRef`].
     pub fn diff(&self, before: RefId, after: RefId) -> Result<Diff> {
         let _timed = self.context.meters.begin(Operation::Diff);
+        let parted = self.refs.parted(before, after);
+        let pending = self.reaper.pending();
         let before = self.refs.frozen(before, &self.context)?;
         let after = self.refs.frozen(after, &self.context)?;
-        Ok(Diff::new(&self.context, before, after))
+        Ok(Diff::new(&self.context, before, after, parted, pending))
+    }
+
+    /// Has a diff be read in parts; answers by which number.
+    pub(crate) fn open_diff(&self, diff: Diff) -> u64 {
+        let (id, ended) = self.sessions.open(diff);
+        self.free(ended);
+        id
+    }
+
+    pub(crate) fn close_diff(&self, id: u64) {
+        self.free(self.sessions.close(id));
+    }
+
+    fn free(&self, ended: Option<sessions::Ended>) {
+        let _pending = self.reaper.pending();
+        for table in ended.and_then(sessions::Ended::into_tables).into_iter().flatten() {
+            self.reaper.take(table);
+        }
     }
 
     /// Counters.
@@ -390,15 +427,13 @@ impl Volume {
         let (branches, snapshots) = self.refs.counts();
         let store = self.context.store.usage();
         let spill_bytes = store.spilled_frames * CHUNK_BYTES as u64;
-        // A limit may be any number.
-        let memory_and_spill_bytes = store.memory_limit_bytes.saturating_add(spill_bytes);
         VolumeStats {
             branches: branches as u64,
             snapshots: snapshots as u64,
             views: self.views.lock().len() as u64,
             memory_bytes: store.memory_limit_bytes,
             used_bytes: store.memory_bytes + spill_bytes,
-            capacity_bytes: memory_and_spill_bytes.saturating_add(self.context.store.spill_room_bytes()),
+            capacity_bytes: self.context.store.capacity_bytes(),
             chunks: store.frames,
             small_bytes: store.small_bytes,
             chunks_allocated: store.allocations,
@@ -424,13 +459,20 @@ impl Volume {
         }
     }
 
-    /// What a branch or snapshot holds, and what deleting it would free. Costs what would be freed, and what differs from what it
-    /// grew from. What others do meanwhile may be counted or not.
+    /// What a branch or snapshot holds, and what deleting it would free. Costs what would be freed, or what all others hold if
+    /// that is less by far; and what has changed since it was last asked, or a tree that it shares with. What others
+    /// do meanwhile may be counted or not.
     ///
     /// Errors: [`Error::NoSuchRef`].
     pub fn holdings(&self, id: RefId) -> Result<Holdings> {
-        let (held, parents, entry_bytes) = self.refs.held(id)?;
-        Ok(held.holdings(&parents, entry_bytes))
+        let trees = self.refs.ever_made();
+        let (held, others, entry_bytes) = self.refs.held(id)?;
+        // What was given up is counted for as long as it is there, and what came meanwhile is none of the others.
+        let all = || self.reaper.is_idle() && self.refs.ever_made() == trees;
+        let counted = held.reckoned(&self.context, others.filter(|_| all()), all).counted;
+        // Not before that, as who looks at versions has them, too: writers would make copies.
+        let epoch = self.refs.settle(&held, &self.context);
+        Ok(held.holdings(counted, epoch, entry_bytes))
     }
 
     /// Space and inodes, as statvfs(3) counts them.

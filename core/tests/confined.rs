@@ -132,6 +132,9 @@ fn a_cgroup_with_little_memory_has_nobody_killed() {
     let Some(group) = Group::with_memory(96 * MIB) else { return };
     let output = group.run(&this_test()).output().unwrap();
     assert_ends_well("a cgroup of 96 MiB", &output);
+    // By default a quarter of what the group may use.
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("a limit of 24 MiB"), "{said}");
     assert_eq!(group.killed(), 0);
 }
 

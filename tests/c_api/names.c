@@ -105,9 +105,14 @@ static void links_and_renames(const fs_view *view) {
     expect_content(view, "/other", "2");
     ANSWERS(FS_INVALID, fs_rename(view, &root, FS_NODE_ROOT, TEXT("other"), FS_NODE_ROOT, TEXT("x"), 9));
     // No name is left: the node stays while it is known.
+    uint64_t known = 0;
     OK(fs_getattr(view, file, &attr));
     CHECK(attr.links == 0);
+    OK(fs_references(view, file, &known));
+    CHECK(known == 2);
     OK(fs_forget(view, file, 2));
+    OK(fs_references(view, file, &known));
+    CHECK(known == 0);
     ANSWERS(FS_STALE, fs_getattr(view, file, &attr));
     OK(fs_forget(view, file, 2));
 

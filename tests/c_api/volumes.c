@@ -182,6 +182,12 @@ static void a_volume_says_what_it_is_and_can(void) {
     fs_volume_close(volume);
 }
 
+// Takes one.
+static bool take_node(void *context, fs_node node) {
+    *(fs_node *)context = node;
+    return false;
+}
+
 void test_volumes(void) {
     a_volume_says_what_it_is_and_can();
     what_is_known_of_names_holds();
@@ -233,10 +239,13 @@ void test_volumes(void) {
     CHECK(refused == NULL);
 
     // A view keeps its volume; a latched volume can be read only.
-    make_file(view, "kept", "still here");
+    fs_node kept = make_file(view, "kept", "still here");
     uint64_t nodes = 0;
     OK(fs_view_nodes(view, &nodes));
     CHECK(nodes == 1);
+    fs_node known = 0;
+    OK(fs_view_each_node(view, take_node, &known));
+    CHECK(known == kept);
     OK(fs_volume_latch(volume));
     fs_volume_close(volume);
     fs_caller root = root_caller();

@@ -84,6 +84,10 @@ fn branches_diverge_side_by_side() {
     assert_eq!(place.here(&["diff", "try", "both"]).out, "");
     let created = place.json(&["branch", "create", "last", "--from", "both", "--json"]);
     assert_eq!((&created["name"], &created["kind"]), (&json!("last"), &json!("branch")));
+    // An accept would take them for what another has left.
+    for words in [["branch", "create", "~trial.1.1"].as_slice(), &["branch", "rename", "last", "~trial.1.1"]] {
+        place.here(words).refused(1, &["~trial.1.1", "are kept for"]);
+    }
 }
 
 #[test]
@@ -466,6 +470,32 @@ fn a_named_volume_is_attached_to_while_it_lives() {
     place.run(&["unmount", "other"]).done();
     place.run(&["mount", "--volume", "v", "mnt"]).done();
     assert_eq!(fs::read_dir(place.at("mnt")).unwrap().count(), 0, "a new volume of the same name");
+}
+
+#[test]
+fn what_is_attached_in_another_mount_namespace_is_not_taken_for_what_lies_at_its_path_here() {
+    if !is_root() {
+        eprintln!("SKIPPED: only root makes a mount namespace");
+        return;
+    }
+    let place = Place::mounted();
+    place.run(&["mount", "other"]).done();
+    let bough = programs().join("bough");
+    let line = format!("umount other && {} mount --attach mnt other && echo attached && read _", bough.display());
+    let mut there = place.command("unshare");
+    there.args(["--mount", "sh", "-c", &line]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut there = there.spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(there.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "attached\n");
+    place.write("other/file", "of the other volume");
+    let daemon = place.daemon();
+    assert!(Command::new("kill").arg(daemon.to_string()).status().unwrap().success());
+    wait_until("the daemon ends on SIGTERM", || !is_running(daemon));
+    assert_eq!(place.read("other/file"), "of the other volume");
+    drop(there.stdin.take());
+    there.wait().unwrap();
+    place.run(&["unmount", "other"]).done();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use bough::ffi::layout::{LAYOUTS, Layout};
 
 /// In the order in which a reader meets them.
-const SOURCES: [&str; 26] = [
+const SOURCES: [&str; 31] = [
     "ffi/results.rs",
     "ffi/tokens.rs",
     "ffi/types.rs",
@@ -37,6 +37,11 @@ const SOURCES: [&str; 26] = [
     "ffi/events.rs",
     "ffi/control.rs",
     "control/messages.rs",
+    "control/messages/views.rs",
+    "control/messages/refs.rs",
+    "control/messages/diff.rs",
+    "control/messages/counts.rs",
+    "control/messages/base.rs",
     "ffi/log.rs",
 ];
 

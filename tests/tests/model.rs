@@ -53,9 +53,11 @@ fn the_c_api_with_the_names_of_windows_does_what_the_model_does() {
 
 #[test]
 fn operations_made_of_any_bytes_do_what_the_model_does() {
-    let bytes = || proptest::collection::vec(proptest::arbitrary::any::<u8>(), 0..640);
+    let bytes = || proptest::collection::vec(proptest::arbitrary::any::<[u8; decode::STEP_BYTES]>(), 0..80);
     let test = "operations_made_of_any_bytes_do_what_the_model_does";
-    harness::check("cargo test -p bough-tests --test model", test, CASES / 3, bytes, run_bytes);
+    harness::check("cargo test -p bough-tests --test model", test, CASES / 3, bytes, |steps| {
+        run_bytes(&steps.concat())
+    });
 }
 
 #[test]

@@ -16,6 +16,10 @@ mod content;
 mod fixture;
 #[path = "mounted/history.rs"]
 mod history;
+#[path = "mounted/io_uring.rs"]
+mod io_uring;
+#[path = "mounted/late.rs"]
+mod late;
 #[path = "mounted/lifecycle.rs"]
 mod lifecycle;
 #[path = "mounted/locks.rs"]

@@ -6,6 +6,10 @@
 mod accept;
 #[path = "run/confinement.rs"]
 mod confinement;
+#[path = "run/host.rs"]
+mod host;
+#[path = "run/interrupted.rs"]
+mod interrupted;
 #[path = "run/life.rs"]
 mod life;
 #[path = "cli/place.rs"]

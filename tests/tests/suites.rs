@@ -4,7 +4,7 @@
 //! with a check of the volume's invariants ([`fixture::Mount::end`]). What a suite is not asked, and why, stands on the line
 //! that leaves it out. `docs/testing.md` lists them all.
 
-// The fixture is that of the mounted tests, which use more of it.
+// The fixture is that of the mounted tests, the toolchain that of the C API: they use more of it.
 #![allow(dead_code)]
 
 #[path = "suites/calls.rs"]
@@ -23,6 +23,8 @@ mod ground;
 mod kit;
 #[path = "suites/life.rs"]
 mod life;
+#[path = "suites/mappings.rs"]
+mod mappings;
 #[path = "suites/pjdfstest.rs"]
 mod pjdfstest;
 #[path = "suites/postgres.rs"]
@@ -39,3 +41,5 @@ mod set_id;
 mod stress;
 #[path = "mounted/sys.rs"]
 mod sys;
+#[path = "c_api/toolchain.rs"]
+mod toolchain;

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatxAttributes, StatxFlags, openat2,
-    renameat_with, statat, statx,
+    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatxAttributes, StatxFlags, Timespec,
+    Timestamps, openat2, renameat_with, statat, statx, utimensat,
 };
 use rustix::io::Errno;
 
@@ -106,10 +106,16 @@ impl Place {
         Ok(Some(file).filter(|_| FileType::from_raw_mode(found.st_mode).is_file() && origin.fits(&found)))
     }
 
-    /// Whether something is there that was changed after `time`, in nanoseconds.
-    pub(crate) fn changed_after(&self, path: &Path, time: i64) -> Result<bool> {
-        let found = self.look(path)?;
-        Ok(found.is_some_and(|found| found.st_ctime * 1_000_000_000 + found.st_ctime_nsec as i64 > time))
+    /// Sets the time of access that it has: writes to it, and changes nothing.
+    pub(super) fn touch(&self, path: &Path, found: &Stat) -> Result<()> {
+        let what = || format!("cannot set the times of {}", self.called(path));
+        let accessed = Timespec { tv_sec: found.st_atime, tv_nsec: found.st_atime_nsec as _ };
+        let times = Timestamps {
+            last_access: accessed,
+            last_modification: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
+        };
+        let spot = self.spot(path).context(what())?;
+        utimensat(&spot.directory, spot.name, &times, AtFlags::SYMLINK_NOFOLLOW).context(what())
     }
 
     /// Renames; nothing may be in the way.
@@ -136,6 +142,20 @@ impl Place {
         let what = || format!("cannot read {}", self.called(path));
         let directory = self.directory(path).context(what())?;
         names_in(directory.as_fd()).context(what())
+    }
+
+    /// What is there and all below it, with the paths of it; nothing when nothing is.
+    pub(super) fn all_below(&self, path: &Path) -> Result<Vec<(PathBuf, Stat)>> {
+        let mut walk = Walk::of(self);
+        let (mut found, mut left) = (Vec::new(), vec![path.to_owned()]);
+        while let Some(next) = left.pop() {
+            let Some(stat) = walk.look(&next)? else { continue };
+            if FileType::from_raw_mode(stat.st_mode).is_dir() {
+                left.extend(self.names(&next)?.into_iter().map(|(name, _)| next.join(name)));
+            }
+            found.push((next, stat));
+        }
+        Ok(found)
     }
 
     /// Removes what is there and all below it; nothing is fine.

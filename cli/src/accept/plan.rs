@@ -6,6 +6,7 @@
 mod guard;
 mod links;
 mod sorted;
+mod split;
 mod tracks;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,18 +14,43 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Stat};
+use serde::{Deserialize, Serialize};
 
-use super::journal::{Location, Move, Setting, Steps, Version};
+use super::journal::{Held, Leftover, Location, Move, Setting, Steps, Version};
 use super::object::Metadata;
 use super::place::{Place, Walk};
 use crate::errors::{Context, Result};
+use crate::mounts;
 use guard::Seen;
 use links::LinkTo;
 use sorted::{Shown, Sorted};
+use split::Apart;
 use tracks::{Parked, Tracks};
 
+/// What can be done with the target's directories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Directories {
+    /// They are renamed as files are.
+    Move,
+    /// They stay where they are, and their files are renamed one by one: overlayfs renames no directory that one of its lower layers has
+    /// (EXDEV; `redirect_dir` in the kernel's documentation of it).
+    Stay,
+}
+
+impl Directories {
+    /// By the file system that the target is on.
+    pub(crate) fn of(target: &Place) -> Result<Directories> {
+        const OVERLAYFS: rustix::fs::FsWord = 0x794C_7630;
+        let what = "cannot look at the base";
+        let device = rustix::fs::fstat(target.root()).context(what)?.st_dev;
+        let is_overlay = rustix::fs::fstatfs(target.root()).context(what)?.f_type == OVERLAYFS
+            || mounts::type_of(device)?.is_some_and(|kind| kind == b"fuse.fuse-overlayfs");
+        Ok(if is_overlay { Directories::Stay } else { Directories::Move })
+    }
+}
+
 /// What became of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Became {
     Added,
     Removed,
@@ -71,6 +97,8 @@ pub(crate) enum Origin {
     Recorded { device: u64, inode: u64, size: u64, modified: i64, changed: i64 },
     /// It has not changed since this time, in nanoseconds.
     UnchangedSince(i64),
+    /// It has changed.
+    Changed,
 }
 
 impl Origin {
@@ -83,12 +111,13 @@ impl Origin {
             Origin::Recorded { device, inode, .. } if is_directory(found) => {
                 (device, inode) == (found.st_dev, found.st_ino)
             }
-            Origin::UnchangedSince(_) if is_directory(found) => true,
+            Origin::UnchangedSince(_) | Origin::Changed if is_directory(found) => true,
             Origin::Recorded { device, inode, size, modified, changed } => {
                 (device, inode, size) == (found.st_dev, found.st_ino, found.st_size as u64)
                     && (modified, changed) == (modified_now, changed_now)
             }
             Origin::UnchangedSince(time) => changed_now <= time,
+            Origin::Changed => false,
         }
     }
 }
@@ -158,7 +187,7 @@ impl Planned {
 }
 
 /// Joining nothing leaves a slash.
-fn join(above: &Path, below: &Path) -> PathBuf {
+pub(super) fn join(above: &Path, below: &Path) -> PathBuf {
     if below.as_os_str().is_empty() { above.to_owned() } else { above.join(below) }
 }
 
@@ -180,15 +209,26 @@ pub(super) fn plan(
     target: &Place,
     changes: &[Change],
     force: bool,
+    directories: Directories,
+    looks_only: bool,
 ) -> Result<std::result::Result<Planned, Vec<Conflict>>> {
-    let (sorted, conflicts, seen) = (Sorted::of(changes), Vec::new(), Seen::default());
-    let mut planner = Planner { source, target, sorted, force, conflicts, seen };
+    let (sorted, apart) = match directories {
+        Directories::Move => (Sorted::of(changes), Vec::new()),
+        Directories::Stay => {
+            let (changes, apart) = split::split(source, target, changes)?;
+            (Sorted::of(&changes), apart)
+        }
+    };
+    let (linked, conflicts, seen) = (BTreeSet::new(), Vec::new(), Seen::default());
+    let mut planner =
+        Planner { source, target, sorted, apart, force, directories, looks_only, linked, conflicts, seen };
     planner.check()?;
     let links = planner.links()?;
     if planner.conflicts.iter().any(|conflict| !(force && conflict.may_be_forced)) {
         planner.conflicts.sort_by(|a, b| a.path.cmp(&b.path));
         return Ok(Err(planner.conflicts));
     }
+    planner.settle_numbers()?;
     let planned = planner.steps(&links)?;
     let taken = guard::taken(target, &planned.steps.staged)?;
     Ok(if taken.is_empty() { Ok(planned) } else { Err(taken) })
@@ -198,7 +238,14 @@ struct Planner<'a> {
     source: &'a Place,
     target: &'a Place,
     sorted: Sorted,
+    /// Directories that are made anew for what they were.
+    apart: Vec<Apart>,
     force: bool,
+    directories: Directories,
+    /// Nothing is done with the plan.
+    looks_only: bool,
+    /// Files of several names that were seen.
+    linked: BTreeSet<PathBuf>,
     conflicts: Vec<Conflict>,
     seen: Seen,
 }
@@ -211,6 +258,7 @@ impl Planner<'_> {
     /// Finds every conflict. With `force` the changes are turned into such as can be written.
     fn check(&mut self) -> Result<()> {
         self.check_names();
+        self.check_apart()?;
         self.check_removed()?;
         self.check_moved()?;
         self.check_added()?;
@@ -229,14 +277,31 @@ impl Planner<'_> {
                 }
                 continue;
             };
-            self.seen.add(&path, &found);
             if is_directory(&found) && self.target.is_mount_point(&path)? {
                 // In the branch it was empty: whoever removed it there has not seen what it holds.
                 self.conflict(&path, "has another file system mounted on it", false);
             } else if !origin.fits(&found) {
                 self.conflict(&path, "has changed in the base", true);
+            } else if is_directory(&found) && self.directories == Directories::Stay && self.sorted.comes(&path) {
+                let why = "is a directory on an overlay, where not each can make way for something else: remove it there first";
+                self.conflict(&path, why, false);
             } else if is_directory(&found) {
                 self.check_emptied(&path)?;
+            } else {
+                self.see_file(&path, &found);
+            }
+        }
+        Ok(())
+    }
+
+    /// A directory that moved and is made anew has no attributes that others have set since.
+    fn check_apart(&mut self) -> Result<()> {
+        for Apart { old, new, origin } in std::mem::take(&mut self.apart) {
+            let found = self.target.look(&old)?;
+            if let Some(found) = found.filter(is_directory)
+                && !self.directory_fits(&new, &old, origin, &found)?
+            {
+                self.conflict(&old, "has changed in the base", true);
             }
         }
         Ok(())
@@ -358,6 +423,9 @@ impl Planner<'_> {
             let was = self.sorted.was(&path);
             let found = self.target.look(&was)?;
             match found {
+                Some(found) if is_directory(&found) && self.is_mounted_on(&was)? => {
+                    self.conflict(&path, "has another file system mounted on it", false);
+                }
                 Some(found) if origin.fits(&found) && self.directory_fits(&path, &was, origin, &found)? => {
                     self.see_file(&was, &found);
                 }
@@ -373,11 +441,36 @@ impl Planner<'_> {
         Ok(())
     }
 
+    fn is_mounted_on(&self, path: &Path) -> Result<bool> {
+        Ok(!path.as_os_str().is_empty() && self.target.is_mount_point(path)?)
+    }
+
     /// Of directories making what is new beside its place changes the times.
     fn see_file(&mut self, path: &Path, found: &Stat) {
-        if !is_directory(found) {
-            self.seen.add(path, found);
+        if is_directory(found) {
+            return;
         }
+        self.seen.add(path, found);
+        if found.st_nlink > 1 {
+            self.linked.insert(path.to_owned());
+        }
+    }
+
+    /// An overlay gives a file with several names another number when it is first written to: now, not when it is renamed. Not before
+    /// it is known that nothing stands in the way: what is refused writes nothing.
+    fn settle_numbers(&mut self) -> Result<()> {
+        if self.directories == Directories::Move || self.looks_only {
+            return Ok(());
+        }
+        for path in std::mem::take(&mut self.linked) {
+            if let Some(found) = self.target.look(&path)? {
+                self.target.touch(&path, &found)?;
+            }
+            if let Some(found) = self.target.look(&path)? {
+                self.seen.add(&path, &found);
+            }
+        }
+        Ok(())
     }
 
     // ---- steps -------------------------------------------------------------------------------------------------
@@ -387,15 +480,16 @@ impl Planner<'_> {
         let tops = self.tops();
         let mut tracks = Tracks::default();
         self.stage(&mut planned, &mut tracks, links, &tops);
-        self.park(&mut planned, &mut tracks)?;
+        let mut holds = self.park(&mut planned, &mut tracks)?;
         self.put(&mut planned, &mut tracks, &tops);
         let steps = &mut planned.steps;
-        steps.leftovers = tracks
-            .parked
-            .iter()
-            .filter(|(old, _)| self.sorted.removed.contains_key(*old))
-            .map(|(_, parked)| Location(parked.at.clone()))
-            .collect();
+        let removed = tracks.parked.iter().filter_map(|(old, parked)| Some((old, parked, holds.remove(old)?)));
+        let leftover = |(old, parked, holds): (&PathBuf, &Parked, Vec<Held>)| Leftover {
+            path: Location(parked.at.clone()),
+            was: Location(old.clone()),
+            holds,
+        };
+        steps.leftovers = removed.map(leftover).collect();
         self.set(steps)?;
         self.times(steps, links, &tops)?;
         planned.seen = self.seen;
@@ -453,8 +547,10 @@ impl Planner<'_> {
         }
     }
 
-    /// Puts aside whatever leaves its place, the inner before the outer, each beside where it is.
-    fn park(&self, planned: &mut Planned, tracks: &mut Tracks) -> Result<()> {
+    /// Puts aside whatever leaves its place, the inner before the outer, each beside where it is. Answers of what goes for ever what it is
+    /// and holds.
+    fn park(&self, planned: &mut Planned, tracks: &mut Tracks) -> Result<HashMap<PathBuf, Vec<Held>>> {
+        let mut holds = HashMap::new();
         let moved_from: BTreeSet<&PathBuf> = self.sorted.moved.values().map(|(old, _)| old).collect();
         let leaves: BTreeSet<&PathBuf> = self.sorted.removed.keys().chain(moved_from.iter().copied()).collect();
         for old in leaves.iter().rev() {
@@ -462,6 +558,13 @@ impl Planner<'_> {
                 continue;
             }
             let Some(found) = self.target.look(old)? else { continue };
+            if is_directory(&found) && self.directories == Directories::Stay {
+                // With all that is in it, once all else is done.
+                holds.insert((*old).clone(), self.holds(old)?);
+                let parked = Parked { at: (*old).clone(), inode: found.st_ino, directory: true };
+                tracks.parked.insert((*old).clone(), parked);
+                continue;
+            }
             let aside = join(parent_of(old), Path::new(&tracks.next_name()));
             planned.steps.moves.push(Move {
                 from: Location((*old).clone()),
@@ -473,9 +576,19 @@ impl Planner<'_> {
             if directory {
                 tracks.follow(old, &aside);
             }
+            if self.sorted.removed.contains_key(*old) {
+                holds.insert((*old).clone(), self.holds(old)?);
+            }
             tracks.parked.insert((*old).clone(), Parked { at: aside, inode: found.st_ino, directory });
         }
-        Ok(())
+        Ok(holds)
+    }
+
+    /// What goes with a path: what the branch has seen, and with `force` all that is there.
+    fn holds(&self, old: &Path) -> Result<Vec<Held>> {
+        let found = self.target.all_below(old)?;
+        let known = found.iter().filter(|(path, _)| self.force || self.sorted.vacated.contains(path));
+        Ok(known.map(|(path, found)| Held::of(path.strip_prefix(old).unwrap_or(path), found)).collect())
     }
 
     /// Whether a directory above goes too, and takes it along.

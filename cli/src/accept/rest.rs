@@ -5,20 +5,43 @@ use std::collections::{BTreeSet, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use bough::error::tables::ResultCode;
+
+use super::journal::{Accepted, Piece};
 use super::plan::{Became, Change};
 use crate::diff::{self, Difference};
 use crate::errors::{Failure, Result};
-use crate::home::Home;
+use crate::home::{Home, Known};
 use crate::output::printable;
 
 /// Has a branch differ by nothing. All of it has been written to what it grew from.
-pub(super) fn begin_anew(home: &Home, branch: &str) -> Result<()> {
+pub(super) fn begin_anew(home: &Home, branch: &Known) -> Result<()> {
     home.reject(branch)?;
-    home.grow_again(branch)
+    match home.grow_again(&branch.name) {
+        // Somebody wants to work in it, and was faster.
+        Err(failure) if failure.code() == Some(ResultCode::RefExists) => Ok(()),
+        other => other,
+    }
+}
+
+/// Takes back what an accept has written that was interrupted after it had. Nothing depends on that: it is in what the branch grew from.
+pub(super) fn of_interrupted(home: &Home, accepted: &Accepted) {
+    let rested = home.known(&accepted.branch, accepted.created, accepted.changes).and_then(|known| match known {
+        Some(branch) if accepted.left.is_empty() => begin_anew(home, &branch),
+        Some(branch) => {
+            let changes = |pieces: &[Piece]| -> Vec<Change> { pieces.iter().map(Piece::change).collect() };
+            keep(home, &branch, &changes(&accepted.done), &changes(&accepted.left))
+        }
+        // It has gone, or went on: what it shows is what whoever did that has seen.
+        None => Ok(()),
+    });
+    if let Err(failure) = rested {
+        failure.context("it is accepted, and may show as different still").report();
+    }
 }
 
 /// Has a branch differ by `left` alone. `done` has been written to what it grew from.
-pub(super) fn keep(home: &Home, branch: &str, done: &[Change], left: &[Change]) -> Result<()> {
+pub(super) fn keep(home: &Home, branch: &Known, done: &[Change], left: &[Change]) -> Result<()> {
     let back = Back::of(done, left);
     let taken_back = take_back(home, branch, among(done), |branch| {
         home.revert(branch, &bytes(&back.whole), false)?;
@@ -28,7 +51,7 @@ pub(super) fn keep(home: &Home, branch: &str, done: &[Change], left: &[Change]) 
 }
 
 /// Refuses what could not be taken back alone, before it is written.
-pub(super) fn check_apart(home: &Home, branch: &str, done: &[Change], left: &[Change]) -> Result<()> {
+pub(super) fn check_apart(home: &Home, branch: &Known, done: &[Change], left: &[Change]) -> Result<()> {
     if left.is_empty() {
         return Ok(());
     }
@@ -45,9 +68,9 @@ fn among(changes: &[Change]) -> impl Fn(&Difference) -> bool {
 /// Takes changes of a branch back, those that `goes` tells and no others.
 pub(super) fn take_back(
     home: &Home,
-    branch: &str,
+    branch: &Known,
     goes: impl Fn(&Difference) -> bool,
-    work: impl Fn(&str) -> Result<()>,
+    work: impl Fn(&Known) -> Result<()>,
 ) -> Result<()> {
     try_back(home, branch, goes, &work)?;
     work(branch)
@@ -57,14 +80,14 @@ pub(super) fn take_back(
 /// directory that moves goes with it.
 fn try_back(
     home: &Home,
-    branch: &str,
+    branch: &Known,
     goes: impl Fn(&Difference) -> bool,
-    work: impl Fn(&str) -> Result<()>,
+    work: impl Fn(&Known) -> Result<()>,
 ) -> Result<()> {
-    let before = home.differences(branch, None)?;
-    let copy = home.copy(branch)?;
-    let tried = work(&copy).and_then(|()| {
-        let after: HashSet<_> = home.differences(&copy, None)?.iter().map(of_note).collect();
+    let before = home.differences(&branch.name, None)?;
+    let in_copy = |copy: &Known| {
+        work(copy)?;
+        let after: HashSet<_> = home.differences(&copy.name, None)?.iter().map(of_note).collect();
         match before.iter().find(|difference| !goes(difference) && !after.contains(&of_note(difference))) {
             Some(lost) => Err(Failure::refused(format!(
                 "{} would go with it, as the same file or what moved there",
@@ -72,9 +95,12 @@ fn try_back(
             ))),
             None => Ok(()),
         }
-    });
-    home.reject(&copy)?;
-    tried.map_err(|failure| failure.context(format_args!("`{branch}` keeps all its changes")))
+    };
+    // Whoever ends this command leaves the copy behind, until the next one finds it (`home/trials.rs`): what is compared may take long.
+    let copy = home.copy(branch)?;
+    let tried = in_copy(&copy);
+    let tried = home.reject(&copy).and(tried);
+    tried.map_err(|failure| failure.context(format_args!("`{}` keeps all its changes", branch.name)))
 }
 
 /// What must still be told of a path.

@@ -9,12 +9,28 @@ use std::path::{Path, PathBuf};
 
 use super::engine::{self, Breaker, Recovered};
 use super::place::Place;
-use super::plan::{self, Became, Change, Conflict, Origin, Own};
+use super::plan::{self, Became, Change, Conflict, Directories, Origin, Own};
 use crate::errors::Result;
+
+fn recover(target: &Place, undoing: bool, breaker: &Breaker) -> Result<Recovered> {
+    engine::recover(target, undoing, breaker, &|_| ())
+}
+
+/// From its beginning to the end of its journal.
+fn apply(
+    source: &Place,
+    target: &Place,
+    planned: &plan::Planned,
+    still: &dyn Fn() -> Result<()>,
+    breaker: &Breaker,
+) -> Result<()> {
+    engine::apply(source, target, planned, still, breaker)?.end(target, breaker)
+}
 
 /// A source and a target.
 struct Pair {
     directory: tempfile::TempDir,
+    directories: Directories,
 }
 
 /// All that matters of a tree, by path: kind and permissions, time of modification, content, the first path of the same inode.
@@ -23,7 +39,7 @@ type Look = BTreeMap<PathBuf, (u32, i64, Vec<u8>, PathBuf)>;
 impl Pair {
     /// `prepare` makes the same in both.
     fn new(prepare: impl Fn(&Path)) -> Pair {
-        let pair = Pair { directory: tempfile::tempdir().unwrap() };
+        let pair = Pair { directory: tempfile::tempdir().unwrap(), directories: Directories::Move };
         for root in [pair.source(), pair.target()] {
             fs::create_dir(&root).unwrap();
             prepare(&root);
@@ -50,8 +66,8 @@ impl Pair {
         breaker: &Breaker,
     ) -> std::result::Result<Result<()>, Vec<Conflict>> {
         let (source, target) = self.places();
-        let planned = plan::plan(&source, &target, changes, force).unwrap()?;
-        Ok(engine::apply(&source, &target, &planned, breaker))
+        let planned = plan::plan(&source, &target, changes, force, self.directories, false).unwrap()?;
+        Ok(apply(&source, &target, &planned, &|| Ok(()), breaker))
     }
 
     #[track_caller]
@@ -109,7 +125,7 @@ fn stamp(root: &Path, path: &str, seconds: u64) {
 }
 
 fn base(root: &Path) {
-    for directory in ["docs", "docs/deep", "old", "old/inner", "swap", "empty"] {
+    for directory in ["docs", "docs/deep", "old", "old/inner", "swap", "empty", "again", "again/sub", "again/gone"] {
         fs::create_dir(root.join(directory)).unwrap();
     }
     for path in [
@@ -126,6 +142,10 @@ fn base(root: &Path) {
         "swap/2",
         "was_file",
         "linked",
+        "again/same",
+        "again/left",
+        "again/sub/f",
+        "again/gone/g",
     ] {
         write(root, path, path);
     }
@@ -169,7 +189,21 @@ fn edit(root: &Path) -> Vec<Change> {
     stamp(root, "linked", 2_000_000);
     rustix::fs::mknodat(rustix::fs::CWD, root.join("pipe"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
         .unwrap();
+    // A directory that was made anew, with what was in it and without.
+    fs::remove_dir_all(root.join("again")).unwrap();
+    fs::create_dir_all(root.join("again/sub")).unwrap();
+    fs::set_permissions(root.join("again"), fs::Permissions::from_mode(0o710)).unwrap();
+    write(root, "again/same", "made anew");
+    write(root, "again/sub/h", "new");
     let mut changes = vec![
+        change(Replaced, "again"),
+        change(Replaced, "again/same"),
+        change(Removed, "again/left"),
+        change(Replaced, "again/sub"),
+        change(Removed, "again/sub/f"),
+        change(Added, "again/sub/h"),
+        change(Removed, "again/gone"),
+        change(Removed, "again/gone/g"),
         change(Replaced, "edited"),
         change(Removed, "gone"),
         change(Set, "mode"),
@@ -199,8 +233,10 @@ fn edit(root: &Path) -> Vec<Change> {
     changes
 }
 
-fn edited() -> (Pair, Vec<Change>) {
-    let pair = Pair::new(base);
+const EITHER: [Directories; 2] = [Directories::Move, Directories::Stay];
+
+fn edited(directories: Directories) -> (Pair, Vec<Change>) {
+    let pair = Pair { directories, ..Pair::new(base) };
     let changes = edit(&pair.source());
     (pair, changes)
 }
@@ -220,20 +256,24 @@ fn assert_same(a: &Look, b: &Look) {
 
 #[test]
 fn everything_that_can_change_is_written() {
-    let (pair, changes) = edited();
-    let inner = fs::metadata(pair.target().join("old/inner/z")).unwrap().ino();
-    pair.accepts(&changes);
-    assert_same(&look(&pair.target()), &look(&pair.source()));
-    assert_eq!(fs::metadata(pair.target().join("manual/inner/z")).unwrap().ino(), inner, "what moves is not copied");
-    assert!(!pair.target().join(super::journal::NAME).exists());
+    for directories in EITHER {
+        let (pair, changes) = edited(directories);
+        let number = |path: &str| fs::metadata(pair.target().join(path)).unwrap().ino();
+        let (inner, kept) = (number("old/inner/z"), number("again"));
+        pair.accepts(&changes);
+        assert_same(&look(&pair.target()), &look(&pair.source()));
+        assert_eq!(number("manual/inner/z"), inner, "what moves is not copied");
+        assert_eq!(number("again") == kept, directories == Directories::Stay);
+        assert!(!pair.target().join(super::journal::NAME).exists());
+    }
 }
 
 #[test]
 fn a_crash_at_any_step_can_be_finished_or_undone() {
-    for undoing in [false, true] {
+    for (undoing, directories) in [false, true].into_iter().flat_map(|undoing| EITHER.map(|either| (undoing, either))) {
         let mut finished = false;
         for steps in 0.. {
-            let (pair, changes) = edited();
+            let (pair, changes) = edited(directories);
             let (before, after) = (look(&pair.target()), look(&pair.source()));
             let ended = pair.accept(&changes, false, &Breaker::after(steps)).unwrap();
             if ended.is_ok() {
@@ -241,7 +281,7 @@ fn a_crash_at_any_step_can_be_finished_or_undone() {
                 break;
             }
             let target = Place::at(&pair.target()).unwrap();
-            let recovered = engine::recover(&target, undoing, &Breaker::default());
+            let recovered = recover(&target, undoing, &Breaker::default());
             let now = look(&pair.target());
             match recovered {
                 Ok(Recovered::Nothing | Recovered::Undone) => assert_same(&now, &before),
@@ -249,7 +289,7 @@ fn a_crash_at_any_step_can_be_finished_or_undone() {
                 // Past the point where it can be taken back.
                 Err(_) => {
                     assert!(undoing);
-                    engine::recover(&target, false, &Breaker::default()).unwrap();
+                    recover(&target, false, &Breaker::default()).unwrap();
                     assert_same(&look(&pair.target()), &after);
                 }
             }
@@ -259,18 +299,50 @@ fn a_crash_at_any_step_can_be_finished_or_undone() {
 }
 
 #[test]
+fn a_disk_that_fills_up_at_any_step_leaves_the_target_as_it_was_or_the_accept_to_be_finished() {
+    EITHER.into_iter().for_each(fill_the_disk);
+}
+
+fn fill_the_disk(directories: Directories) {
+    let mut ended_well = false;
+    for steps in 0.. {
+        let (pair, changes) = edited(directories);
+        let (before, after) = (look(&pair.target()), look(&pair.source()));
+        let ended = pair.accept(&changes, false, &Breaker::full_at(steps)).unwrap();
+        let journal = pair.target().join(super::journal::NAME);
+        match ended {
+            Ok(()) => ended_well = true,
+            Err(failure) => assert!(failure.text().contains("no space"), "{steps}: {}", failure.text()),
+        }
+        if ended_well {
+            assert_same(&look(&pair.target()), &after);
+            break;
+        }
+        // Only what removes is left to be done where there is a journal.
+        match journal.exists() {
+            false => assert_same(&look(&pair.target()), &before),
+            true => {
+                assert!(fs::read_to_string(&journal).unwrap().contains("Switched"), "after {steps} steps");
+                recover(&Place::at(&pair.target()).unwrap(), false, &Breaker::default()).unwrap();
+                assert_same(&look(&pair.target()), &after);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_crash_in_the_recovery_is_recovered_from() {
-    for undoing in [false, true] {
+    for (undoing, directories) in [false, true].into_iter().flat_map(|undoing| EITHER.map(|either| (undoing, either))) {
         for first in [12, 30, 45, 60, 75] {
             for second in [0, 1, 3, 7, 15, 22] {
-                let (pair, changes) = edited();
+                let (pair, changes) = edited(directories);
                 let (before, after) = (look(&pair.target()), look(&pair.source()));
                 if pair.accept(&changes, false, &Breaker::after(first)).unwrap().is_ok() {
                     continue;
                 }
                 let target = Place::at(&pair.target()).unwrap();
-                let _ = engine::recover(&target, undoing, &Breaker::after(second));
-                let again = engine::recover(&target, undoing, &Breaker::default());
+                let _ = recover(&target, undoing, &Breaker::after(second));
+                let again = recover(&target, undoing, &Breaker::default());
                 let now = look(&pair.target());
                 match again {
                     Ok(_) => assert!(
@@ -306,7 +378,7 @@ fn recorded(pair: &Pair, path: &str) -> Origin {
 
 #[test]
 fn what_has_changed_in_the_base_is_a_conflict_and_nothing_is_written() {
-    let (pair, mut changes) = edited();
+    let (pair, mut changes) = edited(Directories::Move);
     for change in
         changes.iter_mut().filter(|change| ["edited", "gone", "mode"].contains(&change.path.to_str().unwrap()))
     {
@@ -454,7 +526,7 @@ fn a_crash_while_a_large_file_is_put_together_leaves_it_as_it_was_or_as_it_shall
             let (before, after) = (look(&pair.target()), look(&pair.source()));
             let ended = pair.accept(&[changed], false, &Breaker::after(steps)).unwrap();
             let target = Place::at(&pair.target()).unwrap();
-            let recovered = engine::recover(&target, undoing, &Breaker::default());
+            let recovered = recover(&target, undoing, &Breaker::default());
             let now = look(&pair.target());
             if recovered.is_ok() {
                 assert!(now == before || now == after, "after {steps} steps");
@@ -478,7 +550,7 @@ fn names_that_are_no_text_are_written_and_undone() {
         let (before, after) = (look(&pair.target()), look(&pair.source()));
         let added = Change { path: name.into(), ..change(Became::Added, "") };
         let _ = pair.accept(&[added], false, &Breaker::after(steps)).unwrap();
-        engine::recover(&Place::at(&pair.target()).unwrap(), false, &Breaker::default()).unwrap();
+        recover(&Place::at(&pair.target()).unwrap(), false, &Breaker::default()).unwrap();
         let now = look(&pair.target());
         assert!(now == before || now.keys().eq(after.keys()), "{now:?}");
     }

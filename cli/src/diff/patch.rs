@@ -88,7 +88,8 @@ fn along(
                 None => {
                     let old = old.join(&inner);
                     let (old, path) = (old.as_os_str().as_bytes(), path.as_os_str().as_bytes());
-                    pair(out, old, path, Side::of(before, old)?, Side::of(after, path)?)?;
+                    // Had it changed, it would be told of.
+                    pair(out, old, path, [Side::of(before, old)?, Side::of(after, path)?], true)?;
                 }
             }
             left.push(inner);
@@ -106,25 +107,30 @@ fn write(out: &mut impl Write, difference: &Difference, before: &Place, after: &
     let (path, old_path) = (&difference.path, difference.old_path.as_deref().unwrap_or(&difference.path));
     let old = if difference.change() == Change::Added { None } else { Side::of(before, old_path)? };
     let new = if difference.change() == Change::Deleted { None } else { Side::of(after, path)? };
-    pair(out, old_path, path, old, new)
+    pair(out, old_path, path, [old, new], !difference.has_other_content())
 }
 
-fn pair(out: &mut impl Write, old_path: &[u8], path: &[u8], old: Option<Side>, new: Option<Side>) -> Result<()> {
-    match (old, new) {
-        (None, None) => Ok(()),
+/// Writes what became of a file. `same`: its content is what it was, as the volume knows also of what is too large to be read.
+fn pair(out: &mut impl Write, old_path: &[u8], path: &[u8], sides: [Option<Side>; 2], same: bool) -> Result<()> {
+    match sides {
+        [None, None] => Ok(()),
         // A file that became a link, or the other way: git has two patches for it.
-        (Some(old), Some(new)) if old.mode & 0o170_000 != new.mode & 0o170_000 => {
-            one(out, old_path, old_path, Some(&old), None)?;
-            one(out, path, path, None, Some(&new))
+        [Some(old), Some(new)] if old.mode & 0o170_000 != new.mode & 0o170_000 => {
+            one(out, old_path, old_path, [Some(&old), None], false)?;
+            one(out, path, path, [None, Some(&new)], false)
         }
-        (old, new) => one(out, old_path, path, old.as_ref(), new.as_ref()),
+        [old, new] => one(out, old_path, path, [old.as_ref(), new.as_ref()], same),
     }
 }
 
-fn one(out: &mut impl Write, old_path: &[u8], path: &[u8], old: Option<&Side>, new: Option<&Side>) -> Result<()> {
+fn one(out: &mut impl Write, old_path: &[u8], path: &[u8], sides: [Option<&Side>; 2], same: bool) -> Result<()> {
+    let [old, new] = sides;
     let content = |side: Option<&Side>| side.and_then(|side| side.content.clone()).unwrap_or_default();
-    let same =
-        old.is_some() && new.is_some() && content(old) == content(new) && old.is_none_or(|old| old.content.is_some());
+    let same = match sides {
+        [Some(Side { content: Some(old), .. }), Some(Side { content: Some(new), .. })] => old == new,
+        [Some(_), Some(_)] => same,
+        _ => false,
+    };
     let modes = (old.map(|old| old.mode), new.map(|new| new.mode));
     if same && modes.0 == modes.1 && old_path == path {
         return Ok(());
@@ -319,6 +325,35 @@ mod tests {
             difference(2, 0, "src/gone", None),
         ];
         assert_reads(&old, &new, &all);
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_read_and_was_not_changed_is_the_same() {
+        let (_directory, old, new) = two_trees();
+        for (root, name) in [(&old, "large"), (&new, "moved"), (&old, "dir/along"), (&new, "other/along")] {
+            fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+            fs::File::create(root.join(name)).unwrap().set_len(COMPARED_BYTES + 1).unwrap();
+        }
+        for (root, text) in [(&old, "1\n"), (&new, "2\n")] {
+            fs::write(root.join("text"), text).unwrap();
+            for name in ["touched", "executable"] {
+                fs::File::create(root.join(name)).unwrap().set_len(COMPARED_BYTES + 1).unwrap();
+            }
+        }
+        fs::set_permissions(new.join("executable"), fs::Permissions::from_mode(0o755)).unwrap();
+        let all = [
+            difference(3, 2, "executable", None),
+            difference(4, 0, "moved", Some("large")),
+            difference(4, 0, "other", Some("dir")),
+            difference(3, 1, "text", None),
+            difference(3, 8, "touched", None),
+        ];
+        let text = assert_reads(&old, &new, &all);
+        assert!(text.contains("similarity index 100%") && !text.contains("differ"), "{text}");
+        let mut patch = Vec::new();
+        let (before, after) = (Place::at(&old).unwrap(), Place::at(&new).unwrap());
+        write(&mut patch, &difference(3, 1, "touched", None), &before, &after).unwrap();
+        assert!(String::from_utf8(patch).unwrap().contains("differ"), "written to, it may be another");
     }
 
     #[test]

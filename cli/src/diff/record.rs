@@ -1,6 +1,8 @@
 //! A difference as it travels: a record and two paths, one after another, cut anywhere.
 
-use bough::control::messages::fs_control_diff_record;
+use bough::control::messages::{
+    FS_CONTROL_CHANGED_AFTER, FS_CONTROL_CHANGED_BEFORE, FS_CONTROL_FURTHER_NAMES, fs_control_diff_record,
+};
 use serde::Serialize;
 
 use crate::errors::{Failure, Result};
@@ -58,6 +60,8 @@ pub(crate) struct Difference {
     aspects: u32,
     file_kind: u32,
     inode: u64,
+    /// Which tree has changed it since the two parted, and whether it has further names.
+    changed_by: u32,
 }
 
 /// A difference as JSON shows it.
@@ -75,6 +79,9 @@ pub(super) struct DifferenceJson {
     file_kind: &'static str,
     aspects: Vec<&'static str>,
     inode: u64,
+    /// It differs under further names, which are told of nowhere.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    further_names: bool,
 }
 
 impl Difference {
@@ -107,9 +114,28 @@ impl Difference {
         self.change() == Change::Added
     }
 
+    /// Whether the earlier tree has changed it since the two parted.
+    pub(crate) fn was_changed_before(&self) -> bool {
+        self.changed_by & FS_CONTROL_CHANGED_BEFORE != 0
+    }
+
+    /// Whether it is the later tree's doing: not if that has left alone since the two parted what the earlier one has changed.
+    pub(crate) fn is_of_later(&self) -> bool {
+        let later = self.changed_by & FS_CONTROL_CHANGED_AFTER != 0;
+        match self.change() {
+            Change::Added | Change::Deleted => later,
+            Change::Modified | Change::Metadata | Change::Renamed => later || !self.was_changed_before(),
+        }
+    }
+
     /// Whether it holds something else, or is another kind of file.
     pub(crate) fn has_other_content(&self) -> bool {
         self.aspects & (CONTENT | KIND) != 0
+    }
+
+    /// Whether it is another by now under further names, which are told of nowhere.
+    pub(crate) fn has_further_names(&self) -> bool {
+        self.changed_by & FS_CONTROL_FURTHER_NAMES != 0
     }
 
     /// The path, `.` for the root.
@@ -127,6 +153,7 @@ impl Difference {
             file_kind: (self.file_kind as usize).checked_sub(1).and_then(|at| FILE_KINDS.get(at)).unwrap_or(&"unknown"),
             aspects: ASPECTS.iter().filter(|(bit, _)| self.aspects & bit != 0).map(|(_, name)| *name).collect(),
             inode: self.inode,
+            further_names: self.has_further_names(),
         }
     }
 }
@@ -183,6 +210,7 @@ fn difference_of(record: &fs_control_diff_record, path: &[u8], old_path: &[u8]) 
         aspects: record.aspects,
         file_kind: record.file_kind,
         inode: record.inode,
+        changed_by: record.changed_by,
     }
 }
 
@@ -198,7 +226,7 @@ pub(super) mod tests {
 
     pub(crate) fn difference(kind: u32, aspects: u32, path: &str, old_path: Option<&str>) -> Difference {
         let old_path = old_path.map(|old| old.as_bytes().to_vec());
-        Difference { path: path.into(), old_path, kind, aspects, file_kind: 1, inode: 7 }
+        Difference { path: path.into(), old_path, kind, aspects, file_kind: 1, inode: 7, changed_by: 0 }
     }
 
     fn encode(difference: &Difference, into: &mut Vec<u8>) {
@@ -210,7 +238,7 @@ pub(super) mod tests {
             file_kind: difference.file_kind,
             path_bytes: difference.path.len() as u32,
             old_path_bytes: old_path.len() as u32,
-            reserved: 0,
+            changed_by: difference.changed_by,
         };
         into.extend_from_slice(bytemuck::bytes_of(&record));
         into.extend_from_slice(&difference.path);
@@ -233,14 +261,15 @@ pub(super) mod tests {
     fn any_difference() -> impl Strategy<Value = Difference> {
         let old_path = prop::option::of(prop::collection::vec(any::<u8>(), 1..40));
         let path = prop::collection::vec(any::<u8>(), 0..40);
-        (path, old_path, 1u32..=4, 0u32..128, 0u32..9, any::<u64>()).prop_map(
-            |(path, old_path, kind, aspects, file_kind, inode)| Difference {
+        (path, old_path, 1u32..=4, 0u32..128, 0u32..9, any::<u64>(), 0u32..4).prop_map(
+            |(path, old_path, kind, aspects, file_kind, inode, changed_by)| Difference {
                 path,
                 old_path,
                 kind,
                 aspects,
                 file_kind,
                 inode,
+                changed_by,
             },
         )
     }

@@ -30,6 +30,11 @@ impl Scope {
         &self.0
     }
 
+    /// Whether one of the paths is this, or lies below it.
+    pub(crate) fn is_within(&self, directory: &[u8]) -> bool {
+        self.0.iter().any(|path| is_within(path, directory))
+    }
+
     /// Whether a path from the root is asked for.
     pub(crate) fn covers(&self, path: &[u8]) -> bool {
         self.0.is_empty() || self.0.iter().any(|prefix| is_within(path, prefix))

@@ -1,8 +1,11 @@
-//! What the command may not ask the kernel for: to type on the terminal in somebody else's place; the keys of its user and session,
-//! which no namespace of root's keeps apart; and, without a network, sockets that no network namespace holds back.
+//! What the command may not ask the kernel for: to type on the terminal in somebody else's place; to control a volume through some
+//! mount of it; a cgroup namespace; the keys of its user and session, which no namespace of root's keeps apart; and, without a network,
+//! sockets that no network namespace holds back.
 
 use std::os::fd::AsFd;
 
+use bough::control::ioctl_number;
+use bough::control::messages::fs_control_info;
 use rustix::net::{AddressFamily, SocketType, socket};
 
 use super::system::{self, Step};
@@ -10,6 +13,8 @@ use crate::errors::{Context, Result};
 
 const LOAD_WORD: u16 = 0x20;
 const JUMP_IF_EQUAL: u16 = 0x15;
+const JUMP_IF_ANY_BIT: u16 = 0x45;
+const KEEP_BITS: u16 = 0x54;
 const RETURN: u16 = 0x06;
 const ALLOW: u32 = 0x7fff_0000;
 const ERRNO: u32 = 0x0005_0000;
@@ -24,6 +29,15 @@ const fn argument(at: u32) -> u32 {
 const TIOCSTI: u32 = 0x5412;
 /// Pastes what is selected on the console.
 const TIOCLINUX: u32 = 0x541C;
+/// Direction and letter of an ioctl's number: those of control requests, `_IOWR('B', …)`, of whatever number and size.
+const LETTER: u32 = 0xC000_FF00;
+const CONTROL: u32 = 0xC000_4200;
+/// Which volume one stands on may be asked.
+const CONTROL_INFO: u32 = ioctl_number::<fs_control_info>();
+
+/// Whoever has a cgroup namespace in a user namespace of his own may mount its cgroups for writing: those of the run itself, which are
+/// those of whoever began it, to be frozen or killed.
+const CLONE_NEWCGROUP: u32 = 0x0200_0000;
 
 /// The numbers of one architecture that the machine runs programs of.
 struct Calls {
@@ -35,10 +49,23 @@ struct Calls {
     io_uring_setup: u32,
     /// Of three calls, one after another, which reach the keys of a user and of a session.
     add_key: u32,
+    clone: u32,
+    unshare: u32,
+    /// What clone does, with its flags in memory, where a filter cannot see them.
+    clone3: u32,
 }
 
-const X86_64: Calls =
-    Calls { architecture: 0xc000_003e, ioctl: 16, socket: 41, socketcall: None, io_uring_setup: 425, add_key: 248 };
+const X86_64: Calls = Calls {
+    architecture: 0xc000_003e,
+    ioctl: 16,
+    socket: 41,
+    socketcall: None,
+    io_uring_setup: 425,
+    add_key: 248,
+    clone: 56,
+    unshare: 272,
+    clone3: 435,
+};
 /// The same architecture with pointers of 32 bits.
 const X32_BIT: u32 = 0x4000_0000;
 const X32: Calls = Calls {
@@ -48,6 +75,9 @@ const X32: Calls = Calls {
     socketcall: None,
     io_uring_setup: X32_BIT | 425,
     add_key: X32_BIT | 248,
+    clone: X32_BIT | 56,
+    unshare: X32_BIT | 272,
+    clone3: X32_BIT | 435,
 };
 const I386: Calls = Calls {
     architecture: 0x4000_0003,
@@ -56,9 +86,21 @@ const I386: Calls = Calls {
     socketcall: Some(102),
     io_uring_setup: 425,
     add_key: 286,
+    clone: 120,
+    unshare: 310,
+    clone3: 435,
 };
-const AARCH64: Calls =
-    Calls { architecture: 0xc000_00b7, ioctl: 29, socket: 198, socketcall: None, io_uring_setup: 425, add_key: 217 };
+const AARCH64: Calls = Calls {
+    architecture: 0xc000_00b7,
+    ioctl: 29,
+    socket: 198,
+    socketcall: None,
+    io_uring_setup: 425,
+    add_key: 217,
+    clone: 220,
+    unshare: 97,
+    clone3: 435,
+};
 const ARM: Calls = Calls {
     architecture: 0x4000_0028,
     ioctl: 54,
@@ -66,9 +108,12 @@ const ARM: Calls = Calls {
     socketcall: Some(102),
     io_uring_setup: 425,
     add_key: 309,
+    clone: 120,
+    unshare: 337,
+    clone3: 435,
 };
-const RISCV64: Calls =
-    Calls { architecture: 0xc000_00f3, ioctl: 29, socket: 198, socketcall: None, io_uring_setup: 425, add_key: 217 };
+/// Newer architectures share their numbers.
+const RISCV64: Calls = Calls { architecture: 0xc000_00f3, ..AARCH64 };
 
 const KNOWN: [Calls; 6] = [X86_64, X32, I386, AARCH64, ARM, RISCV64];
 
@@ -84,6 +129,7 @@ fn program(network: bool) -> Vec<Step> {
     let mut steps = Vec::new();
     for calls in &KNOWN {
         let body = body_of(calls, network);
+        assert!(body.len() <= usize::from(u8::MAX), "invariant: a jump reaches to the end of a body");
         steps.push(Step { code: LOAD_WORD, when_true: 0, when_false: 0, value: ARCHITECTURE });
         steps.push(Step { code: JUMP_IF_EQUAL, when_true: 0, when_false: body.len() as u8, value: calls.architecture });
         steps.extend(body);
@@ -94,7 +140,12 @@ fn program(network: bool) -> Vec<Step> {
 
 /// Each rule loads the number anew, and goes on to the next when it is another's.
 fn body_of(calls: &Calls, network: bool) -> Vec<Step> {
-    let mut body = rule(calls.ioctl, &forbid_values(1, &[TIOCSTI, TIOCLINUX], libc::EPERM));
+    let mut body = rule(calls.ioctl, &ioctls());
+    for number in [calls.clone, calls.unshare] {
+        body.extend(rule(number, &forbid_bits(0, CLONE_NEWCGROUP, libc::EPERM)));
+    }
+    // The C libraries go on with clone then.
+    body.extend(rule(calls.clone3, &[returns(refusal(libc::ENOSYS))]));
     for number in calls.add_key..calls.add_key + 3 {
         body.extend(rule(number, &[returns(refusal(libc::ENOSYS))]));
     }
@@ -115,9 +166,29 @@ fn rule(number: u32, then: &[Step]) -> Vec<Step> {
     steps
 }
 
-/// Refuses these values of an argument, allows others.
-fn forbid_values(at: u32, values: &[u32], errno: i32) -> Vec<Step> {
-    choose(at, values, refusal(errno), ALLOW)
+/// Every mount of a volume carries requests of its owner, also one that is read-only here.
+fn ioctls() -> Vec<Step> {
+    let jump = |value: u32, when_true: u8| Step { code: JUMP_IF_EQUAL, when_true, when_false: 0, value };
+    vec![
+        Step { code: LOAD_WORD, when_true: 0, when_false: 0, value: argument(1) },
+        jump(TIOCSTI, 5),
+        jump(TIOCLINUX, 4),
+        jump(CONTROL_INFO, 2),
+        Step { code: KEEP_BITS, when_true: 0, when_false: 0, value: LETTER },
+        jump(CONTROL, 1),
+        returns(ALLOW),
+        returns(refusal(libc::EPERM)),
+    ]
+}
+
+/// Refuses what has one of these bits in an argument, allows others.
+fn forbid_bits(at: u32, bits: u32, errno: i32) -> Vec<Step> {
+    vec![
+        Step { code: LOAD_WORD, when_true: 0, when_false: 0, value: argument(at) },
+        Step { code: JUMP_IF_ANY_BIT, when_true: 1, when_false: 0, value: bits },
+        returns(ALLOW),
+        returns(refusal(errno)),
+    ]
 }
 
 fn allow_values(at: u32, values: &[u32], errno: i32) -> Vec<Step> {
@@ -151,6 +222,8 @@ pub(super) fn begin_loopback() -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use bough::control::messages::{fs_control_delete, fs_control_switch};
+
     use super::*;
 
     /// What the kernel does with a program.
@@ -170,6 +243,9 @@ mod tests {
                 LOAD_WORD => loaded = word(step.value),
                 JUMP_IF_EQUAL if loaded == step.value => at += step.when_true as usize,
                 JUMP_IF_EQUAL => at += step.when_false as usize,
+                JUMP_IF_ANY_BIT if loaded & step.value != 0 => at += step.when_true as usize,
+                JUMP_IF_ANY_BIT => at += step.when_false as usize,
+                KEEP_BITS => loaded &= step.value,
                 _ => return step.value,
             }
         }
@@ -188,6 +264,32 @@ mod tests {
             assert_eq!(verdict(&program, calls.architecture, calls.socket, [40, 0]), ALLOW);
         }
         assert_eq!(verdict(&program, 7, X86_64.ioctl, [0, TIOCSTI]), ALLOW);
+    }
+
+    #[test]
+    fn no_mount_carries_a_request_but_which_volume_it_is_of() {
+        let program = program(true);
+        for calls in &KNOWN {
+            let said = |request: u32| verdict(&program, calls.architecture, calls.ioctl, [0, request]);
+            assert_eq!(said(ioctl_number::<fs_control_info>()), ALLOW);
+            let requests = [ioctl_number::<fs_control_delete>(), ioctl_number::<fs_control_switch>(), CONTROL | 0xFF];
+            assert_eq!(requests.map(said), [refusal(libc::EPERM); 3]);
+            assert_eq!(said(CONTROL | 8 << 16 | 1), refusal(libc::EPERM), "that of another version");
+            assert_eq!(said(libc::TCGETS as u32), ALLOW);
+        }
+    }
+
+    #[test]
+    fn nobody_gets_a_cgroup_namespace() {
+        let program = program(true);
+        for calls in &KNOWN {
+            let said = |number: u32, flags: i32| verdict(&program, calls.architecture, number, [flags as u32, 0]);
+            for number in [calls.clone, calls.unshare] {
+                assert_eq!(said(number, libc::CLONE_NEWCGROUP | libc::CLONE_NEWUSER), refusal(libc::EPERM));
+                assert_eq!(said(number, libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::SIGCHLD), ALLOW);
+            }
+            assert_eq!(said(calls.clone3, 0), refusal(libc::ENOSYS));
+        }
     }
 
     #[test]

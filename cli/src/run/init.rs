@@ -43,9 +43,9 @@ pub(super) struct Task {
 }
 
 /// Runs the room from its beginning to its end; answers how to exit.
-pub(super) fn run(plan: &Plan, task: &Task, channel: Channel, mut signals: Signals) -> u8 {
+pub(super) fn run(plan: &Plan, task: &Task, channel: Channel, signals: &mut Signals) -> u8 {
     match begin(plan, task, &channel, signals.before()) {
-        Ok(command) => live(command, &channel, &mut signals),
+        Ok(command) => live(command, &channel, signals),
         Err(NotBegun::Command(code)) => code,
         Err(NotBegun::Room(failure)) => {
             let _ = channel.say_failed(failure.text());
@@ -185,7 +185,8 @@ fn take_signals(command: Pid, channel: &Channel, signals: &mut Signals) -> Optio
                 }
             }
             (true, Some(signal)) => drop(channel.say_keys(signal)),
-            (false, _) if !arrived.by_self => system::send(command, arrived.signal),
+            // Whoever is in the room and means the command has told it himself.
+            (false, _) if arrived.from_outside => system::send(command, arrived.signal),
             _ => {}
         }
     }

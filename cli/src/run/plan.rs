@@ -48,12 +48,17 @@ impl Plan {
     pub(super) fn of(args: &RunArgs, base: PathBuf, hidden: &Path) -> Result<Plan> {
         let here = std::env::current_dir();
         let directory = here.map_err(|error| Failure::system(format!("no current directory: {}", describe(&error))))?;
-        let allowed = args.allow.iter().map(|path| allowed(path, &base)).collect::<Result<_>>()?;
+        let allowed = Plan::allowed(args, &base)?;
         let read_only = args.read_only.iter().map(|path| shown(path, &base)).collect::<Result<_>>()?;
         let hidden = hidden.canonicalize().unwrap_or_else(|_| hidden.to_owned());
         let (network, identity) = (!args.no_network, Identity::here());
         let terminal = std::fs::File::open("/dev/tty").is_ok();
         Ok(Plan { base, allowed, read_only, hidden, directory, network, terminal, identity })
+    }
+
+    /// What the command may write besides the branch.
+    pub(super) fn allowed(args: &RunArgs, base: &Path) -> Result<Vec<PathBuf>> {
+        args.allow.iter().map(|path| allowed(path, base)).collect()
     }
 }
 

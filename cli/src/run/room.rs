@@ -16,6 +16,7 @@ use rustix::mount::{MountAttrFlags, MountPropagationFlags, mount_change};
 
 use super::channel::Channel;
 use super::plan::{Identity, Plan};
+use super::root;
 use super::standard;
 use super::system::Umask;
 use super::tree::{self, NO_DEVICES, NO_SETUID, READ_ONLY, Tree};
@@ -37,6 +38,7 @@ pub(super) fn is_own_place(path: &Path) -> bool {
 pub(super) fn build(plan: &Plan, channel: &Channel) -> Result<()> {
     let _umask = Umask::set(0o022);
     become_somebody(&plan.identity)?;
+    root::become_all()?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .context("cannot keep mounts to this run")?;
     let (branch, device) = mount_fuse(&plan.identity)?;

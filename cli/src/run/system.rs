@@ -95,6 +95,8 @@ pub(super) struct Arrived {
     pub(super) by_kernel: bool,
     /// This process has sent it, to its whole group.
     pub(super) by_self: bool,
+    /// Who sent it is in no namespace of processes that this process knows: outside.
+    pub(super) from_outside: bool,
 }
 
 /// `si_code` of what the kernel sends.
@@ -128,8 +130,9 @@ impl Signals {
         self.file.read_exact(&mut bytes).ok()?;
         let word = |at: usize| i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         // `ssi_signo`, `ssi_code` and `ssi_pid` are the first, the third and the fourth word.
+        let by_kernel = word(8) == SI_KERNEL;
         let by_self = word(12) == rustix::process::getpid().as_raw_nonzero().get();
-        Some(Arrived { signal: word(0), by_kernel: word(8) == SI_KERNEL, by_self })
+        Some(Arrived { signal: word(0), by_kernel, by_self, from_outside: !by_kernel && word(12) == 0 })
     }
 }
 

@@ -30,7 +30,8 @@ impl Tree {
         Ok(Tree(tree.map_err(|errno| refused(errno, format_args!("cannot show {}", path.display())))?))
     }
 
-    fn copy_of(file: BorrowedFd<'_>) -> rustix::io::Result<Tree> {
+    /// A copy of what is mounted at an open file.
+    pub(super) fn copy_of(file: BorrowedFd<'_>) -> rustix::io::Result<Tree> {
         let flags = OpenTreeFlags::OPEN_TREE_CLONE
             | OpenTreeFlags::OPEN_TREE_CLOEXEC
             | OpenTreeFlags::AT_RECURSIVE
@@ -56,7 +57,8 @@ impl Tree {
         put.map_err(|errno| refused(errno, format_args!("cannot mount at {}", path.display())))
     }
 
-    fn put_on(self, place: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    /// Puts it over an open file.
+    pub(super) fn put_on(&self, place: BorrowedFd<'_>) -> rustix::io::Result<()> {
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         move_mount(&self.0, "", place, "", flags)
     }

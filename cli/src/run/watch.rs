@@ -23,6 +23,8 @@ use crate::errors::{Failure, Result};
 const OF_TERMINALS: [Signal; 5] = [Signal::INT, Signal::QUIT, Signal::TSTP, Signal::HUP, Signal::WINCH];
 /// Those of them that are meant for the whole job. (Being stopped is told otherwise, once the command is.)
 pub(super) const OF_JOBS: [Signal; 2] = [Signal::INT, Signal::QUIT];
+/// What stops a group that works at a terminal which another one has.
+const OF_OTHERS: [Signal; 2] = [Signal::TTIN, Signal::TTOU];
 
 /// The terminal that this process belongs to.
 pub(super) struct Terminal {
@@ -102,7 +104,7 @@ pub(super) fn watch(
                 Ok(None) | Err(_) => {}
             }
         }
-        if let Some(code) = take_signals(room, signals, channel.as_ref()) {
+        if let Some(code) = take_signals(room, signals, channel.as_ref(), terminal) {
             return said.map_or(Ok(code), Err);
         }
     }
@@ -111,7 +113,7 @@ pub(super) fn watch(
 fn react(word: &Word, room: Pid, terminal: &mut Option<Terminal>) {
     let Some(terminal) = terminal else { return };
     match word {
-        Word::Stopped(signal) if [Signal::TTIN, Signal::TTOU].contains(signal) && terminal.give(room) => go_on(room),
+        Word::Stopped(signal) if OF_OTHERS.contains(signal) && terminal.give(room) => go_on(room),
         Word::Stopped(signal) => pause(room, terminal, *signal),
         Word::Keys(signal) => {
             let _ = kill_current_process_group(*signal);
@@ -140,18 +142,40 @@ fn go_on(room: Pid) {
     let _ = kill_process_group(room, Signal::CONT);
 }
 
-fn take_signals(room: Pid, signals: &mut Signals, channel: Option<&Channel>) -> Option<u8> {
+/// The terminal has told our group something.
+fn hear_terminal(signal: i32, channel: Option<&Channel>, terminal: Option<&mut Terminal>) {
+    let is_it = |known: &Signal| known.as_raw() == signal;
+    match terminal {
+        Some(terminal) if OF_OTHERS.iter().any(is_it) => take_for_others(terminal),
+        // A key was pressed, or the terminal has changed or gone: the room's group has to hear of it, too.
+        _ => {
+            if let (Some(signal), Some(channel)) = (OF_TERMINALS.into_iter().find(is_it), channel) {
+                let _ = channel.say_keys(signal);
+            }
+        }
+    }
+}
+
+/// Somebody else of our job has asked for the terminal while the room had it, and the kernel has stopped all of the job for that but us.
+fn take_for_others(terminal: &mut Terminal) {
+    if terminal.take() || terminal.is_ours() {
+        let _ = kill_current_process_group(Signal::CONT);
+    }
+}
+
+fn take_signals(
+    room: Pid,
+    signals: &mut Signals,
+    channel: Option<&Channel>,
+    terminal: &mut Option<Terminal>,
+) -> Option<u8> {
     while let Some(arrived) = signals.next() {
         if arrived.signal == Signal::CHILD.as_raw() {
             if let Ok(Some((_, status))) = waitpid(Some(room), WaitOptions::NOHANG) {
                 return Some(code_of(ExitStatus::from_raw(status.as_raw())));
             }
         } else if arrived.by_kernel {
-            // A key was pressed, or the terminal has changed or gone: our group heard of it, and the room's has to.
-            let signal = OF_TERMINALS.into_iter().find(|signal| signal.as_raw() == arrived.signal);
-            if let (Some(signal), Some(channel)) = (signal, channel) {
-                let _ = channel.say_keys(signal);
-            }
+            hear_terminal(arrived.signal, channel, terminal.as_mut());
         } else if !arrived.by_self {
             system::send(room, arrived.signal);
         }

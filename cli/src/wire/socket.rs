@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bough::control::Message;
+use bough::control::messages::request;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::{Channel, answer};
@@ -15,11 +16,14 @@ use crate::errors::{Context, Failure, Result};
 
 /// A daemon that has not answered after this long is taken for hung.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// What may take it as long as there is content to compare, or inodes to look at. Its end is seen at once: then the connection ends, too.
+const LONG: [u32; 3] = [request::FS_CONTROL_DIFF_READ, request::FS_CONTROL_REVERT, request::FS_CONTROL_CHECK];
 
 /// A connection to a daemon.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: UnixStream,
+    patience: Duration,
     /// Both ends may not be at the same place in what is said.
     broken: bool,
 }
@@ -30,9 +34,13 @@ impl Socket {
     }
 
     fn over(stream: UnixStream) -> io::Result<Socket> {
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
-        Ok(Socket { stream, broken: false })
+        Socket::with_patience(stream, TIMEOUT)
+    }
+
+    fn with_patience(stream: UnixStream, patience: Duration) -> io::Result<Socket> {
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
+        Ok(Socket { stream, patience, broken: false })
     }
 
     /// As [`Channel::ask`], with a descriptor beside the message.
@@ -48,9 +56,21 @@ impl Socket {
     fn exchange<M: Message>(&mut self, message: &mut M, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
         self.broken = true;
         self.send(message, descriptors).context("cannot reach the daemon of the volume")?;
-        self.receive(message)?;
+        match LONG.contains(&M::REQUEST) {
+            true => self.receive_at_last(message)?,
+            false => self.receive(message)?,
+        }
         self.broken = false;
         answer(message.header())
+    }
+
+    /// Receives what may take long.
+    fn receive_at_last<M: Message>(&mut self, message: &mut M) -> Result<()> {
+        let what = "cannot wait for the daemon of the volume";
+        self.stream.set_read_timeout(None).context(what)?;
+        let received = self.receive(message);
+        self.stream.set_read_timeout(Some(self.patience)).context(what)?;
+        received
     }
 
     fn send<M: Message>(&mut self, message: &M, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
@@ -109,7 +129,7 @@ mod tests {
     use std::io::Write;
     use std::thread;
 
-    use bough::control::messages::{fs_control_attach, fs_control_stats, request};
+    use bough::control::messages::{fs_control_attach, fs_control_diff_read, fs_control_stats};
     use bough::control::{filled, message};
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
@@ -173,6 +193,29 @@ mod tests {
         socket.hand_over(&mut attach, std::io::stdin().as_fd()).unwrap();
         assert!(daemon.join().unwrap());
         assert_eq!(bough::control::text_of(&attach.label.bytes), "/mnt");
+    }
+
+    #[test]
+    fn what_may_take_long_is_waited_for_and_all_else_is_not() {
+        let (ours, mut daemon) = UnixStream::pair().unwrap();
+        let mut socket = Socket::with_patience(ours, Duration::from_millis(50)).unwrap();
+        let daemon = thread::spawn(move || {
+            let (request, bytes) = take_request(&mut daemon);
+            assert_eq!(request, request::FS_CONTROL_DIFF_READ);
+            thread::sleep(Duration::from_millis(300));
+            reply(&mut daemon, 0, &bytes);
+            take_request(&mut daemon);
+            thread::sleep(Duration::from_millis(300));
+        });
+        socket.ask(&mut message::<fs_control_diff_read>()).unwrap();
+        let refused = socket.ask(&mut message::<fs_control_stats>()).unwrap_err();
+        assert!(refused.text().contains("does not answer"), "{}", refused.text());
+        daemon.join().unwrap();
+        let (mut socket, mut daemon) = pair();
+        let daemon = thread::spawn(move || drop(take_request(&mut daemon)));
+        let refused = socket.ask(&mut message::<fs_control_diff_read>()).unwrap_err();
+        assert_eq!(refused.exit(), Exit::NoVolume, "it has ended: {}", refused.text());
+        daemon.join().unwrap();
     }
 
     #[test]

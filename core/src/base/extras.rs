@@ -3,11 +3,9 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-
 use super::BaseIdentity;
 use super::listing::is_settled;
-use crate::ledger::Entered;
+use crate::ledger::{CountedMap, Entered, Kind, Ledger};
 use crate::limits::BASE_EXTRAS;
 use crate::sync::Mutex;
 use crate::tree::inode::Extra;
@@ -17,13 +15,18 @@ const SHARDS: usize = 16;
 
 type Known = Option<Arc<Entered<Extra>>>;
 
-#[derive(Default)]
+type Shard = Mutex<CountedMap<InodeId, (BaseIdentity, Known)>>;
+
 pub(super) struct Extras {
-    shards: [Mutex<HashMap<InodeId, (BaseIdentity, Known)>>; SHARDS],
+    shards: [Shard; SHARDS],
 }
 
 impl Extras {
-    fn shard(&self, id: InodeId) -> &Mutex<HashMap<InodeId, (BaseIdentity, Known)>> {
+    pub(super) fn new(ledger: Ledger) -> Extras {
+        Extras { shards: std::array::from_fn(|_| Mutex::new(CountedMap::new(ledger, Kind::References))) }
+    }
+
+    fn shard(&self, id: InodeId) -> &Shard {
         &self.shards[(id.0 % SHARDS as u64) as usize]
     }
 

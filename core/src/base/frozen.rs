@@ -4,6 +4,9 @@
 //! the first look, and content chunk by chunk when it is read; chunks are kept as those of any file. What was not read yet
 //! is read as it was at the first look or, once the base has changed it, not at all.
 //!
+//! What has been looked at keeps its number and its place: the host may move it, or give its number to something else, and neither may
+//! be shown with what is remembered of it. So a name leads to what is remembered only once that was looked at by this name.
+//!
 //! All of it is counted, and none of it is given up: it could not be had again.
 
 use std::sync::Arc;
@@ -13,17 +16,37 @@ use hashbrown::HashMap;
 use super::{Base, BaseIdentity, Listed, Place, Sought, Source, Status, Tell, Xattr};
 use crate::data::{ChunkStore, Stream};
 use crate::error::{Error, Result};
-use crate::ledger::{Entered, Footprint, Kind, Ledger, heap_bytes};
+use crate::ledger::{Charge, CountedMap, Entered, Footprint, Kind, Ledger, arc_bytes, heap_bytes};
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::types::{FileKind, InodeId};
 
 #[derive(Default)]
-struct Names(HashMap<Box<[u8]>, (InodeId, FileKind)>);
+struct Names(HashMap<Box<[u8]>, Entry>);
+
+/// Where a name leads.
+struct Entry {
+    /// As the directory has it, until the name is looked at.
+    id: AtomicU64,
+    kind: FileKind,
+    /// It was looked at: the inode is remembered.
+    looked_at: AtomicBool,
+}
+
+impl Entry {
+    fn id(&self) -> InodeId {
+        InodeId(self.id.load(Ordering::Acquire))
+    }
+
+    fn set(&self, id: InodeId) {
+        self.id.store(id.0, Ordering::Release);
+        self.looked_at.store(true, Ordering::Release);
+    }
+}
 
 impl Footprint for Names {
     fn heap_bytes(&self) -> usize {
-        let table = self.0.capacity() * (size_of::<(Box<[u8]>, (InodeId, FileKind))>() + 1) * 8 / 7;
-        table + self.0.keys().map(|name| heap_bytes(name.len())).sum::<usize>()
+        heap_bytes(self.0.allocation_size()) + self.0.keys().map(|name| heap_bytes(name.len())).sum::<usize>()
     }
 }
 
@@ -49,9 +72,6 @@ impl Footprint for Link {
     }
 }
 
-/// What the memory of an inode is counted as, what it points to aside.
-const MEMORY_BYTES: usize = (size_of::<(InodeId, Memory)>() + 1) * 8 / 7;
-
 /// What is remembered of one inode.
 #[derive(Default)]
 struct Memory {
@@ -59,8 +79,21 @@ struct Memory {
     names: Option<Arc<Entered<Names>>>,
     link: Option<Arc<Entered<Link>>>,
     xattrs: Option<Arc<Entered<Xattrs>>>,
+    content: Option<Arc<Kept>>,
+}
+
+/// Content of a file, as far as it was read.
+struct Kept {
     /// Locked while it is read: each chunk is copied once.
-    content: Option<Arc<Mutex<Stream>>>,
+    stream: Mutex<Stream>,
+    _charge: Charge,
+}
+
+impl Kept {
+    fn new(ledger: Ledger, stream: Stream) -> Arc<Kept> {
+        let charge = Charge::new(ledger, Kind::References, arc_bytes::<Kept>());
+        Arc::new(Kept { stream: Mutex::new(stream), _charge: charge })
+    }
 }
 
 const SHARDS: usize = 16;
@@ -69,27 +102,24 @@ pub(super) struct Frozen {
     base: Arc<dyn Base>,
     store: Arc<ChunkStore>,
     ledger: Ledger,
-    shards: [Mutex<HashMap<InodeId, Memory>>; SHARDS],
-}
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        let count: usize = self.shards.iter().map(|shard| shard.lock().len()).sum();
-        self.ledger.sub(Kind::References, count * MEMORY_BYTES);
-    }
+    shards: [Mutex<CountedMap<InodeId, Memory>>; SHARDS],
 }
 
 impl Frozen {
     pub(super) fn new(base: Arc<dyn Base>, store: Arc<ChunkStore>) -> Frozen {
-        Frozen { base, ledger: store.ledger(), store, shards: Default::default() }
+        let ledger = store.ledger();
+        let shards = std::array::from_fn(|_| Mutex::new(CountedMap::new(ledger, Kind::References)));
+        Frozen { base, store, ledger, shards }
     }
 
     fn memory<R>(&self, id: InodeId, with: impl FnOnce(&mut Memory) -> R) -> R {
         let mut shard = self.shards[(id.0 % SHARDS as u64) as usize].lock();
-        with(shard.entry(id).or_insert_with(|| {
-            self.ledger.add(Kind::References, MEMORY_BYTES);
-            Memory::default()
-        }))
+        with(shard.get_or_insert_with(id, Memory::default))
+    }
+
+    /// As [`Frozen::memory`], of what is remembered already.
+    fn memory_of(&self, id: InodeId, is: impl FnOnce(&Memory) -> bool) -> bool {
+        self.shards[(id.0 % SHARDS as u64) as usize].lock().get(&id).is_some_and(is)
     }
 
     /// What is remembered, or what `ask` answers, which is remembered from then on: by the first who asks.
@@ -111,7 +141,9 @@ impl Frozen {
         let list = || {
             let mut names = Names::default();
             self.base.list(directory, &mut |entry| {
-                names.0.insert(entry.name.into(), (entry.id, entry.kind));
+                let Listed { name, id, kind } = entry;
+                let entry = Entry { id: AtomicU64::new(id.0), kind, looked_at: AtomicBool::new(false) };
+                names.0.insert(name.into(), entry);
             })?;
             Ok(Some(Entered::new(self.ledger, names)))
         };
@@ -119,19 +151,21 @@ impl Frozen {
         Ok(names.unwrap_or_else(|| Entered::new(self.ledger, Names::default())))
     }
 
-    fn settle(mut status: Status) -> Status {
-        status.watched = true;
-        status
+    /// What is remembered of an inode from now on, if nothing was before.
+    fn remember(&self, id: InodeId, found: Status) -> Status {
+        // First of all: whatever is seen elsewhere from here on is another inode.
+        self.base.keep_place(id);
+        self.memory(id, |memory| *memory.status.get_or_insert(Status { watched: true, ..found }))
     }
 
-    fn content(&self, id: InodeId) -> Result<Option<Arc<Mutex<Stream>>>> {
+    fn content(&self, id: InodeId) -> Result<Option<Arc<Kept>>> {
         let Some(status) = self.status(id)? else { return Ok(None) };
         self.recall(
             id,
             |memory| &mut memory.content,
             || {
-                let source = Source::live(&self.base, id, status.identity, status.allocated).recorded();
-                Ok(Some(Arc::new(Mutex::new(Stream::over(source, status.identity.size)))))
+                let source = Source::live(self.ledger, &self.base, id, status.identity, status.allocated).recorded();
+                Ok(Some(Kept::new(self.ledger, Stream::over(source, status.identity.size))))
             },
         )
     }
@@ -140,18 +174,24 @@ impl Frozen {
 impl Base for Frozen {
     fn watch(self: Arc<Self>, _: Tell) {}
 
+    fn is_told(&self, id: InodeId) -> bool {
+        self.memory_of(id, |memory| memory.status.is_some())
+    }
+
     fn is_watched(&self, _: InodeId) -> bool {
         true
     }
 
     fn look(&self, directory: InodeId, name: &[u8]) -> Result<Option<(InodeId, Status)>> {
         let names = self.names(directory)?;
-        let Some((id, _)) = names.0.get(name) else { return Ok(None) };
-        if let Some(known) = self.memory(*id, |memory| memory.status) {
-            return Ok(Some((*id, known)));
+        let Some(entry) = names.0.get(name) else { return Ok(None) };
+        if entry.looked_at.load(Ordering::Acquire) {
+            let id = entry.id();
+            return Ok(self.memory(id, |memory| memory.status).map(|known| (id, known)));
         }
         let Some((id, found)) = self.base.look(directory, name)? else { return Ok(None) };
-        let status = self.memory(id, |memory| *memory.status.get_or_insert(Frozen::settle(found)));
+        let status = self.remember(id, found);
+        entry.set(id);
         Ok(Some((id, status)))
     }
 
@@ -160,7 +200,10 @@ impl Base for Frozen {
     }
 
     fn status(&self, id: InodeId) -> Result<Option<Status>> {
-        self.recall(id, |memory| &mut memory.status, || Ok(self.base.status(id)?.map(Frozen::settle)))
+        if let Some(known) = self.memory(id, |memory| memory.status) {
+            return Ok(Some(known));
+        }
+        Ok(self.base.status(id)?.map(|found| self.remember(id, found)))
     }
 
     fn places(&self, id: InodeId) -> Vec<Place> {
@@ -172,8 +215,8 @@ impl Base for Frozen {
     }
 
     fn list(&self, directory: InodeId, each: &mut dyn FnMut(Listed<'_>)) -> Result<()> {
-        for (name, (id, kind)) in &self.names(directory)?.0 {
-            each(Listed { name, id: *id, kind: *kind });
+        for (name, entry) in &self.names(directory)?.0 {
+            each(Listed { name, id: entry.id(), kind: entry.kind });
         }
         Ok(())
     }
@@ -184,8 +227,9 @@ impl Base for Frozen {
         Ok(link.map(|link| link.0.clone()))
     }
 
-    fn xattrs(&self, id: InodeId) -> Result<Vec<Xattr>> {
-        let ask = || Ok(Some(Entered::new(self.ledger, Xattrs(self.base.xattrs(id)?))));
+    fn xattrs(&self, id: InodeId, _: bool) -> Result<Vec<Xattr>> {
+        // What is known of it may be from long ago.
+        let ask = || Ok(Some(Entered::new(self.ledger, Xattrs(self.base.xattrs(id, false)?))));
         let xattrs = self.recall(id, |memory| &mut memory.xattrs, ask)?;
         Ok(xattrs.map_or_else(Vec::new, |xattrs| xattrs.0.clone()))
     }
@@ -198,7 +242,7 @@ impl Base for Frozen {
         _: bool,
     ) -> Result<Option<(usize, Option<BaseIdentity>)>> {
         let Some(content) = self.content(id)? else { return Ok(None) };
-        let mut content = content.lock();
+        let mut content = content.stream.lock();
         content.keep(&self.store, offset, into.len() as u64)?;
         let count = content.read(offset, into)?;
         drop(content);
@@ -209,13 +253,13 @@ impl Base for Frozen {
         for shard in &self.shards {
             let content = |(id, memory): (&InodeId, &Memory)| Some((*id, memory.content.clone()?));
             let contents: Vec<_> = shard.lock().iter().filter_map(content).collect();
-            contents.iter().for_each(|(id, content)| each(*id, &content.lock()));
+            contents.iter().for_each(|(id, content)| each(*id, &content.stream.lock()));
         }
     }
 
     fn seek(&self, id: InodeId, offset: u64, what: Sought) -> Result<Option<u64>> {
         let Some(content) = self.content(id)? else { return Err(Error::Stale) };
-        let content = content.lock();
+        let content = content.stream.lock();
         Ok(match what {
             Sought::Data => content.seek_data(offset),
             Sought::Hole => content.seek_hole(offset),

@@ -9,12 +9,13 @@ mod descriptors;
 mod nodes;
 mod watch;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use calls::{Manner, of};
 use descriptors::Descriptors;
+use hashbrown::HashSet;
 pub(crate) use nodes::NewId;
 use nodes::{Nodes, Seen};
 use watch::Watcher;
@@ -23,6 +24,7 @@ use super::{Base, BaseChange, BaseIdentity, Listed, Place, Sought, Status, Tell,
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::limits;
+use crate::sync::Mutex;
 use crate::types::{FileKind, InodeId};
 
 pub(crate) struct HostDirectory {
@@ -32,6 +34,8 @@ pub(crate) struct HostDirectory {
     directories: Descriptors,
     files: Descriptors,
     watcher: OnceLock<Option<Arc<Watcher>>>,
+    /// File systems below that others may change: nobody tells us of that.
+    remotes: Mutex<HashSet<u64>>,
     tell: OnceLock<Tell>,
 }
 
@@ -51,6 +55,8 @@ impl HostDirectory {
         let manner = Manner {
             cross_mounts,
             device,
+            births_change: calls::births_change(of(&root)),
+            tells_mounts: calls::tells_mounts(of(&root)),
             remote: calls::is_remote(of(&root)),
             openat2: calls::has_openat2(of(&root)),
         };
@@ -62,6 +68,7 @@ impl HostDirectory {
             directories: Descriptors::new(most),
             files: Descriptors::new(most),
             watcher: OnceLock::new(),
+            remotes: Mutex::default(),
             tell: OnceLock::new(),
         })
     }
@@ -98,7 +105,7 @@ impl HostDirectory {
             answer => answer?,
         };
         let Some(opened) = opened.map(Arc::new) else { return Ok(None) };
-        let BaseIdentity { device, inode, .. } = calls::status_of_open(of(&opened))?.identity;
+        let BaseIdentity { device, inode, .. } = self.manner.status_of_open(of(&opened))?.identity;
         if self.nodes.host_number(id) != Some((device, inode)) || !self.is_shown(device) {
             return Ok(None);
         }
@@ -110,10 +117,49 @@ impl HostDirectory {
         self.watcher.get()?.as_ref()
     }
 
+    /// Watches a directory from now on, if word comes of what changes in it.
+    fn watch_directory(&self, id: InodeId, directory: &OwnedFd) {
+        if let Some(watcher) = self.watcher() {
+            watcher.watch(id, directory, || !self.is_remote(self.device_of(id), directory));
+        }
+    }
+
+    /// Whether others may change the file system that a directory is on. The base's own they may not: there is no watcher else.
+    fn is_remote(&self, device: u64, directory: &OwnedFd) -> bool {
+        if device == self.manner.device {
+            return false;
+        }
+        if self.remotes.lock().contains(&device) {
+            return true;
+        }
+        // It may be that a server is asked.
+        let is_remote = calls::is_remote(directory.as_fd());
+        if is_remote {
+            self.remotes.lock().insert(device);
+        }
+        is_remote
+    }
+
+    /// The file system of a directory.
+    fn device_of(&self, id: InodeId) -> u64 {
+        match id {
+            InodeId::ROOT => self.manner.device,
+            _ => self.nodes.host_number(id).map_or(self.manner.device, |(device, _)| device),
+        }
+    }
+
+    /// Whether a change of an entry comes to be known where its directory is watched: one of a file with names elsewhere may not,
+    /// nor one of what is mounted there.
+    fn is_told_in(&self, parent: InodeId, status: &Status) -> bool {
+        let device = if self.manner.cross_mounts { self.device_of(parent) } else { self.manner.device };
+        let here = !status.mount_root && self.manner.is_on(device, status);
+        here && (status.kind == FileKind::Directory || status.links == 1)
+    }
+
     /// Tells of a change that shows in what was just looked at: so it comes to be known where no watch tells of it.
     fn notice(&self, id: InodeId, status: &Status) {
         if let Some(tell) = self.tell.get()
-            && self.nodes.has_changed(id, &status.identity)
+            && self.nodes.has_changed(id, &status.identity, status.watched)
         {
             tell(if status.kind == FileKind::File { BaseChange::Content(id) } else { BaseChange::Attributes(id) });
         }
@@ -141,7 +187,7 @@ impl HostDirectory {
             if let Some(mut status) = self.manner.status(of(&directory), &place.name)?
                 && self.nodes.is(id, &status.identity, status.kind)
             {
-                status.watched = watched && is_told(&status);
+                status.watched = watched && self.is_told_in(place.parent, &status);
                 self.notice(id, &status);
                 return Ok(Some((directory, place, status)));
             }
@@ -160,18 +206,13 @@ impl HostDirectory {
             return Ok(None);
         }
         let Some(opened) = self.manner.open_file(of(&directory), &place.name)?.map(Arc::new) else { return Ok(None) };
-        let found = calls::status_of_open(of(&opened))?;
+        let found = self.manner.status_of_open(of(&opened))?;
         if !found.identity.is_same_thing(&status.identity) || found.kind != FileKind::File {
             return Ok(None);
         }
         self.files.keep(id, opened.clone());
         Ok(Some(opened))
     }
-}
-
-/// Whether a change of it comes to be known where it is looked at: one of a file with names elsewhere may not.
-fn is_told(status: &Status) -> bool {
-    status.kind == FileKind::Directory || status.links == 1
 }
 
 impl Base for HostDirectory {
@@ -183,18 +224,24 @@ impl Base for HostDirectory {
         }
     }
 
+    fn is_told(&self, id: InodeId) -> bool {
+        self.nodes.is_told(id)
+    }
+
     fn is_watched(&self, directory: InodeId) -> bool {
         self.watcher().is_some_and(|watcher| watcher.is_watched(directory))
     }
 
     fn look(&self, directory: InodeId, name: &[u8]) -> Result<Option<(InodeId, Status)>> {
         let Some(above) = self.directory(directory)? else { return Ok(None) };
-        if let Some(watcher) = self.watcher() {
-            watcher.watch(directory, &above);
-        }
-        let Some(status) = self.manner.status(of(&above), name)? else { return Ok(None) };
+        self.watch_directory(directory, &above);
+        // Asked first: what changes after that is told.
+        let watched = self.is_watched(directory);
+        let Some(mut status) = self.manner.status(of(&above), name)? else { return Ok(None) };
         let (identity, kind, links) = (&status.identity, status.kind, status.links);
         let id = self.nodes.note(&Seen { identity, kind, links, parent: directory, name })?;
+        status.watched = watched && self.is_told_in(directory, &status);
+        self.notice(id, &status);
         Ok(Some((id, status)))
     }
 
@@ -204,7 +251,7 @@ impl Base for HostDirectory {
 
     fn status(&self, id: InodeId) -> Result<Option<Status>> {
         if id == InodeId::ROOT {
-            return calls::status_of_open(of(&self.root)).map(Some);
+            return self.manner.status_of_open(of(&self.root)).map(Some);
         }
         Ok(self.find(id)?.map(|(_, _, status)| status))
     }
@@ -219,13 +266,8 @@ impl Base for HostDirectory {
 
     fn list(&self, directory: InodeId, each: &mut dyn FnMut(Listed<'_>)) -> Result<()> {
         let Some(open) = self.directory(directory)? else { return Ok(()) };
-        if let Some(watcher) = self.watcher() {
-            watcher.watch(directory, &open);
-        }
-        let device = match directory {
-            InodeId::ROOT => self.manner.device,
-            _ => self.nodes.host_number(directory).map_or(self.manner.device, |(device, _)| device),
-        };
+        self.watch_directory(directory, &open);
+        let device = self.device_of(directory);
         calls::list(&open, &mut |name, inode, kind| {
             let listed = match (self.nodes.number(device, inode), kind) {
                 (Some(id), Some(kind)) => Some((id, kind)),
@@ -245,9 +287,15 @@ impl Base for HostDirectory {
         }
     }
 
-    fn xattrs(&self, id: InodeId) -> Result<Vec<Xattr>> {
+    fn xattrs(&self, id: InodeId, seen: bool) -> Result<Vec<Xattr>> {
         if id == InodeId::ROOT {
             return calls::xattrs(of(&self.root), None);
+        }
+        // Of several places it is seen at one only.
+        if seen && !self.nodes.has_many_places(id) {
+            let Some(place) = self.nodes.place(id) else { return Ok(Vec::new()) };
+            let Some(directory) = self.directory(place.parent)? else { return Ok(Vec::new()) };
+            return calls::xattrs(of(&directory), Some(&place.name));
         }
         match self.find(id)? {
             Some((directory, place, status)) if !status.covered => calls::xattrs(of(&directory), Some(&place.name)),
@@ -264,7 +312,7 @@ impl Base for HostDirectory {
     ) -> Result<Option<(usize, Option<BaseIdentity>)>> {
         let Some(file) = self.file(id)? else { return Ok(None) };
         let count = calls::read(of(&file), offset, into)?;
-        let identity = if identify { Some(calls::status_of_open(of(&file))?.identity) } else { None };
+        let identity = if identify { Some(self.manner.status_of_open(of(&file))?.identity) } else { None };
         Ok(Some((count, identity)))
     }
 

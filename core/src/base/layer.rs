@@ -8,19 +8,21 @@ use std::sync::Arc;
 use super::extras::Extras;
 use super::frozen::Frozen;
 use super::listing::{Listing, Listings};
-use super::{Base, BaseConfig, BaseIdentity, Place, Source, Status, Xattr};
+use super::searched::Searched;
+use super::{Base, BaseChange, BaseConfig, BaseIdentity, Place, Shown, Source, Status, Xattr};
 use crate::check::CheckReport;
 use crate::context::{Clock, SystemClock};
 use crate::data::{ChunkStore, Holdings, Stream};
 use crate::error::Result;
 use crate::history::events::{EventHub, Events};
 use crate::ledger::{Blob, Entered, Kind, Ledger};
+use crate::limits::FILE_BYTES;
 use crate::operations::acl::Acl;
 use crate::operations::xattrs::{ACCESS_ACL, DEFAULT_ACL};
 use crate::tree::directory::{Beneath, Directory};
 use crate::tree::inode::{Content, Extra, Inode, Record};
 use crate::tree::name::NameRules;
-use crate::types::{FileKind, InodeId, Time};
+use crate::types::{Attr, BaseState, FileKind, InodeId, Time};
 
 pub(crate) struct Layer {
     /// As it shows.
@@ -31,6 +33,7 @@ pub(crate) struct Layer {
     ledger: Ledger,
     listings: Listings,
     extras: Extras,
+    searched: Arc<Searched>,
     config: BaseConfig,
     /// Who hears of changes in the base.
     events: Arc<EventHub>,
@@ -56,7 +59,8 @@ impl Layer {
             names,
             ledger,
             listings: Listings::default(),
-            extras: Extras::default(),
+            extras: Extras::new(ledger),
+            searched: Arc::default(),
             config,
             events: Arc::default(),
         })
@@ -69,13 +73,31 @@ impl Layer {
     /// Lets a subscriber hear of changes in the base too.
     pub(crate) fn follow(&self, events: &Events) {
         self.events.join(events);
-        let hub = self.events.clone();
-        self.base.clone().watch(Arc::new(move |change| hub.publish_all(&change)));
+        // The base keeps the closure: it must not hold what may hold the base.
+        let (hub, searched) = (self.events.clone(), Arc::downgrade(&self.searched));
+        self.base.clone().watch(Arc::new(move |change| {
+            if !matches!(change, BaseChange::Content(_))
+                && let Some(searched) = searched.upgrade()
+            {
+                searched.forget();
+            }
+            hub.publish_all(&change);
+        }));
     }
 
     /// Counts what the base keeps.
     pub(crate) fn check(&self, still: bool, holdings: &mut Holdings, report: &mut CheckReport) {
         self.base.kept(&mut |id, stream| stream.check(&format!("the frozen base: {id:?}"), still, holdings, report));
+    }
+
+    /// Inodes that are kept here.
+    pub(crate) fn inodes(&self) -> u64 {
+        self.searched.count()
+    }
+
+    /// Whether the host need not be told of the inode again before word comes of a change.
+    pub(crate) fn is_told(&self, id: InodeId) -> bool {
+        self.base.is_told(id)
     }
 
     /// Whether who follows is told of names that come and go in a directory of the base.
@@ -129,7 +151,56 @@ impl Layer {
             return Ok(None);
         }
         let Some(status) = self.base.status(id)? else { return Ok(None) };
-        Ok(self.record(id, &status)?.map(|record| Inode::of_base(id, status.watched, record)))
+        self.inode_of(id, &status)
+    }
+
+    /// As [`Layer::inode`], of a directory that is to be searched.
+    pub(crate) fn directory(&self, id: InodeId, now: Time) -> Result<Option<Arc<Inode>>> {
+        self.searched.get_or(id, now, || self.inode(id))
+    }
+
+    /// What the entry of this name in a base directory leads to, for [`Layer::inode_of`] and [`Layer::attr`]: the host is asked once.
+    pub(crate) fn show(&self, directory: InodeId, name: &[u8]) -> Result<Option<(InodeId, Shown)>> {
+        Ok(self.base.look(directory, name)?.map(|(id, status)| (id, Shown { directory, status })))
+    }
+
+    /// The inode of which the base has just said this.
+    pub(crate) fn inode_of(&self, id: InodeId, status: &Status) -> Result<Option<Inode>> {
+        Ok(self.record(id, status)?.map(|record| Inode::of_base(id, status.watched, record)))
+    }
+
+    /// Its attributes. Most of what is looked at is never asked for more: so of files and directories no inode is made, and the
+    /// host is not asked for what only an inode has.
+    pub(crate) fn attr(&self, id: InodeId, shown: &Shown) -> Result<Option<Attr>> {
+        let Shown { directory, status } = shown;
+        let is_plain = match status.kind {
+            FileKind::File => status.links == 1 && status.identity.size <= FILE_BYTES,
+            FileKind::Directory => true,
+            _ => false,
+        };
+        if status.covered || !is_plain {
+            return Ok(self.inode_of(id, status)?.map(|inode| inode.attr()));
+        }
+        let BaseIdentity { size, modified, changed, born, .. } = status.identity;
+        Ok(Some(Attr {
+            inode: id,
+            kind: status.kind,
+            mode: status.mode.into(),
+            uid: status.uid,
+            gid: status.gid,
+            links: status.links,
+            flags: 0,
+            base: if status.watched { BaseState::Watched } else { BaseState::Shows },
+            device: 0,
+            size,
+            allocated: if status.kind == FileKind::File && size > 0 { status.allocated } else { 0 },
+            accessed: status.accessed,
+            modified,
+            changed,
+            born,
+            parent: *directory,
+            version: version(changed),
+        }))
     }
 
     /// The entries of a base directory. `goes_on`: the listing was begun before.
@@ -138,7 +209,7 @@ impl Layer {
         if let Some(kept) = self.listings.get(directory, &status.identity, goes_on) {
             return Ok(Some(kept));
         }
-        let listing = Listing::read(&*self.base, &self.names, directory, status.identity, now)?;
+        let listing = Listing::read(self.ledger, &*self.base, &self.names, directory, status.identity, now)?;
         let listing = Arc::new(listing);
         self.listings.keep(directory, &listing);
         Ok(Some(listing))
@@ -147,7 +218,7 @@ impl Layer {
     fn record(&self, id: InodeId, status: &Status) -> Result<Option<Record>> {
         let Some(content) = self.content(id, status)? else { return Ok(None) };
         let mut record = Record::new(self.ledger, status.kind, content, status.identity.modified);
-        record.version = status.identity.changed.0.unsigned_abs() / 1000;
+        record.version = version(status.identity.changed);
         record.mode = status.mode;
         record.uid = status.uid;
         record.gid = status.gid;
@@ -169,7 +240,7 @@ impl Layer {
         }
         // Before they are read: what changes after that must show.
         let now = SystemClock.now();
-        let found = self.extra_of(self.base.xattrs(id)?);
+        let found = self.extra_of(self.base.xattrs(id, true)?);
         self.extras.keep(id, identity, now, &found);
         Ok(found)
     }
@@ -178,7 +249,7 @@ impl Layer {
         Ok(Some(match status.kind {
             FileKind::File if status.covered => Content::File(Stream::empty()),
             FileKind::File => {
-                let source = Source::live(&self.base, id, status.identity, status.allocated);
+                let source = Source::live(self.ledger, &self.base, id, status.identity, status.allocated);
                 Content::File(Stream::over(source, status.identity.size))
             }
             FileKind::Directory if status.covered => Content::Directory(Directory::new(self.ledger)),
@@ -206,6 +277,11 @@ impl Layer {
         }
         (!extra.is_empty()).then(|| Entered::new(self.ledger, extra))
     }
+}
+
+/// Goes up with every change that the host's clock tells apart.
+fn version(changed: Time) -> u64 {
+    changed.0.unsigned_abs() / 1000
 }
 
 #[cfg(target_os = "linux")]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::base::{Base, BaseIdentity};
 use crate::error::Result;
+use crate::ledger::{Charge, Kind, Ledger, arc_bytes, heap_bytes};
 use crate::limits::BASE_LISTED_BYTES;
 use crate::sync::Mutex;
 use crate::tree::directory::Entry;
@@ -38,10 +39,12 @@ pub(crate) struct Listing {
     settled: bool,
     items: Vec<Item>,
     names: Vec<u8>,
+    charge: Charge,
 }
 
 impl Listing {
     pub(super) fn read(
+        ledger: Ledger,
         base: &dyn Base,
         rules: &NameRules,
         directory: InodeId,
@@ -49,7 +52,13 @@ impl Listing {
         now: Time,
     ) -> Result<Listing> {
         let settled = is_settled(&identity, now);
-        let mut listing = Listing { identity, settled, items: Vec::new(), names: Vec::new() };
+        let mut listing = Listing {
+            identity,
+            settled,
+            items: Vec::new(),
+            names: Vec::new(),
+            charge: Charge::new(ledger, Kind::References, 0),
+        };
         base.list(directory, &mut |entry| {
             // Names that cannot be asked for are not shown.
             if rules.check(entry.name).is_ok() {
@@ -57,6 +66,7 @@ impl Listing {
             }
         })?;
         listing.items.sort_unstable_by_key(|item| item.key);
+        listing.charge = Charge::new(ledger, Kind::References, listing.heap_bytes());
         Ok(listing)
     }
 
@@ -68,6 +78,12 @@ impl Listing {
 
     fn bytes(&self) -> usize {
         self.items.capacity() * size_of::<Item>() + self.names.capacity()
+    }
+
+    /// What is charged for it: all, up to where a charge ends.
+    fn heap_bytes(&self) -> usize {
+        let held = heap_bytes(self.items.capacity() * size_of::<Item>()) + heap_bytes(self.names.capacity());
+        (arc_bytes::<Listing>() + held).min(u32::MAX as usize)
     }
 
     /// The entries whose keys are greater.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use super::{Base, BaseIdentity, Sought};
 use crate::error::{Error, Result};
+use crate::ledger::{Counted, Kind, Ledger, Tally, arc_bytes};
+use crate::reckoning::Reckoning;
 use crate::types::InodeId;
 
 pub(crate) struct Source {
@@ -15,6 +17,13 @@ pub(crate) struct Source {
     identity: BaseIdentity,
     allocated: u64,
     recorded: bool,
+    tally: Tally<Source>,
+}
+
+impl Counted for Source {
+    const KIND: Kind = Kind::Streams;
+    /// Wherever it is for longer, it is in an `Arc`.
+    const BYTES: usize = arc_bytes::<Source>();
 }
 
 impl std::fmt::Debug for Source {
@@ -25,13 +34,30 @@ impl std::fmt::Debug for Source {
 
 impl Source {
     /// What is there now, whatever becomes of it.
-    pub(crate) fn live(base: &Arc<dyn Base>, id: InodeId, identity: BaseIdentity, allocated: u64) -> Source {
-        Source { base: base.clone(), id, identity, allocated, recorded: false }
+    pub(crate) fn live(
+        ledger: Ledger,
+        base: &Arc<dyn Base>,
+        id: InodeId,
+        identity: BaseIdentity,
+        allocated: u64,
+    ) -> Source {
+        Source { base: base.clone(), id, identity, allocated, recorded: false, tally: Tally::new(ledger) }
     }
 
     /// What it is now, and nothing else.
     pub(crate) fn recorded(&self) -> Source {
-        Source { base: self.base.clone(), recorded: true, ..*self }
+        let Source { id, identity, allocated, .. } = *self;
+        Source { base: self.base.clone(), id, identity, allocated, recorded: true, tally: self.tally.clone() }
+    }
+
+    /// Who counts it.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.tally.ledger()
+    }
+
+    /// Counts it, if it would go with this holder.
+    pub(crate) fn count_sole(this: &Arc<Self>, reckoning: &mut Reckoning) {
+        reckoning.lets_metadata_go(Arc::as_ptr(this), Arc::strong_count(this), Self::BYTES);
     }
 
     /// Whether it reads what the base has of this inode.

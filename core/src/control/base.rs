@@ -41,11 +41,12 @@ impl View {
         let bytes = message.paths.get(..message.path_bytes as usize).and_then(|bytes| bytes.strip_suffix(&[0]));
         let bytes = bytes.ok_or(Error::BadStructure("paths, with a NUL after each"))?;
         let paths: Vec<Vec<u8>> = bytes.split(|&byte| byte == 0).map(<[u8]>::to_vec).collect();
-        match message.flags {
-            0 => self.volume.revert(branch, to, &paths),
-            FS_CONTROL_KEEP_BELOW => self.volume.merge(branch, to, &paths),
-            _ => Err(Error::BadStructure("no flag of a revert")),
+        if message.flags & !FS_CONTROL_KEEP_BELOW != 0 {
+            return Err(Error::BadStructure("no flag of a revert"));
         }
+        let changes = (message.changes != 0).then_some(message.changes);
+        message.changes = self.volume.revert_unchanged(branch, to, &paths, message.flags != 0, changes)?;
+        Ok(())
     }
 
     pub(super) fn control_ranges(&self, message: &mut fs_control_ranges) -> Result<()> {

@@ -39,6 +39,7 @@ use crate::error::Result;
 use crate::ledger::{Kind, Ledger};
 use crate::radix::Value;
 use crate::reckoning::Reckoning;
+use crate::sync::{Planted, planted};
 
 /// Size of a chunk.
 pub(crate) const CHUNK_BYTES: usize = 65_536;
@@ -133,12 +134,24 @@ impl Chunk {
         Ok(())
     }
 
-    /// The bytes, all of which the caller overwrites: what was in them is neither kept nor zeroed.
-    pub(crate) fn overwrite(&mut self, store: &ChunkStore) -> Result<ChunkWrite<'_>> {
-        if !self.cell.has_one_handle() {
+    /// Makes all of the bytes these. What was in them is neither kept nor read back.
+    pub(crate) fn overwrite(&mut self, store: &ChunkStore, bytes: &[u8]) -> Result<()> {
+        if planted(Planted::FillsLate) && self.is_shared() {
             *self = Self::allocate(store, 0..CHUNK_BYTES)?;
         }
-        Ok(ChunkWrite { bytes: self.cell.overwrite()? })
+        if self.is_shared() {
+            // The evictor must not meet it before it has its bytes: it could be gone, and its old bytes too, before they come.
+            *self = Self::filled(store.depot(), |frame, zero| {
+                if zero {
+                    frame.populate();
+                }
+                frame.bytes_mut().copy_from_slice(bytes);
+                Ok(())
+            })?;
+        } else {
+            self.cell.overwrite()?.frame_mut().bytes_mut().copy_from_slice(bytes);
+        }
+        Ok(())
     }
 
     /// Whether both are the same bytes.

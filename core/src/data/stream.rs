@@ -26,7 +26,9 @@ use std::ops::Range;
 
 use triomphe::Arc;
 
+pub(crate) use self::change::CutOff;
 pub(crate) use self::check::Holdings;
+pub(crate) use self::copy::Gone;
 use self::over::Over;
 pub use self::pin::Pin;
 use self::small::Small;
@@ -80,6 +82,24 @@ impl Stream {
             Body::Over(over) => over.chunks.len() * CHUNK,
             _ => self.allocated(),
         }
+    }
+
+    /// Where nothing is stored here within a range, in whole chunks.
+    pub(crate) fn gaps(&self, within: Range<u64>) -> Vec<Range<u64>> {
+        let is_there = |index: u64| match &self.body {
+            Body::Hole => false,
+            Body::Small(_) => index == 0,
+            Body::Chunks(chunks) => chunks.get(index).is_some(),
+            Body::Over(over) => over.chunks.get(index).is_some(),
+        };
+        let mut gaps: Vec<Range<u64>> = Vec::new();
+        for index in (within.start / CHUNK..within.end.div_ceil(CHUNK)).filter(|&index| !is_there(index)) {
+            match gaps.last_mut().filter(|last| last.end == index * CHUNK) {
+                Some(last) => last.end += CHUNK,
+                None => gaps.push(index * CHUNK..(index + 1) * CHUNK),
+            }
+        }
+        gaps
     }
 
     /// Bytes of storage that it refers to, shared or not.

@@ -5,6 +5,7 @@
 pub(crate) mod device;
 mod faults;
 mod limits;
+mod marks;
 mod model;
 mod small;
 mod threads;
@@ -21,6 +22,12 @@ pub(crate) const CHUNK: u64 = CHUNK_BYTES as u64;
 /// Everything freed is punched at once, and nothing of the disk is left to others.
 pub(crate) fn eager() -> SpillConfig {
     SpillConfig { limit_bytes: u64::MAX, disk_reserve_bytes: 0, spare_bytes: 0 }
+}
+
+/// Up to `most` of so many, spread evenly; with `BOUGH_FAULTS=all` each.
+pub(crate) fn spread(of: u64, most: u64) -> impl Iterator<Item = u64> {
+    let most = if std::env::var_os("BOUGH_FAULTS").is_some_and(|what| what == "all") { u64::MAX } else { most };
+    (0..of).step_by(of.div_ceil(most).max(1) as usize)
 }
 
 pub(crate) fn store_on(disk: &Disk, frames: u64) -> Arc<ChunkStore> {

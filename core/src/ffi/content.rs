@@ -391,12 +391,13 @@ pub unsafe extern "C" fn fs_lseek(
     }
 }
 
-/// Copies from one file of the volume to another, or within one; whole chunks are shared, not copied.
+/// Copies from one file of the volume to another, or within one; whole chunks that line up are shared, not copied. The rest, and what a
+/// base has, is copied a part at a time, and of very large files a part is shared at a time: go on from where it ended.
 ///
 /// `source`, `source_handle`, `source_offset`: from where; the handle as for `fs_read`.
 /// `node`, `handle`, `offset`: to where; the handle as for `fs_write`.
 /// `length`: how many bytes at most.
-/// `copied`: how many were copied; 0 at and past the end of the source.
+/// `copied`: how many were copied, which may be fewer; 0 at and past the end of the source.
 ///
 /// Results: as `fs_read` of the one and `fs_write` of the other; `FS_INVALID` when ranges of one file overlap.
 #[unsafe(no_mangle)]

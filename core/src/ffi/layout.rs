@@ -190,18 +190,19 @@ layouts! {
         label 688, endpoint 1712
     }
     fs_control_snapshot 664 { header 0, name 144, branch 400, id 656 }
-    fs_control_ref 312 {
-        name 0, id 256, parent_id 264, kind 272, parent_kind 276, created 280, children 288, views 296, inodes 304
+    fs_control_ref 320 {
+        name 0, id 256, parent_id 264, kind 272, parent_kind 276, created 280, children 288, views 296, inodes 304,
+        changes 312
     }
-    fs_control_list 12640 { header 0, after_id 144, after_kind 152, count 156, entries 160 }
+    fs_control_list 12960 { header 0, after_id 144, after_kind 152, count 156, entries 160 }
     fs_control_branch 664 { header 0, name 144, from 400, id 656 }
     fs_control_switch 400 { header 0, to 144 }
     fs_control_rename 664 { header 0, from 144, to 400, kind 656, reserved 660 }
-    fs_control_delete 408 { header 0, name 144, kind 400, reserved 404 }
+    fs_control_delete 416 { header 0, name 144, kind 400, reserved 404, changes 408 }
     fs_control_diff_open 664 { header 0, before 144, after 400, id 656 }
     fs_control_diff_read 16160 { header 0, id 144, count 152, reserved 156, data 160 }
     fs_control_diff_record 32 {
-        inode 0, kind 8, aspects 12, file_kind 16, path_bytes 20, old_path_bytes 24, reserved 28
+        inode 0, kind 8, aspects 12, file_kind 16, path_bytes 20, old_path_bytes 24, changed_by 28
     }
     fs_control_diff_close 152 { header 0, id 144 }
     fs_control_stats 304 {

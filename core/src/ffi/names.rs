@@ -25,6 +25,9 @@ pub const FS_READDIR_ATTRIBUTES: u32 = 1;
 pub const FS_READDIR_DOTS: u32 = 2;
 /// Listing: `.` and `..` first, but not in the root, as Windows lists.
 pub const FS_READDIR_DOTS_BELOW_ROOT: u32 = 4;
+/// Listing, with `FS_READDIR_ATTRIBUTES`: no attributes of what the host has references to already and hears the changes of. Each entry
+/// taken counts as one lookup all the same.
+pub const FS_READDIR_ONLY_NEWS: u32 = 16;
 /// Listing: names are UTF-16 both ways: those that the call takes, their length in bytes as ever, and with every entry `name_utf16`.
 pub const FS_READDIR_UTF16: u32 = 8;
 
@@ -118,6 +121,22 @@ pub unsafe extern "C" fn fs_forget(view: *const fs_view, node: fs_node, count: u
     unsafe {
         call(view, |view| {
             view.0.forget(NodeId(node), count);
+            Ok(())
+        })
+    }
+}
+
+/// How many references to a node the host has not given back. An answer that tells the host's kernel of a node may still be under way then.
+///
+/// `count`: the answer; 0 for a node that is not known, and for `FS_NODE_ROOT`, which is always known and never counted.
+///
+/// Results: `FS_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_references(view: *const fs_view, node: fs_node, count: *mut u64) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            output(count)?.put(view.0.references(NodeId(node)));
             Ok(())
         })
     }
@@ -319,7 +338,8 @@ pub unsafe extern "C" fn fs_readlink(
     }
 }
 
-const ALL_READDIR_FLAGS: u32 = FS_READDIR_ATTRIBUTES | FS_READDIR_DOTS | FS_READDIR_DOTS_BELOW_ROOT | FS_READDIR_UTF16;
+const ALL_READDIR_FLAGS: u32 =
+    FS_READDIR_ATTRIBUTES | FS_READDIR_DOTS | FS_READDIR_DOTS_BELOW_ROOT | FS_READDIR_UTF16 | FS_READDIR_ONLY_NEWS;
 
 fn list_options(flags: u32) -> Outcome<ListOptions> {
     if flags & !ALL_READDIR_FLAGS != 0 {
@@ -327,6 +347,7 @@ fn list_options(flags: u32) -> Outcome<ListOptions> {
     }
     Ok(ListOptions {
         attributes: flags & FS_READDIR_ATTRIBUTES != 0,
+        only_news: flags & FS_READDIR_ONLY_NEWS != 0,
         dots: flags & FS_READDIR_DOTS != 0,
         dots_below_root: flags & FS_READDIR_DOTS_BELOW_ROOT != 0,
     })
@@ -388,7 +409,8 @@ fn dirent(entry: &DirEntry<'_>, attr: Option<&fs_attr>, units: Option<&Vec<u16>>
 }
 
 /// Gives the entries of a directory to `callback`, in an order that stays while entries come and go: an entry that is there
-/// throughout several calls is given exactly once.
+/// throughout several calls is given exactly once. What fails after an entry was taken ends the call with `FS_OK`, and is the answer to the
+/// next, which goes on after that entry.
 ///
 /// `handle`: the directory opened for reading, or `FS_HANDLE_NONE`: the caller's permission is checked then.
 /// `cookie`: 0, or that of the entry after which to go on.

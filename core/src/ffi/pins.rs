@@ -46,7 +46,7 @@ impl fs_pin {
 /// Reads without copying: lends the bytes where they lie. Who writes to the file meanwhile writes elsewhere.
 ///
 /// `handle`, `offset`: as for `fs_read`.
-/// `length`: how many bytes at most; never more than 1 GiB are lent at once.
+/// `length`: how many bytes at most; never more than 1 GiB are lent at once, and 4 MiB of what a base has.
 /// `pin`: the bytes, by `fs_pin_ranges`; to be given back with `fs_pin_release`. It outlives handle and view.
 ///
 /// Results: as `fs_read`.

@@ -107,8 +107,9 @@ pub unsafe extern "C" fn fs_ref_info(volume: *const fs_volume, id: fs_ref, recor
     }
 }
 
-/// What a branch or snapshot holds, and what deleting it would free. Takes as long as freeing that would, and what differs from what
-/// it grew from; nobody waits for it meanwhile, and what others do meanwhile may be counted or not.
+/// What a branch or snapshot holds, and what deleting it would free. Takes as long as freeing that would, or as a look at all that others
+/// hold where that is less by far, and at what has changed since somebody asked last. Nobody waits for it meanwhile, but for
+/// an instant as for a snapshot; what others do meanwhile may be counted or not.
 ///
 /// `id`: which.
 /// `holdings`: the answer; its `size` must be set.

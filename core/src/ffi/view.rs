@@ -1,11 +1,11 @@
 //! Views: one host's attachment to a branch or snapshot each.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use super::boundary::*;
 use super::results::fs_result;
-use super::types::fs_ref;
+use super::types::{fs_node, fs_ref};
 use super::volume::fs_volume;
 use crate::error::Error;
 use crate::operations::ViewOptions;
@@ -138,6 +138,36 @@ pub unsafe extern "C" fn fs_view_nodes(view: *const fs_view, count: *mut u64) ->
     unsafe {
         call(view, |view| {
             output(count)?.put(view.0.reference_count());
+            Ok(())
+        })
+    }
+}
+
+/// Is given one node at a time. True: go on; false: that was enough.
+pub type fs_node_callback = Option<unsafe extern "C" fn(context: *mut c_void, node: fs_node) -> bool>;
+
+/// Gives each of these nodes to `callback`, those from before a switch too, in no order. The root is known always, and not among them.
+/// For a host that must look at everything anew: after `FS_EVENT_OVERFLOW`, say.
+///
+/// `callback`: called by this thread before the function returns; it may use the volume.
+/// `context`: handed to it; may be NULL.
+///
+/// Results: `FS_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_view_each_node(
+    view: *const fs_view,
+    callback: fs_node_callback,
+    context: *mut c_void,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers and callbacks.
+    unsafe {
+        call(view, |view| {
+            let callback = callback.ok_or(Fault::NullPointer)?;
+            for node in view.0.known_nodes() {
+                if !callback(context, node.0) {
+                    break;
+                }
+            }
             Ok(())
         })
     }

@@ -7,9 +7,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::parting::Moment;
 use crate::context::Context;
 use crate::data::Stream;
 use crate::error::{Error, Result};
+use crate::pending::Pending;
 use crate::tree::inode::{Content, Foreign, Inode, Record};
 use crate::tree::streams::{NamedStream, Streams};
 use crate::tree::table::{Difference, FrozenTable, Position};
@@ -81,6 +83,20 @@ pub struct DiffEntry {
     pub path: Vec<u8>,
     /// Its path in the earlier tree, where that differs.
     pub old_path: Option<Vec<u8>>,
+    /// Whose doing it is.
+    pub changed_by: ChangedBy,
+    /// The later tree has it under further names, which no difference tells of: nobody has looked at them in the base, or they lie outside.
+    pub further_names: bool,
+}
+
+/// Which of two trees has changed what differs since they went ways of their own, as far as that is known: each of them, where what
+/// they have in common is thousands of snapshots back, or gone. Not told by the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChangedBy {
+    /// The earlier tree has.
+    pub before: bool,
+    /// The later tree has; of what was removed: it was there when they parted.
+    pub after: bool,
 }
 
 /// The differences of two trees, one after another.
@@ -88,8 +104,12 @@ pub struct Diff {
     context: Arc<Context>,
     before: Arc<FrozenTable>,
     after: Arc<FrozenTable>,
+    parted: Moment,
+    /// Whether the base was asked what it has at names that are hidden.
+    is_base_looked_at: bool,
     position: Position,
     ready: VecDeque<DiffEntry>,
+    _holds_trees: Pending,
 }
 
 pub(super) mod side;
@@ -104,15 +124,28 @@ struct NameChanges {
 }
 
 impl Diff {
-    pub(crate) fn new(context: &Arc<Context>, before: Arc<FrozenTable>, after: Arc<FrozenTable>) -> Diff {
+    pub(crate) fn new(
+        context: &Arc<Context>,
+        before: Arc<FrozenTable>,
+        after: Arc<FrozenTable>,
+        parted: Moment,
+        holds_trees: Pending,
+    ) -> Diff {
         let context = context.clone();
-        Diff { context, before, after, position: Position::default(), ready: VecDeque::new() }
+        let (position, ready) = (Position::default(), VecDeque::new());
+        let _holds_trees = holds_trees;
+        Diff { context, before, after, parted, is_base_looked_at: false, position, ready, _holds_trees }
+    }
+
+    pub(crate) fn tables(&self) -> [Arc<FrozenTable>; 2] {
+        [self.before.clone(), self.after.clone()]
     }
 
     /// The next difference, in no particular order; `None` when there are no more.
     ///
     /// Errors: [`crate::Error::Io`] when content had to be compared and could not be read.
     pub fn next_entry(&mut self) -> Result<Option<DiffEntry>> {
+        self.look_at_base()?;
         while self.ready.is_empty() {
             let Some((difference, position)) = self.before.next_difference(&self.after, self.position) else {
                 return Ok(None);
@@ -123,6 +156,21 @@ impl Diff {
             self.position = position;
         }
         Ok(self.ready.pop_front())
+    }
+
+    /// What the base has put at hidden names since may be an inode that is told of otherwise: that is to be known before the first is.
+    fn look_at_base(&mut self) -> Result<()> {
+        let context = self.context.clone();
+        let Some(base) = context.base.as_ref().filter(|_| !self.is_base_looked_at) else { return Ok(()) };
+        let mut position = Position::default();
+        while let Some((difference, next)) = self.before.next_difference(&self.after, position) {
+            for side in [self.before(), self.after()] {
+                side.hidden(difference.id).iter().try_for_each(|name| base.look(difference.id, name).map(drop))?;
+            }
+            position = next;
+        }
+        self.is_base_looked_at = true;
+        Ok(())
     }
 
     /// A tree that holds nothing of an inode of the base shows what the base has.
@@ -163,13 +211,15 @@ impl Diff {
 
     fn examine(&mut self, difference: &Difference) -> Result<()> {
         let changes = self.name_changes(difference.before.as_deref(), difference.after.as_deref());
-        let mut aspects = match (&difference.before, &difference.after) {
+        let aspects = match (&difference.before, &difference.after) {
             (Some(before), Some(after)) => compare(&before.read_shared(), &after.read_shared())?,
             _ => Aspects::default(),
         };
+        let kept = if aspects == Aspects::default() { Vec::new() } else { self.kept_names(difference)? };
+        let told = self.ready.len();
+        let names = changes.renamed.len() + changes.gained.len() + kept.len();
         for (from, to) in changes.renamed {
             self.push(DiffKind::Renamed, aspects, difference, Some(from), Some(to));
-            aspects = Aspects::default();
         }
         for lost in changes.lost {
             self.push_lost(difference, lost)?;
@@ -177,14 +227,39 @@ impl Diff {
         for gained in changes.gained {
             self.push_gained(difference, gained)?;
         }
-        let kept = kept_name(difference);
-        if aspects != Aspects::default() && kept.is_some() {
-            self.push(DiffKind::Changed, aspects, difference, kept, kept);
+        for name in kept {
+            self.push(DiffKind::Changed, aspects, difference, Some(name), Some(name));
+        }
+        let further = difference.after.as_ref().is_some_and(|after| after.has_more_names_than(names));
+        for entry in self.ready.range_mut(told..).filter(|entry| entry.aspects != Aspects::default()) {
+            entry.further_names = further;
         }
         if difference.id == InodeId::ROOT && aspects != Aspects::default() {
             self.push(DiffKind::Changed, aspects, difference, None, None);
         }
         Ok(())
+    }
+
+    /// The names that the inode has in both trees. A record of a base file need not know all that lead to it, and what it knows may by
+    /// now lead elsewhere.
+    fn kept_names(&self, difference: &Difference) -> Result<Vec<Name>> {
+        let (Some(before), Some(after)) = (&difference.before, &difference.after) else { return Ok(Vec::new()) };
+        let new = names_of(Some(after));
+        let mut both = names_of(Some(before));
+        both.retain(|name| new.binary_search(name).is_ok());
+        let Some(base) = self.context.base.as_ref().filter(|_| after.is_of_base()) else {
+            return Ok(both);
+        };
+        both.extend(base.places(after.id).into_iter().map(|place| (place.parent, base.key(&place.name))));
+        both.sort_unstable();
+        both.dedup();
+        let mut kept = Vec::with_capacity(both.len());
+        for name in both {
+            if self.before().leads_to(before.id, name)? && self.after().leads_to(after.id, name)? {
+                kept.push(name);
+            }
+        }
+        Ok(kept)
     }
 
     /// Names that one tree hides lead in the base to what it has put there since: neither tree need hold anything of that.
@@ -194,10 +269,10 @@ impl Diff {
         let (before, after) = (self.before().hidden(directory), self.after().hidden(directory));
         for name in before.iter().chain(&after) {
             let Some((id, _)) = base.look(directory, name)? else { continue };
-            if self.before.get(id).is_some() || self.after.get(id).is_some() {
+            let entry = (directory, base.key(name));
+            if self.is_examined(id, entry)? {
                 continue;
             }
-            let entry = (directory, base.key(name));
             let shown = |tree: Side<'_>| if tree.shows(id, entry) { tree.inode(id) } else { Ok(None) };
             let difference = Difference { id, before: shown(self.before())?, after: shown(self.after())? };
             match (&difference.before, &difference.after) {
@@ -209,12 +284,23 @@ impl Diff {
         Ok(())
     }
 
+    /// Whether a name is one of those that an inode has in either tree, and these are compared.
+    fn is_examined(&self, id: InodeId, name: Name) -> Result<bool> {
+        let differs = match (self.before.get(id), self.after.get(id)) {
+            (None, None) => false,
+            (Some(before), Some(after)) => !Arc::ptr_eq(&before, &after),
+            _ => true,
+        };
+        let has = |tree: Side<'_>| Ok::<_, Error>(names_of(tree.inode(id)?.as_deref()).contains(&name));
+        Ok(differs && (has(self.before())? || has(self.after())?))
+    }
+
     /// A name gone: a removal, unless another inode has got the path, which then is reported as changed. One that moved
     /// there is reported as renamed, which says nothing of what it took the place of.
     fn push_lost(&mut self, difference: &Difference, lost: Name) -> Result<()> {
         let path = self.before().path_of(difference.id, lost);
         let replaced = match self.after().find(&path)? {
-            Some(new) if self.in_place(lost) => self.has_gained(&new, &path)?,
+            Some(new) if in_place(lost, self.before(), self.after()) => self.has_gained(&new, &path)?,
             _ => false,
         };
         if !replaced {
@@ -223,25 +309,28 @@ impl Diff {
         Ok(())
     }
 
-    /// Whether an inode has the name that leads to `path` besides those it had.
+    /// Whether an inode has the name that leads to `path` besides those it had, and not because a directory above it moved.
     fn has_gained(&self, new: &Inode, path: &[u8]) -> Result<bool> {
         let was = self.before().inode(new.id)?;
         let changes = self.name_changes(was.as_deref(), Some(new));
-        Ok(changes.gained.iter().any(|name| self.after().path_of(new.id, *name) == path))
+        let gained = changes.gained.iter().find(|name| self.after().path_of(new.id, **name) == path);
+        Ok(gained.is_some_and(|name| in_place(*name, self.after(), self.before())))
     }
 
-    /// A name new: an addition, unless another inode had the path before and has not moved elsewhere.
+    /// A name new: an addition, unless another inode had the path before and has not moved elsewhere. Below a directory that moved there
+    /// all was where that came from.
     fn push_gained(&mut self, difference: &Difference, gained: Name) -> Result<()> {
         let path = self.after().path_of(difference.id, gained);
         let replaced = match self.before().find(&path)? {
-            Some(old) if self.was_replaced(&old, &path)? => Some(old),
+            Some(old) if in_place(gained, self.after(), self.before()) && self.was_replaced(&old, &path)? => Some(old),
             _ => None,
         };
         match (replaced, &difference.after) {
             (Some(old), Some(new)) => {
                 let aspects = compare(&old.read_shared(), &new.read_shared())?;
                 if aspects != Aspects::default() {
-                    self.push(DiffKind::Changed, aspects, difference, None, Some(gained));
+                    let replaced = Difference { id: difference.id, before: Some(old), after: Some(new.clone()) };
+                    self.push(DiffKind::Changed, aspects, &replaced, None, Some(gained));
                 }
             }
             _ => self.push(DiffKind::Added, Aspects::default(), difference, None, Some(gained)),
@@ -254,24 +343,7 @@ impl Diff {
         let now = self.after().inode(old.id)?;
         let changes = self.name_changes(Some(old), now.as_deref());
         let lost = changes.lost.iter().find(|name| self.before().path_of(old.id, **name) == path);
-        Ok(lost.is_some_and(|name| self.in_place(*name)))
-    }
-
-    /// Whether the directories above a name of the earlier tree are where they were, or are gone.
-    fn in_place(&self, name: Name) -> bool {
-        let (before, after) = (self.before(), self.after());
-        let mut above = Some(name);
-        while let Some((parent, _)) = above {
-            let was = before.name_of(parent);
-            if after.has(parent) {
-                return match (was, after.name_of(parent)) {
-                    (Some(was), Some(now)) => before.path_of(parent, was) == after.path_of(parent, now),
-                    _ => true,
-                };
-            }
-            above = was;
-        }
-        true
+        Ok(lost.is_some_and(|name| in_place(*name, self.before(), self.after())))
     }
 
     fn push(
@@ -293,18 +365,40 @@ impl Diff {
             }
             (None, old) => (old.unwrap_or_default(), None),
         };
-        self.ready.push_back(DiffEntry { kind, aspects, inode: difference.id, file_kind, path, old_path });
+        let changed_by = self.changed_by(kind, difference);
+        let (inode, further_names) = (difference.id, false);
+        self.ready.push_back(DiffEntry { kind, aspects, inode, file_kind, path, old_path, changed_by, further_names });
     }
+
+    fn changed_by(&self, kind: DiffKind, difference: &Difference) -> ChangedBy {
+        let changed =
+            |version: &Option<Arc<Inode>>| version.as_ref().is_some_and(|it| self.parted.is_before_change(it));
+        let was_there = difference.before.as_ref().is_none_or(|it| self.parted.is_after_birth(it));
+        ChangedBy {
+            before: changed(&difference.before),
+            after: if kind == DiffKind::Removed { was_there } else { changed(&difference.after) },
+        }
+    }
+}
+
+/// Whether the directories above a name of one tree are in the same places of the other, or not in it at all.
+fn in_place(name: Name, of: Side<'_>, other: Side<'_>) -> bool {
+    let mut above = Some(name);
+    while let Some((parent, _)) = above {
+        let here = of.name_of(parent);
+        if other.has(parent) {
+            return match (here, other.name_of(parent)) {
+                (Some(here), Some(there)) => of.path_of(parent, here) == other.path_of(parent, there),
+                _ => true,
+            };
+        }
+        above = here;
+    }
+    true
 }
 
 pub(super) fn names_of(inode: Option<&Inode>) -> Vec<Name> {
     inode.map_or_else(Vec::new, |inode| inode.read_shared().names.all())
-}
-
-/// A name that the inode has in both trees.
-fn kept_name(difference: &Difference) -> Option<Name> {
-    let new = names_of(difference.after.as_deref());
-    names_of(difference.before.as_deref()).into_iter().find(|name| new.binary_search(name).is_ok())
 }
 
 pub(super) fn compare(before: &Record, after: &Record) -> Result<Aspects> {

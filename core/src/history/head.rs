@@ -82,6 +82,15 @@ impl Head {
         self.table.get(id).filter(|inode| inode.epoch == self.epoch())
     }
 
+    /// The version that may be changed now, if that takes no memory: nobody else has it.
+    pub(crate) fn own_alone(&self, id: InodeId) -> Option<Arc<Inode>> {
+        let epoch = self.epoch();
+        self.table
+            .own_alone(id, epoch)
+            .or_else(|| self.live.own_orphan_alone(id, epoch))
+            .or_else(|| self.table.own_alone(id, epoch))
+    }
+
     /// The version that may be changed now. The caller has passed the gate.
     pub(crate) fn own(&self, id: InodeId) -> Result<Arc<Inode>> {
         let epoch = self.epoch();
@@ -108,6 +117,14 @@ impl Head {
     /// A new epoch for what comes after. The caller has closed the gate.
     pub(crate) fn renew_epoch(&self, context: &Context) {
         self.epoch.store(context.new_epoch(), Ordering::Relaxed);
+    }
+
+    /// Has all that the tree holds now change no more: who changes an inode afterwards makes a version of his own of it. Answers the
+    /// epoch of those. Constant time.
+    pub(crate) fn settle(&self, context: &Context) -> u64 {
+        let _closed = self.gate.close();
+        self.renew_epoch(context);
+        self.epoch()
     }
 
     /// The tree as it is at one moment, and a new epoch for what comes after it. Constant time.

@@ -1,9 +1,10 @@
 //! What branches and snapshots hold: all that a tree leads to, and what of it only this one holds, which is what deleting
 //! it would free.
 //!
-//! Neither is kept up by writers. What is exclusive is counted by a [`Reckoning`], which costs what would be freed. The content
-//! of a snapshot never changes, so it is summed up once, from what differs from its parent; that of a branch from what
-//! differs from the snapshot that it grew from.
+//! Neither is kept up by writers. The nodes of a tree remember the content that lies below them until something changes there: so a
+//! sum costs what has changed since the last, in this tree or in those that it shares with. What is exclusive is
+//! counted by a [`Reckoning`], which costs what would be freed; or, where that is nearly all that there is, by what
+//! the volume counts anyway, less what the others hold: then it costs what those are.
 
 #[cfg(test)]
 mod tests;
@@ -11,10 +12,11 @@ mod tests;
 use std::sync::Arc;
 
 use super::head::Head;
-use crate::ledger::Counted as _;
+use crate::context::Context;
+use crate::ledger::{Counted as _, Kind};
 use crate::reckoning::{Counted, Reckoning};
 use crate::tree::inode::Inode;
-use crate::tree::table::{Difference, FrozenTable, Position, SHARDS};
+use crate::tree::table::{ContentSum, FrozenTable, SHARDS};
 
 /// What a branch or snapshot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,39 +66,118 @@ pub(crate) enum Held {
     Live(Arc<Head>),
 }
 
+/// What others hold is looked at as far as that is so many things, and so many more for each of their inodes: few inodes may hold very
+/// many chunks.
+const LOOKED_AT: usize = 1 << 16;
+const THINGS: usize = 8;
+
+/// All other trees, if they are few.
+pub(crate) type Others = Option<Vec<Held>>;
+
 impl Held {
-    /// What it holds. `parents`: the tables of what it grew from, the nearest first; `entry_bytes`: what its name and the like take.
-    pub(crate) fn holdings(&self, parents: &[Arc<FrozenTable>], entry_bytes: usize) -> Holdings {
-        let (inodes, content_bytes) = match self {
-            Held::Frozen(table) => (table.len(), content_of(table, parents)),
-            Held::Live(head) => (head.table.len(), content_of_head(head, parents)),
+    /// What it holds. `counted`: what would go with it; `epoch`: what may still change is of this one or a later; `entry_bytes`: what its
+    /// name and the like take.
+    pub(crate) fn holdings(&self, counted: Counted, epoch: u64, entry_bytes: usize) -> Holdings {
+        let inodes = self.inodes();
+        let metadata_bytes = counted.metadata_bytes + entry_bytes as u64;
+        let exclusive = Exclusive {
+            // There may just have been two versions of one.
+            inodes: counted.inodes.min(inodes),
+            content_bytes: counted.content_bytes,
+            memory_bytes: counted.memory_bytes + metadata_bytes,
+            metadata_bytes,
+            spilled_bytes: counted.spilled_bytes,
         };
-        Holdings { inodes, content_bytes, exclusive: self.exclusive(entry_bytes as u64) }
+        Holdings { inodes, content_bytes: self.content(epoch).weight, exclusive }
     }
 
-    fn exclusive(&self, entry_bytes: u64) -> Exclusive {
-        let mut reckoning = self.reckoned();
-        reckoning.counted.metadata_bytes += entry_bytes;
-        let Counted { inodes, content_bytes, memory_bytes, spilled_bytes, metadata_bytes } = reckoning.counted;
-        let memory_bytes = memory_bytes + metadata_bytes;
-        Exclusive { inodes, content_bytes, memory_bytes, metadata_bytes, spilled_bytes }
+    fn inodes(&self) -> u64 {
+        match self {
+            Held::Frozen(table) => table.len(),
+            Held::Live(head) => head.table.len(),
+        }
     }
 
-    /// Counts what would go with it.
-    fn reckoned(&self) -> Reckoning {
-        let mut reckoning = Reckoning::default();
+    /// Counts what would go with it, one way or the other. `others`: all other trees, if they are few; `all`: whether there is still no
+    /// other.
+    pub(crate) fn reckoned(&self, context: &Context, others: Others, all: impl FnOnce() -> bool) -> Reckoning {
+        let beside = others.and_then(|others| self.beside(context, &others));
+        beside.filter(|_| all()).unwrap_or_else(|| {
+            let mut reckoning = Reckoning::default();
+            self.reckon(&mut reckoning);
+            reckoning
+        })
+    }
+
+    /// All that the volume's trees take, less what the others hold, and what is open without a name. [`None`] if that is too much, or
+    /// there is a base: of that things are kept that are in no tree.
+    fn beside(&self, context: &Context, others: &[Held]) -> Option<Reckoning> {
+        if context.base.is_some() {
+            return None;
+        }
+        let inodes: u64 = others.iter().map(Held::inodes).sum();
+        let mut reckoning = Reckoning::of_what_is_held(LOOKED_AT + THINGS * inodes as usize);
+        for other in others {
+            other.reckon(&mut reckoning);
+        }
+        for tree in others.iter().chain([self]) {
+            tree.reckon_orphans(&mut reckoning);
+        }
+        reckoning.counted = taken_by_trees(context).without(reckoning.counted);
+        reckoning.is_complete().then_some(reckoning)
+    }
+
+    fn reckon(&self, reckoning: &mut Reckoning) {
         let mut batch = Vec::new();
         for shard in 0..SHARDS {
             let mut next = Some(0);
             while let Some(start) = next {
                 next = match self {
-                    Held::Frozen(table) => table.sole_inodes(shard, &mut reckoning, start, &mut batch),
-                    Held::Live(head) => head.table.sole_inodes(shard, &mut reckoning, start, &mut batch),
+                    Held::Frozen(table) => table.sole_inodes(shard, reckoning, start, &mut batch),
+                    Held::Live(head) => head.table.sole_inodes(shard, reckoning, start, &mut batch),
                 };
-                batch.drain(..).for_each(|inode| count(&inode, &mut reckoning));
+                batch.drain(..).for_each(|inode| count(&inode, reckoning));
             }
         }
-        reckoning
+    }
+
+    fn reckon_orphans(&self, reckoning: &mut Reckoning) {
+        let Held::Live(head) = self else { return };
+        for orphan in head.live.orphans() {
+            if reckoning.lets_single_go(Arc::as_ptr(&orphan), Arc::strong_count(&orphan)) {
+                count(&orphan, reckoning);
+            }
+        }
+    }
+
+    /// Bytes of content of all its files.
+    fn content(&self, epoch: u64) -> ContentSum {
+        let mut sum = ContentSum::default();
+        for shard in 0..SHARDS {
+            let mut next = Some(0);
+            while let Some(start) = next {
+                next = match self {
+                    Held::Frozen(table) => table.sum_content(shard, &mut sum, start),
+                    Held::Live(head) => head.table.sum_content(shard, &mut sum, start, epoch),
+                };
+                // Without the lock of the table: who changes them may hold theirs for a while.
+                sum.weight += sum.loose.drain(..).map(|inode| inode.read().stored()).sum::<u64>();
+            }
+        }
+        sum
+    }
+}
+
+/// What metadata of trees is counted as.
+const OF_TREES: [Kind; 5] = [Kind::Inodes, Kind::Tables, Kind::Directories, Kind::Streams, Kind::Extras];
+
+/// What all trees together take, and what is open without a name, of a volume that has no base: nothing else is counted so.
+fn taken_by_trees(context: &Context) -> Counted {
+    let metadata = context.store.ledger().by_kind();
+    Counted {
+        inodes: metadata[Kind::Inodes as usize] / Inode::BYTES as u64,
+        metadata_bytes: OF_TREES.into_iter().map(|kind| metadata[kind as usize]).sum(),
+        ..context.store.content()
     }
 }
 
@@ -108,56 +189,4 @@ fn count(inode: &Inode, reckoning: &mut Reckoning) {
     while let Some(step) = next {
         next = inode.read().count_sole(reckoning, step);
     }
-}
-
-/// The content of a table, summed up once. Those of the parents that lack it are summed up on the way, the oldest first.
-fn content_of(table: &FrozenTable, parents: &[Arc<FrozenTable>]) -> u64 {
-    if let Some(known) = table.content_bytes.get() {
-        return *known;
-    }
-    let nearest = parents.iter().position(|parent| parent.content_bytes.get().is_some());
-    let pending = &parents[..nearest.unwrap_or(parents.len())];
-    let mut base = nearest.map(|at| parents[at].clone());
-    for parent in pending.iter().rev() {
-        sum_up(parent, base.as_deref());
-        base = Some(parent.clone());
-    }
-    sum_up(table, base.as_deref())
-}
-
-/// The content of `table` from what differs from `base`, whose own is known.
-fn sum_up(table: &FrozenTable, base: Option<&FrozenTable>) -> u64 {
-    *table.content_bytes.get_or_init(|| {
-        let nothing = FrozenTable::empty(table.ledger());
-        let (base, known) = known_base(base, &nothing);
-        known.wrapping_add(difference(|from| base.next_difference(table, from)))
-    })
-}
-
-fn content_of_head(head: &Head, parents: &[Arc<FrozenTable>]) -> u64 {
-    if let Some((parent, above)) = parents.split_first() {
-        content_of(parent, above);
-    }
-    let nothing = FrozenTable::empty(head.ledger());
-    let (base, known) = known_base(parents.first().map(|parent| &**parent), &nothing);
-    known.wrapping_add(difference(|from| head.table.next_difference(base, from)))
-}
-
-fn known_base<'a>(base: Option<&'a FrozenTable>, nothing: &'a FrozenTable) -> (&'a FrozenTable, u64) {
-    match base {
-        Some(base) => (base, base.content_bytes.get().copied().unwrap_or(0)),
-        None => (nothing, 0),
-    }
-}
-
-/// By how much content grows over all differences; shrinking wraps around.
-fn difference(next: impl Fn(Position) -> Option<(Difference, Position)>) -> u64 {
-    let bytes = |inode: &Option<Arc<Inode>>| inode.as_ref().map_or(0, |inode| inode.read().stored());
-    let mut sum: u64 = 0;
-    let mut from = Position::default();
-    while let Some((found, position)) = next(from) {
-        sum = sum.wrapping_add(bytes(&found.after)).wrapping_sub(bytes(&found.before));
-        from = position;
-    }
-    sum
 }

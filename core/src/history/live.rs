@@ -13,18 +13,18 @@ use super::head::Head;
 use crate::ledger::{Kind, Ledger};
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::Inode;
-use crate::tree::table::shard_of;
+use crate::tree::table::{make_own, shard_of};
 use crate::types::InodeId;
 
 const SHARDS: usize = 16;
 
 #[derive(Default)]
-struct LiveNode {
-    holders: u64,
-    orphan: Option<Arc<Inode>>,
+struct Shard {
+    /// How many hold each node.
+    holders: HashMap<InodeId, u64>,
+    /// Those of them that have no name.
+    orphans: HashMap<InodeId, Arc<Inode>>,
 }
-
-type Shard = HashMap<InodeId, LiveNode>;
 
 pub(crate) struct LiveNodes {
     shards: [CachePadded<Mutex<Shard>>; SHARDS],
@@ -32,7 +32,9 @@ pub(crate) struct LiveNodes {
 }
 
 /// What a node takes of a shard, which is three quarters full on average.
-const NODE_BYTES: usize = (size_of::<(InodeId, LiveNode)>() + 1) * 4 / 3;
+const NODE_BYTES: usize = (size_of::<(InodeId, u64)>() + 1) * 4 / 3;
+/// What an orphan takes besides.
+const ORPHAN_BYTES: usize = (size_of::<(InodeId, Arc<Inode>)>() + 1) * 4 / 3;
 
 impl LiveNodes {
     pub(crate) fn new(ledger: Ledger) -> LiveNodes {
@@ -43,37 +45,59 @@ impl LiveNodes {
         ordered(Rank::LiveNodes, || self.shards[shard_of(id, SHARDS)].lock())
     }
 
-    fn new_node(&self) -> LiveNode {
-        self.ledger.add(Kind::References, NODE_BYTES);
-        LiveNode::default()
+    fn put_orphan(&self, shard: &mut Shard, id: InodeId, inode: Arc<Inode>) {
+        if shard.orphans.insert(id, inode).is_none() {
+            self.ledger.add(Kind::References, ORPHAN_BYTES);
+        }
+    }
+
+    fn take_orphan(&self, shard: &mut Shard, id: InodeId) -> Option<Arc<Inode>> {
+        if shard.orphans.is_empty() {
+            return None;
+        }
+        let orphan = shard.orphans.remove(&id)?;
+        self.ledger.sub(Kind::References, ORPHAN_BYTES);
+        Some(orphan)
+    }
+
+    /// The part that a node is in, locked.
+    pub(crate) fn part_of(&self, id: InodeId) -> Part<'_> {
+        Part { shard: self.shard(id), nodes: self }
     }
 
     /// One more holder.
     pub(crate) fn hold(&self, id: InodeId) {
-        self.shard(id).entry(id).or_insert_with(|| self.new_node()).holders += 1;
+        self.part_of(id).hold(id);
+    }
+
+    /// As [`LiveTable::bring_near`](crate::tree::table::LiveTable::bring_near), of who holds them.
+    pub(crate) fn bring_near(&self, ids: &[InodeId]) {
+        let Some(&first) = ids.first() else { return };
+        let shard = self.shard(first);
+        std::hint::black_box(ids.iter().filter(|id| shard.holders.contains_key(*id)).count());
     }
 
     /// One holder less. What ends with it is handed back, to be dropped by the caller outside of any lock.
     pub(crate) fn release(&self, id: InodeId) -> Option<Arc<Inode>> {
-        let mut shard = self.shard(id);
-        let node = shard.get_mut(&id)?;
-        node.holders -= 1;
-        if node.holders > 0 {
-            return None;
-        }
-        self.ledger.sub(Kind::References, NODE_BYTES);
-        shard.remove(&id).and_then(|node| node.orphan)
+        self.part_of(id).release(id)
     }
 
     pub(crate) fn orphan(&self, id: InodeId) -> Option<Arc<Inode>> {
-        self.shard(id).get(&id).and_then(|node| node.orphan.clone())
+        self.shard(id).orphans.get(&id).cloned()
+    }
+
+    /// All that have no name.
+    pub(crate) fn orphans(&self) -> Vec<Arc<Inode>> {
+        let shards = self.shards.iter().map(|shard| ordered(Rank::LiveNodes, || shard.lock()));
+        shards.flat_map(|shard| shard.orphans.values().cloned().collect::<Vec<_>>()).collect()
     }
 
     /// Every node: how many hold it, and what it is if it has no name.
     pub(crate) fn all(&self) -> Vec<(InodeId, u64, Option<Arc<Inode>>)> {
         let shards = self.shards.iter().map(|shard| ordered(Rank::LiveNodes, || shard.lock()));
         let of = |shard: Ordered<MutexGuard<'_, Shard>>| {
-            shard.iter().map(|(id, node)| (*id, node.holders, node.orphan.clone())).collect::<Vec<_>>()
+            let nodes = shard.holders.iter();
+            nodes.map(|(id, holders)| (*id, *holders, shard.orphans.get(id).cloned())).collect::<Vec<_>>()
         };
         shards.flat_map(of).collect()
     }
@@ -81,45 +105,83 @@ impl LiveNodes {
     /// Puts back an orphan's version of another epoch.
     pub(crate) fn own_orphan(&self, id: InodeId, epoch: u64) -> Option<Arc<Inode>> {
         let mut shard = self.shard(id);
-        let orphan = shard.get_mut(&id)?.orphan.as_mut()?;
-        if orphan.epoch != epoch {
+        let orphan = shard.orphans.get_mut(&id)?;
+        if !make_own(orphan, epoch) {
             *orphan = Arc::new(orphan.copy_for(epoch));
         }
         Some(orphan.clone())
+    }
+
+    /// As [`LiveNodes::own_orphan`], and takes no memory: nothing where somebody else has the version, too.
+    pub(crate) fn own_orphan_alone(&self, id: InodeId, epoch: u64) -> Option<Arc<Inode>> {
+        let mut shard = self.shard(id);
+        let orphan = shard.orphans.get_mut(&id)?;
+        make_own(orphan, epoch).then(|| orphan.clone())
     }
 
     /// Takes an inode without names out of the table: away, or here when somebody holds it.
     pub(crate) fn bury(&self, head: &Head, id: InodeId) -> Option<Arc<Inode>> {
         let mut shard = self.shard(id);
         let inode = head.table.remove(id);
-        match shard.get_mut(&id) {
-            Some(node) => {
-                node.orphan = inode;
-                None
-            }
-            None => inode,
+        if !shard.holders.contains_key(&id) {
+            return inode;
         }
+        if let Some(inode) = inode {
+            self.put_orphan(&mut shard, id, inode);
+        }
+        None
     }
 
     /// Makes an inode that never had a name, held once.
     pub(crate) fn adopt(&self, inode: Arc<Inode>) {
+        let mut shard = self.shard(inode.id);
         self.ledger.add(Kind::References, NODE_BYTES);
-        let node = LiveNode { holders: 1, orphan: Some(inode.clone()) };
-        self.shard(inode.id).insert(inode.id, node);
+        shard.holders.insert(inode.id, 1);
+        self.put_orphan(&mut shard, inode.id, inode);
     }
 
     /// An orphan got a name: back into the table.
     pub(crate) fn unbury(&self, head: &Head, id: InodeId) {
         let mut shard = self.shard(id);
-        if let Some(inode) = shard.get_mut(&id).and_then(|node| node.orphan.take()) {
+        if let Some(inode) = self.take_orphan(&mut shard, id) {
             head.table.insert(inode);
         }
     }
 }
 
+/// Some of the nodes, locked by whoever has a second table to change with them: what both wait for of the memory comes at a time then.
+pub(crate) struct Part<'a> {
+    shard: Ordered<MutexGuard<'a, Shard>>,
+    nodes: &'a LiveNodes,
+}
+
+impl Part<'_> {
+    /// See [`LiveNodes::hold`].
+    pub(crate) fn hold(&mut self, id: InodeId) {
+        let holders = self.shard.holders.entry(id).or_insert_with(|| {
+            self.nodes.ledger.add(Kind::References, NODE_BYTES);
+            0
+        });
+        *holders += 1;
+    }
+
+    /// See [`LiveNodes::release`].
+    pub(crate) fn release(&mut self, id: InodeId) -> Option<Arc<Inode>> {
+        let holders = self.shard.holders.get_mut(&id)?;
+        *holders -= 1;
+        if *holders > 0 {
+            return None;
+        }
+        self.nodes.ledger.sub(Kind::References, NODE_BYTES);
+        self.shard.holders.remove(&id);
+        self.nodes.take_orphan(&mut self.shard, id)
+    }
+}
+
 impl Drop for LiveNodes {
     fn drop(&mut self) {
-        let nodes: usize = self.shards.iter_mut().map(|shard| shard.get_mut().len()).sum();
-        self.ledger.sub(Kind::References, nodes * NODE_BYTES);
+        let bytes = |shard: &Shard| shard.holders.len() * NODE_BYTES + shard.orphans.len() * ORPHAN_BYTES;
+        let bytes: usize = self.shards.iter_mut().map(|shard| bytes(shard.get_mut())).sum();
+        self.ledger.sub(Kind::References, bytes);
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Lineage: the parent of a snapshot is what its branch grew from before; afterwards the branch grows from the new snapshot.
 //! When a parent is deleted its children take over its own parent.
+//!
+//! Each knows the moment at which it parted from its parent (`parting`), and by which number it has last begun to change (`Ref::changes`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,12 +15,14 @@ use super::Tree;
 use super::check::{Seen, SeenHead};
 use super::gate::close_all;
 use super::head::Head;
-use super::holdings::Held;
+use super::holdings::{Held, Others};
+use super::parting::{self, Lineage, Moment};
 use crate::check::CheckReport;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::ledger::{Charge, Kind, Ledger, arc_bytes, heap_bytes};
 use crate::limits;
+use crate::pending::Pending;
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::table::FrozenTable;
 use crate::types::{BranchId, RefId, SnapshotId, Time};
@@ -45,10 +49,14 @@ pub struct RefInfo {
     pub views: u64,
     /// Inodes it holds.
     pub inodes: u64,
+    /// A number that nothing in the volume had before, taken anew when it begins to change: when a view for writing begins to show it,
+    /// and when something is done to it while none does. Who finds the same number again, and no view, finds what he saw before: also not
+    /// another that has got its name since.
+    pub changes: u64,
 }
 
-/// How far back a tree is looked for whose content is known already. Beyond that one is summed up as a whole.
-const LOOK_BACK: usize = 4096;
+/// Other trees are few if they have no more inodes than one in so many of a tree's.
+const FEW: u64 = 4;
 
 enum State {
     /// Nobody views it: a table, as a snapshot's.
@@ -65,6 +73,10 @@ struct Ref {
     views: u64,
     /// Snapshots that were named by count.
     numbered: u64,
+    /// See [`RefInfo::changes`].
+    changes: u64,
+    /// When it parted from its parent.
+    parted: Moment,
     state: State,
     charge: Charge,
 }
@@ -95,6 +107,8 @@ struct Registry {
     by_id: std::collections::BTreeMap<Order, Ref>,
     by_name: HashMap<Arc<str>, RefId>,
     last_id: u64,
+    /// The last number of [`RefInfo::changes`] that was given out.
+    last_change: u64,
     branches: usize,
     snapshots: usize,
     /// The snapshot of nothing but the base.
@@ -108,19 +122,20 @@ pub(crate) struct Refs {
 
 impl Refs {
     pub(crate) fn new(root: FrozenTable, now: Time) -> (Refs, BranchId) {
-        let mut registry = Registry::default();
+        let mut registry = Registry::begun(now);
         let state = State::Dormant(Arc::new(root));
-        let id = registry.add(Arc::from(FIRST_BRANCH), now, None, state, true);
+        let id = registry.add(Arc::from(FIRST_BRANCH), now, Lineage::none(), state, true);
         let RefId::Branch(branch) = id else { unreachable!("invariant: added as a branch") };
         (Refs { registry: Mutex::new(registry) }, branch)
     }
 
     /// Over a base: the first branch has grown from a snapshot of nothing but the base, which is never deleted.
     pub(crate) fn over_base(ledger: Ledger, now: Time) -> (Refs, BranchId) {
-        let mut registry = Registry::default();
-        let nothing = Arc::new(FrozenTable::empty(ledger));
-        let base = registry.add(Arc::from(BASE_SNAPSHOT), now, None, State::Snapshot(nothing.clone()), false);
-        let id = registry.add(Arc::from(FIRST_BRANCH), now, Some(base), State::Dormant(nothing), true);
+        let mut registry = Registry::begun(now);
+        let nothing = || Arc::new(FrozenTable::empty(ledger));
+        let base = registry.add(Arc::from(BASE_SNAPSHOT), now, Lineage::none(), State::Snapshot(nothing()), false);
+        let lineage = Lineage { parent: Some(base), parted: Moment::default() };
+        let id = registry.add(Arc::from(FIRST_BRANCH), now, lineage, State::Dormant(nothing()), true);
         let RefId::Branch(branch) = id else { unreachable!("invariant: added as a branch") };
         registry.base = Some(base);
         (Refs { registry: Mutex::new(registry) }, branch)
@@ -148,16 +163,23 @@ impl Refs {
         page.map(|(id, found)| found.info(ref_of(*id))).collect()
     }
 
+    /// How many branches and snapshots there ever were.
+    pub(crate) fn ever_made(&self) -> u64 {
+        self.registry().last_id
+    }
+
     pub(crate) fn counts(&self) -> (usize, usize) {
         let registry = self.registry();
         (registry.branches, registry.snapshots)
     }
 
-    /// A view begins to show it. A dormant branch wakes.
-    pub(crate) fn attach(&self, id: RefId, context: &Context) -> Result<Tree> {
+    /// A view begins to show it, one that `writes` maybe. A dormant branch wakes.
+    pub(crate) fn attach(&self, id: RefId, writes: bool, context: &Context) -> Result<Tree> {
         let mut registry = self.registry();
+        let change = if writes { Some(registry.next_change()) } else { None };
         let found = registry.get_mut(id)?;
         found.views += 1;
+        found.changes = change.unwrap_or(found.changes);
         Ok(found.wake(context))
     }
 
@@ -212,23 +234,31 @@ impl Refs {
         with(seen, report)
     }
 
-    /// A tree, those that it grew from, the nearest first, up to one whose content is known, and what it takes of the registry.
-    pub(crate) fn held(&self, id: RefId) -> Result<(Held, Vec<Arc<FrozenTable>>, usize)> {
+    /// A tree, all others if they are few beside it, and what it takes of the registry.
+    pub(crate) fn held(&self, id: RefId) -> Result<(Held, Others, usize)> {
+        self.held_beside(id, |inodes| inodes / FEW)
+    }
+
+    /// Has all that a tree holds change no more; answers the epoch of what does. No branch parts from it meanwhile.
+    pub(crate) fn settle(&self, held: &Held, context: &Context) -> u64 {
+        let _registry = self.registry();
+        match held {
+            Held::Frozen(_) => 0,
+            Held::Live(head) => head.settle(context),
+        }
+    }
+
+    /// As [`Refs::held`], with the others however many they are.
+    pub(crate) fn held_beside_all(&self, id: RefId) -> Result<(Held, Others, usize)> {
+        self.held_beside(id, |_| u64::MAX)
+    }
+
+    /// `most`: how many inodes the others may have, of how many the tree has.
+    fn held_beside(&self, id: RefId, most: impl FnOnce(u64) -> u64) -> Result<(Held, Others, usize)> {
         let registry = self.registry();
         let found = registry.get(id)?;
-        let held = match &found.state {
-            State::Dormant(table) | State::Snapshot(table) => Held::Frozen(table.clone()),
-            State::Active(head) => Held::Live(head.clone()),
-        };
-        let mut parents = Vec::new();
-        let mut above = found.parent;
-        while let Some(Ref { parent, state: State::Snapshot(table), .. }) = above.and_then(|id| registry.get(id).ok())
-            && parents.len() < LOOK_BACK
-        {
-            parents.push(table.clone());
-            above = if table.content_bytes.get().is_some() { None } else { *parent };
-        }
-        Ok((held, parents, found.charge.bytes()))
+        let others = registry.few_beside(order(id), most(found.inodes()));
+        Ok((found.held(), others, found.charge.bytes()))
     }
 
     pub(crate) fn snapshot(&self, branch: BranchId, name: Option<&str>, context: &Context) -> Result<SnapshotId> {
@@ -237,10 +267,11 @@ impl Refs {
             return Err(Error::Limit("snapshots of one volume: 1,048,576"));
         }
         let name = registry.name_for_snapshot(branch, name)?;
+        let now = Moment::now(context);
         let source = registry.get_mut(RefId::Branch(branch))?;
-        let (table, parent) = (source.copy(context), source.parent);
-        let state = State::Snapshot(table);
-        let id = registry.add(name, context.clock.exactly(), parent, state, false);
+        let lineage = Lineage { parent: source.parent, parted: std::mem::replace(&mut source.parted, now) };
+        let state = State::Snapshot(source.copy(context));
+        let id = registry.add(name, context.clock.exactly(), lineage, state, false);
         registry.set_parent(RefId::Branch(branch), Some(id));
         let RefId::Snapshot(snapshot) = id else { unreachable!("invariant: added as a snapshot") };
         Ok(snapshot)
@@ -252,30 +283,42 @@ impl Refs {
             return Err(Error::Limit("branches of one volume: 1,048,576"));
         }
         let name = registry.free_name(name)?;
+        let lineage = Lineage { parent: Some(from), parted: Moment::now(context) };
         let state = State::Dormant(registry.get(from)?.copy(context));
-        let id = registry.add(name, context.clock.exactly(), Some(from), state, true);
+        let id = registry.add(name, context.clock.exactly(), lineage, state, true);
         let RefId::Branch(branch) = id else { unreachable!("invariant: added as a branch") };
         Ok(branch)
     }
 
-    /// The tree of a branch that no view shows; refused for every other.
-    pub(crate) fn at_rest(&self, id: RefId) -> Result<Arc<FrozenTable>> {
-        match &self.registry().get(id)?.state {
-            State::Dormant(table) => Ok(table.clone()),
+    /// The tree of a branch that no view shows; refused for every other, and for one that has begun to change since there were `changes`.
+    pub(crate) fn at_rest(&self, id: RefId, changes: Option<u64>) -> Result<Arc<FrozenTable>> {
+        let registry = self.registry();
+        let found = registry.get(id)?;
+        match &found.state {
+            State::Dormant(table) => found.check_unchanged(changes).map(|()| table.clone()),
             State::Active(_) => Err(Error::Busy("a view shows it: unmount it or switch it first")),
             State::Snapshot(_) => Err(Error::ReadOnly),
         }
     }
 
-    /// Gives a branch that no view shows another tree, unless it has changed since it had `seen`. Answers `seen`.
-    pub(crate) fn replace(&self, id: RefId, seen: Arc<FrozenTable>, new: FrozenTable) -> Result<Arc<FrozenTable>> {
+    /// Gives a branch that no view shows another tree, unless it has changed since it had `seen`. Answers what its number of changes
+    /// is then.
+    pub(crate) fn replace(&self, id: RefId, seen: &Arc<FrozenTable>, new: FrozenTable) -> Result<u64> {
         let mut registry = self.registry();
+        let change = registry.next_change();
         let found = registry.get_mut(id)?;
         match &mut found.state {
-            State::Dormant(table) if Arc::ptr_eq(table, &seen) => *table = Arc::new(new),
+            State::Dormant(table) if Arc::ptr_eq(table, seen) => *table = Arc::new(new),
             _ => return Err(Error::Busy("it has been changed meanwhile")),
         }
-        Ok(seen)
+        found.changes = change;
+        Ok(change)
+    }
+
+    /// Since when two of them have gone ways of their own.
+    pub(crate) fn parted(&self, one: RefId, other: RefId) -> Moment {
+        let registry = self.registry();
+        parting::parted(one, other, |id| registry.get(id).ok().map(|found| found.lineage()))
     }
 
     pub(crate) fn rename(&self, id: RefId, name: &str) -> Result<()> {
@@ -290,21 +333,22 @@ impl Refs {
         Ok(())
     }
 
-    /// Refused while a view shows it, and for the last branch. Branches grown from it stay: a tree is complete in itself.
-    /// Answers its table, to be dropped in the background.
-    pub(crate) fn delete(&self, id: RefId) -> Result<Arc<FrozenTable>> {
+    /// Refused while a view shows it, for the last branch, and for one that has begun to change since there were `changes`. Branches
+    /// grown from it stay: a tree is complete in itself. Answers its table, to be dropped in the background.
+    pub(crate) fn delete(&self, id: RefId, changes: Option<u64>, pending: &Pending) -> Result<Arc<FrozenTable>> {
         let mut registry = self.registry();
         let found = registry.get(id)?;
         if found.views > 0 {
             return Err(Error::Busy("a view shows it: unmount it or switch it first"));
         }
+        found.check_unchanged(changes)?;
         if registry.base == Some(id) {
             return Err(Error::Busy("it is the volume's base"));
         }
         if matches!(id, RefId::Branch(_)) && registry.branches == 1 {
             return Err(Error::Busy("it is the last branch of the volume"));
         }
-        Ok(registry.remove(id)?.state.into_table())
+        Ok(registry.remove(id)?.state.give_up(pending))
     }
 }
 
@@ -316,11 +360,14 @@ impl State {
         }
     }
 
-    fn into_table(self) -> Arc<FrozenTable> {
-        match self {
+    /// Whoever holds it still, it is pending until they let go.
+    fn give_up(self, pending: &Pending) -> Arc<FrozenTable> {
+        let table = match self {
             State::Dormant(table) | State::Snapshot(table) => table,
             State::Active(head) => Arc::new(head.table.freeze()),
-        }
+        };
+        table.given_up.set(pending);
+        table
     }
 }
 
@@ -333,11 +380,31 @@ impl Ref {
             parent: self.parent,
             children: self.children.len() as u64,
             views: self.views,
-            inodes: match &self.state {
-                State::Dormant(table) | State::Snapshot(table) => table.len(),
-                State::Active(head) => head.table.len(),
-            },
+            inodes: self.inodes(),
+            changes: self.changes,
         }
+    }
+
+    fn inodes(&self) -> u64 {
+        match &self.state {
+            State::Dormant(table) | State::Snapshot(table) => table.len(),
+            State::Active(head) => head.table.len(),
+        }
+    }
+
+    fn held(&self) -> Held {
+        match &self.state {
+            State::Dormant(table) | State::Snapshot(table) => Held::Frozen(table.clone()),
+            State::Active(head) => Held::Live(head.clone()),
+        }
+    }
+
+    fn lineage(&self) -> Lineage {
+        Lineage { parent: self.parent, parted: self.parted }
+    }
+
+    fn check_unchanged(&self, changes: Option<u64>) -> Result<()> {
+        if changes.is_none_or(|changes| changes == self.changes) { Ok(()) } else { Err(Error::Stale) }
     }
 
     fn frozen(&self, context: &Context) -> Arc<FrozenTable> {
@@ -376,6 +443,16 @@ impl Ref {
 }
 
 impl Registry {
+    /// Numbers of changes go on from the time, so that those of a volume that had this one's name before do not come again.
+    fn begun(now: Time) -> Registry {
+        Registry { last_change: u64::try_from(now.0).unwrap_or(0), ..Registry::default() }
+    }
+
+    fn next_change(&mut self) -> u64 {
+        self.last_change += 1;
+        self.last_change
+    }
+
     fn get(&self, id: RefId) -> Result<&Ref> {
         self.by_id.get(&order(id)).ok_or(Error::NoSuchRef)
     }
@@ -384,13 +461,24 @@ impl Registry {
         self.by_id.get_mut(&order(id)).ok_or(Error::NoSuchRef)
     }
 
-    fn add(&mut self, name: Arc<str>, created: Time, parent: Option<RefId>, state: State, is_branch: bool) -> RefId {
+    fn add(&mut self, name: Arc<str>, created: Time, lineage: Lineage, state: State, is_branch: bool) -> RefId {
         self.last_id += 1;
         let at = Order(self.last_id, is_branch);
         let id = ref_of(at);
-        let children = BTreeSet::new();
         let charge = Charge::new(state.ledger(), Kind::History, ref_bytes(&name));
-        let new = Ref { name: name.clone(), created, parent, children, views: 0, numbered: 0, state, charge };
+        let Lineage { parent, parted } = lineage;
+        let new = Ref {
+            name: name.clone(),
+            created,
+            parent,
+            children: BTreeSet::new(),
+            views: 0,
+            numbered: 0,
+            changes: self.next_change(),
+            parted,
+            state,
+            charge,
+        };
         self.by_id.insert(at, new);
         self.by_name.insert(name, id);
         if let Some(parent) = parent.and_then(|parent| self.get_mut(parent).ok()) {
@@ -419,6 +507,9 @@ impl Registry {
         self.by_name.remove(&gone.name);
         for &child in &gone.children {
             self.set_parent(ref_of(child), gone.parent);
+            if let Ok(child) = self.get_mut(ref_of(child)) {
+                child.parted = child.parted.min(gone.parted);
+            }
         }
         if let Some(parent) = gone.parent.and_then(|parent| self.get_mut(parent).ok()) {
             parent.children.remove(&order(id));
@@ -428,6 +519,17 @@ impl Registry {
             RefId::Snapshot(_) => self.snapshots -= 1,
         }
         Ok(gone)
+    }
+
+    /// All but one, unless that are more than so many: each counts as one, and its inodes. So this costs no more than they are.
+    fn few_beside(&self, one: Order, most: u64) -> Others {
+        let mut left = most;
+        let mut others = Vec::new();
+        for (_, found) in self.by_id.iter().filter(|(at, _)| **at != one) {
+            left = left.checked_sub(1 + found.inodes())?;
+            others.push(found.held());
+        }
+        Some(others)
     }
 
     fn heads(&self) -> impl Iterator<Item = &Arc<Head>> {

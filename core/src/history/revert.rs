@@ -167,10 +167,12 @@ impl<'a> Revert<'a> {
         if self.going.contains(&parent) {
             return Ok(None);
         }
-        let Some(directory) = self.from.get(parent) else { return Ok(None) };
-        if directory.is_gone() || (self.all.contains_key(&parent) && self.source().inode(parent)?.is_none()) {
+        let directory = self.from.get(parent);
+        let is_gone = directory.as_ref().is_some_and(|directory| directory.is_gone());
+        if is_gone || (self.all.contains_key(&parent) && self.source().inode(parent)?.is_none()) {
             return Err(Error::Busy("it lies in a directory that the branch has removed or moved: name that"));
         }
+        let Some(directory) = directory else { return Ok(None) };
         let record = directory.read_shared();
         let bytes = self.target().bytes_of(id, name);
         let there = record.directory()?.get(&self.context.names, &bytes).map(|entry| entry.inode);
@@ -222,7 +224,7 @@ impl<'a> Revert<'a> {
         let other = other.read_shared();
         let other = other.directory()?;
         if other.beneath().is_some() && !other.shows(rules, name) {
-            directory.hide(rules, name)?;
+            directory.hide(rules, name, in_base.map(|(_, kind)| kind))?;
         }
         let Some(entry) = other.get(rules, name) else { return Ok(()) };
         let key = directory.put_back(rules, entry)?;

@@ -108,3 +108,23 @@ fn a_changed_value_is_counted_as_it_is_now() {
     drop(value);
     assert_eq!(counted(), 0);
 }
+
+#[test]
+fn a_map_is_counted_as_its_table_grows_and_goes() {
+    let lease = LedgerLease::new();
+    let counted = || lease.by_kind()[Kind::References as usize];
+    let mut map = CountedMap::new(*lease, Kind::References);
+    assert_eq!(counted(), 0);
+    for key in 0..100_u64 {
+        map.insert(key, [0_u64; 7]);
+        *map.get_or_insert_with(key + 1_000, || [1; 7]) = [2; 7];
+        assert_eq!(counted(), heap_bytes(map.allocation_size()) as u64);
+    }
+    assert!(map.len() == 200 && counted() > 200 * 64);
+    map.clear();
+    assert_eq!(counted(), 0);
+    map.insert(1, [0; 7]);
+    assert!(counted() > 0);
+    drop(map);
+    assert_eq!(counted(), 0);
+}

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
+use crate::base::Layer;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::flags;
@@ -17,12 +19,13 @@ use crate::history::refs::Refs;
 use crate::ledger::Kind;
 use crate::operations::access::{self, Mask};
 use crate::operations::granted;
+use crate::operations::lookup::Looked;
 use crate::operations::streams::Target;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
 use crate::tree::inode::{Inode, Record};
 use crate::tree::table::shard_of;
-use crate::types::{Caller, FileKind, InodeId, NodeId, RefId, StreamId, Time, ViewId};
+use crate::types::{Attr, Caller, FileKind, InodeId, NodeId, RefId, StreamId, Time, ViewId};
 
 /// How a view behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,7 +64,7 @@ impl Attachment {
         generation: u16,
         options: ViewOptions,
     ) -> Result<Attachment> {
-        let tree = refs.attach(shows, context)?;
+        let tree = refs.attach(shows, !options.read_only, context)?;
         Ok(Attachment {
             context: context.clone(),
             refs: refs.clone(),
@@ -86,17 +89,53 @@ impl Attachment {
 
     /// The inode as it is now: the tree's, or what the base has where the tree says nothing.
     pub(crate) fn find(&self, id: InodeId) -> Result<Option<Arc<Inode>>> {
+        self.find_by(id, |base| Ok(base.inode(id)?.map(Arc::new)))
+    }
+
+    fn find_by(
+        &self,
+        id: InodeId,
+        ask: impl FnOnce(&Layer) -> Result<Option<Arc<Inode>>>,
+    ) -> Result<Option<Arc<Inode>>> {
         match (self.tree.get(id), &self.context.base) {
             (Some(inode), _) => Ok(Some(inode)),
-            (None, Some(base)) if !self.tree.decides(id) => Ok(base.inode(id)?.map(Arc::new)),
-            _ => Ok(None),
+            (None, Some(base)) if !self.tree.decides(id) => ask(base),
+            // Another thread may have copied it up between the two.
+            (None, Some(_)) => Ok(self.tree.get(id)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// A directory to look for names in. One of the base is not asked for anew for each of them.
+    pub(crate) fn searched(&self, id: InodeId) -> Result<Arc<Inode>> {
+        self.find_by(id, |base| base.directory(id, self.context.clock.now()))?.ok_or(Error::Stale)
+    }
+
+    /// As [`Attachment::find`], of what a name leads to: what the base has there need not be asked for again.
+    pub(crate) fn find_looked(&self, looked: &Looked) -> Result<Option<Arc<Inode>>> {
+        self.find_by(looked.id, |base| {
+            let found = match &looked.of_base {
+                Some(shown) => base.inode_of(looked.id, &shown.status)?,
+                None => base.inode(looked.id)?,
+            };
+            Ok(found.map(Arc::new))
+        })
+    }
+
+    /// The attributes of that.
+    pub(crate) fn attr_looked(&self, looked: &Looked) -> Result<Option<Attr>> {
+        match (self.tree.get(looked.id), &self.context.base, &looked.of_base) {
+            (Some(inode), ..) => Ok(Some(self.attr_of(&inode))),
+            (None, Some(base), Some(shown)) if !self.tree.decides(looked.id) => base.attr(looked.id, shown),
+            _ => Ok(self.find(looked.id)?.map(|inode| self.attr_of(&inode))),
         }
     }
 
     /// Whether there is such an inode, or was when the base was last looked at.
     pub(crate) fn exists(&self, id: InodeId) -> bool {
+        let base = self.context.base.as_ref();
         self.tree.get(id).is_some()
-            || self.context.base.as_ref().is_some_and(|base| !self.tree.decides(id) && base.knows(id))
+            || base.is_some_and(|base| if self.tree.decides(id) { self.tree.get(id).is_some() } else { base.knows(id) })
     }
 
     pub(crate) fn is_read_only(&self) -> bool {
@@ -143,21 +182,36 @@ impl Attachment {
         ordered(Rank::References, || self.references[shard_of(id, REFERENCE_SHARDS)].lock())
     }
 
+    /// Reads of all these what counting a reference and taking attributes will read, one kind after the other: where it is in no cache of
+    /// the processor, the waits for memory overlap, as no lock stands between them. Says nothing and holds nothing.
+    pub(crate) fn bring_near(&self, ids: &mut [InodeId]) {
+        let Tree::Head(head) = &self.tree else { return };
+        ids.sort_unstable_by_key(|id| shard_of(*id, REFERENCE_SHARDS));
+        for of_shard in ids.chunk_by(|a, b| shard_of(*a, REFERENCE_SHARDS) == shard_of(*b, REFERENCE_SHARDS)) {
+            let shard = self.reference_shard(of_shard[0]);
+            std::hint::black_box(of_shard.iter().filter(|id| shard.contains_key(*id)).count());
+            drop(shard);
+            head.live.bring_near(of_shard);
+            head.table.bring_near(of_shard);
+        }
+    }
+
     /// The host will be told of this node once more. Answers false when the inode is gone. The root is always there and never
     /// counted: its node is that of whatever the view shows, so that references from before a switch could not be given back.
     pub(crate) fn reference(&self, id: InodeId) -> bool {
         self.reference_if(id, || self.exists(id).then_some(())).is_some()
     }
 
-    /// As [`Attachment::reference`]; answers with the inode as it is now.
-    pub(crate) fn reference_inode(&self, id: InodeId) -> Result<Option<Arc<Inode>>> {
+    /// As [`Attachment::reference`]; answers with the attributes as they are now.
+    pub(crate) fn reference_looked(&self, looked: &Looked) -> Result<Option<Attr>> {
+        let id = looked.id;
         let look = || self.tree.get(id).map(Some).or_else(|| self.exists(id).then_some(None));
         match self.reference_if(id, look) {
             None => Ok(None),
-            Some(Some(Some(inode))) => Ok(Some(inode)),
+            Some(Some(Some(inode))) => Ok(Some(self.attr_of(&inode))),
             // Counted before, or the base's: that is asked without a lock.
-            Some(_) => match self.find(id) {
-                Ok(Some(inode)) => Ok(Some(inode)),
+            Some(_) => match self.attr_looked(looked) {
+                Ok(Some(attr)) => Ok(Some(attr)),
                 gone => {
                     self.forget(id, 1);
                     gone
@@ -177,17 +231,21 @@ impl Attachment {
             return Some(None);
         }
         let mut shard = self.reference_shard(id);
-        let count = shard.entry(id).or_insert(0);
-        *count += 1;
-        if *count > 1 {
-            return Some(None);
-        }
-        self.context.store.ledger().add(Kind::References, REFERENCE_BYTES);
+        let count = match shard.entry(id) {
+            Entry::Occupied(mut count) => {
+                *count.get_mut() += 1;
+                return Some(None);
+            }
+            Entry::Vacant(count) => count,
+        };
         // Held, and known to be there, before anybody else can count on it: the second reference looks no further than
         // this count.
-        if let Tree::Head(head) = &self.tree {
-            head.live.hold(id);
+        let part = self.tree.head().map(|head| head.live.part_of(id));
+        count.insert(1);
+        if let Some(mut part) = part {
+            part.hold(id);
         }
+        self.context.store.ledger().add(Kind::References, REFERENCE_BYTES);
         let found = there();
         if found.is_some() {
             return Some(found);
@@ -203,18 +261,24 @@ impl Attachment {
 
     /// The host forgets `count` references of a node; more than it has is all.
     pub(crate) fn forget(&self, id: InodeId, count: u64) {
+        // Outlives the locks.
+        let _ended;
         let mut shard = self.reference_shard(id);
+        // Mostly it is the last reference.
+        let part = self.tree.head().map(|head| head.live.part_of(id));
         let Some(held) = shard.get_mut(&id) else { return };
         *held = held.saturating_sub(count);
         if *held > 0 {
             return;
         }
         shard.remove(&id);
+        _ended = part.and_then(|mut part| part.release(id));
         self.context.store.ledger().sub(Kind::References, REFERENCE_BYTES);
-        drop(shard);
-        if let Tree::Head(head) = &self.tree {
-            head.release(id);
-        }
+    }
+
+    /// How often the host was told of this node, less what it forgot.
+    pub(crate) fn references_to(&self, id: InodeId) -> u64 {
+        self.reference_shard(id).get(&id).copied().unwrap_or(0)
     }
 
     /// The nodes that the host knows.
@@ -284,8 +348,10 @@ impl Change<'_> {
         if let Some(own) = self.head.owned(id) {
             return Ok(own);
         }
-        if !self.frees {
-            self.at.context.store.admit()?;
+        if !self.frees
+            && let Err(full) = self.at.context.store.admit()
+        {
+            return self.head.own_alone(id).ok_or(full);
         }
         match self.head.own(id) {
             Err(Error::Stale) => self.copy_up(id),

@@ -1,6 +1,6 @@
 //! Setting attributes, and access times.
 
-use crate::data::Stream;
+use crate::data::{CutOff, Stream};
 use crate::error::{Error, Result};
 use crate::flags;
 use crate::history::events::{Changes, EventKind};
@@ -40,7 +40,7 @@ impl Attachment {
     /// A size is that of the stream which `target` names.
     pub(crate) fn set_attr(&self, caller: &Caller<'_>, target: Target, set: &SetAttr, by_handle: bool) -> Result<Attr> {
         // Outlives the locks and the gate: to free it may take long.
-        let _emptied;
+        let _gone;
         let change = if set.size.is_some() { self.change_to_free()? } else { self.change()? };
         let inode = change.own(target.id)?;
         let mut record = inode.write();
@@ -48,7 +48,7 @@ impl Attachment {
         self.may_set(caller, &record, set, by_handle)?;
         let size_before = set.size.and_then(|_| record.stream_of(target.stream).ok()).map(Stream::size);
         if let Some(size) = set.size {
-            _emptied = set_size(self, &change, caller, &mut record, target, size)?;
+            _gone = set_size(self, &change, caller, &mut record, target, size)?;
         }
         set_owner(&mut record, set);
         if let Some(mode) = set.mode {
@@ -226,7 +226,7 @@ fn may_set_flags(caller: &Caller<'_>, record: &Record, set: &SetAttr) -> Result<
     Ok(())
 }
 
-/// Answers the whole content when all of it goes.
+/// Answers what of the content goes: all of it, or what was cut off.
 fn set_size(
     at: &Attachment,
     change: &Change<'_>,
@@ -234,11 +234,11 @@ fn set_size(
     record: &mut Record,
     target: Target,
     size: u64,
-) -> Result<Option<Stream>> {
+) -> Result<(Option<Stream>, CutOff)> {
     let stream = record.stream_of_mut(target.stream)?;
     let shrinks = size < stream.size();
     let emptied = (size == 0).then(|| std::mem::take(stream));
-    stream.truncate(&at.context.store, size)?;
+    let cut = stream.cut_off(&at.context.store, size)?;
     if shrinks {
         file_info::set_reserved(record, target.stream, 0)?;
     }
@@ -246,7 +246,7 @@ fn set_size(
     if !target.held.has(HeldTimes::WRITTEN) {
         record.modified = change.now;
     }
-    Ok(emptied)
+    Ok((emptied, cut))
 }
 
 /// A change of content takes setuid, setgid and file capabilities away from a file (see chown(2), capabilities(7)).

@@ -1,6 +1,6 @@
 //! copy_file_range(2): whole chunks are shared, not copied.
 
-use crate::data::Stream;
+use crate::data::{Gone, Stream};
 use crate::error::{Error, Result};
 use crate::operations::attachment::Attachment;
 use crate::operations::attributes::lose_privileges;
@@ -30,13 +30,15 @@ impl Attachment {
         offset: u64,
         length: u64,
     ) -> Result<u64> {
+        // Outlives the locks and the gate: to free it may take long.
+        let mut gone = Gone::default();
         let change = self.change()?;
         let inode = change.own(target.id)?;
         let mut record = inode.write();
         let size_before = record.stream_of(target.stream)?.size();
         check_writable(&record, offset, size_before)?;
         let stream = record.stream_of_mut(target.stream)?;
-        let copied = stream.copy_from(&self.context.store, source, source_offset, offset, length)?;
+        let copied = stream.copy_over(&self.context.store, source, source_offset, offset, length, &mut gone)?;
         if copied > 0 {
             lose_privileges(caller, &mut record);
             record.touch_content_but(change.now, target.held);

@@ -10,7 +10,7 @@ use crate::base::{Layer, Listing, Place};
 use crate::error::{Error, Result};
 use crate::operations::attachment::{Attachment, Change};
 use crate::operations::locked::Locked;
-use crate::operations::lookup::Found;
+use crate::operations::lookup::{Found, Looked};
 use crate::tree::directory::{Directory, Entry};
 use crate::tree::inode::{Inode, Record};
 use crate::tree::name::is_base_key;
@@ -27,9 +27,25 @@ impl Attachment {
         Ok(found.map(|(id, kind)| Found { id, key: base.key(name), kind }))
     }
 
+    /// What the entry leads to that shows through from the base.
+    pub(super) fn look_in_base(&self, directory: &Directory, name: &[u8]) -> Result<Option<Looked>> {
+        let (Some(base), Some(beneath)) = (&self.context.base, directory.beneath()) else { return Ok(None) };
+        if !directory.shows(&self.context.names, name) {
+            return Ok(None);
+        }
+        let found = base.show(beneath.id, name)?.filter(|(id, _)| !self.tree.has_gone(*id));
+        Ok(found.map(|(id, shown)| Looked { id, of_base: Some(shown) }))
+    }
+
     /// Whether an inode of the base is not there any more, though its entry is: it has just gone, or cannot be read.
     pub(super) fn is_lost(&self, id: InodeId) -> bool {
         self.context.base.is_some() && !self.tree.decides(id)
+    }
+
+    /// Whether a name leads to an inode that the tree says is gone, and so nowhere: to look again would find the same for ever. The
+    /// entry of what goes is taken out before it is marked.
+    pub(super) fn leads_nowhere(&self, parent: InodeId, name: &[u8], id: InodeId) -> Result<bool> {
+        Ok(self.tree.has_gone(id) && self.peek(parent, name)?.is_some_and(|found| found.id == id))
     }
 
     /// The entries of a directory of the base.
@@ -48,21 +64,46 @@ impl Attachment {
         after: u64,
     ) -> impl Iterator<Item = Entry<'a>> {
         let rules = &self.context.names;
-        let shows = move |entry: &Entry<'_>| {
-            directory.get(rules, entry.name).is_none()
-                && directory.shows(rules, entry.name)
-                && !self.tree.has_gone(entry.inode)
-        };
-        listing.into_iter().flat_map(move |listing| listing.iter_after(after)).filter(shows)
+        let shows =
+            move |entry: &Entry<'_>| directory.get(rules, entry.name).is_none() && directory.shows(rules, entry.name);
+        let listed = listing.into_iter().flat_map(move |listing| listing.iter_after(after));
+        listed.filter(shows).filter_map(move |entry| self.unless_gone(directory, entry))
     }
 
-    /// The entry as it is now: what a listing says of the base is a guess. `None`: it has gone.
-    pub(super) fn look_again<'a>(&self, directory: &Directory, entry: Entry<'a>) -> Result<Option<Entry<'a>>> {
-        if !is_base_key(entry.key) || directory.by_key(entry.key).is_some() {
-            return Ok(Some(entry));
+    /// Of an entry that a listing says leads to what the tree shows no more, what it does lead to: the host gives the numbers of
+    /// files that went to new ones, and a listing knows no more than numbers. What cannot be asked is there.
+    fn unless_gone<'a>(&self, directory: &Directory, entry: Entry<'a>) -> Option<Entry<'a>> {
+        if !self.tree.has_gone(entry.inode) {
+            return Some(entry);
         }
-        let found = self.entry_of_base(directory, entry.name)?;
-        Ok(found.map(|found| Entry { inode: found.id, kind: found.kind, ..entry }))
+        match self.entry_of_base(directory, entry.name) {
+            Ok(found) => found.map(|found| Entry { inode: found.id, kind: found.kind, ..entry }),
+            Err(_) => Some(entry),
+        }
+    }
+
+    /// The entry as it is now, and what it leads to: what a listing says of the base is a guess. `None`: it has gone.
+    pub(super) fn look_again<'a>(
+        &self,
+        directory: &Directory,
+        entry: Entry<'a>,
+    ) -> Result<Option<(Entry<'a>, Looked)>> {
+        if !is_base_key(entry.key) || directory.by_key(entry.key).is_some() {
+            return Ok(Some((entry, Looked::own(entry.inode))));
+        }
+        let found = self.look_in_base(directory, entry.name)?;
+        Ok(found.map(|looked| {
+            let kind = looked.of_base.as_ref().map_or(entry.kind, |shown| shown.status.kind);
+            (Entry { inode: looked.id, kind, ..entry }, looked)
+        }))
+    }
+
+    /// Whether the host knows what an entry of the base leads to, and hears of what changes about it.
+    pub(super) fn host_knows(&self, directory: &Directory, entry: &Entry<'_>) -> bool {
+        is_base_key(entry.key)
+            && directory.by_key(entry.key).is_none()
+            && self.context.base.as_ref().is_some_and(|base| base.is_told(entry.inode))
+            && self.references_to(entry.inode) > 0
     }
 
     /// The entry of this name, the directory's own or the base's.
@@ -150,7 +191,11 @@ impl Change<'_> {
             }
         }
         while let Some(id) = missing.pop() {
-            self.take_up(base, id)?;
+            match self.take_up(base, id) {
+                // Another thread has copied it up meanwhile, and may have moved or removed it since.
+                Err(Error::Stale) if self.at.tree.decides(id) => {}
+                taken => taken?,
+            }
         }
         self.head.own(id)
     }
@@ -205,6 +250,8 @@ pub(super) fn take_over(locked: &mut Locked<'_>, parent: InodeId, found: Found, 
         // Of several names those are known that were looked at.
         if !record.names.has(parent, found.key) {
             record.add_name(parent, found.key);
+            // The host may have made this one after the file was copied up: its going must not take the file away.
+            record.links = record.links.max(record.names.count());
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ use crate::limits;
 use crate::operations::access::{self, Mask};
 use crate::operations::acl::Acl;
 use crate::operations::attachment::{Attachment, Change, check_flags};
+use crate::operations::file_info::SetAside;
 use crate::operations::windows::attributes;
 use crate::operations::{NewExtras, NewSecurity, extended_attributes, file_info, reparse, security};
 use crate::tree::directory::{Directory, Look};
@@ -113,6 +114,8 @@ impl Attachment {
         hold: impl FnOnce(InodeId) -> Result<()>,
     ) -> Result<Attr> {
         self.context.names.check(name)?;
+        let allocation = if matches!(new, NewNode::File) { extras.allocation } else { 0 };
+        let content = SetAside::of(self, allocation, || self.may_add_entry(caller, &self.inode(parent)?.read()));
         let change = self.change_to_add()?;
         let directory = change.own(parent)?;
         let mut record = directory.write();
@@ -125,7 +128,7 @@ impl Attachment {
         let mut made = self.new_record(&change, caller, &record, mode, new);
         security::give(caller, &record, &mut made, extras.security)?;
         if *extras != NewExtras::default() {
-            self.add_extras(&mut made, extras)?;
+            self.add_extras(&mut made, extras, content)?;
         }
         let key = record.directory_mut()?.add(&self.context.names, name, id, made.kind, free)?;
         made.add_name(parent, key);
@@ -146,7 +149,7 @@ impl Attachment {
         }
     }
 
-    pub(crate) fn add_extras(&self, made: &mut Record, extras: &NewExtras<'_>) -> Result<()> {
+    pub(crate) fn add_extras(&self, made: &mut Record, extras: &NewExtras<'_>, content: SetAside) -> Result<()> {
         if !matches!(made.kind, FileKind::File | FileKind::Directory) {
             return Err(Error::NotSupported);
         }
@@ -155,8 +158,8 @@ impl Attachment {
         if !extras.eas.is_empty() {
             extended_attributes::apply(made, extras.eas)?;
         }
-        if extras.allocation > 0 {
-            file_info::set_aside(self, made, extras.allocation)?;
+        if extras.allocation > 0 && !made.is_directory() {
+            content.give(made)?;
         }
         if !extras.reparse.is_empty() {
             reparse::make(made, extras.reparse)?;

@@ -7,6 +7,9 @@
 //! An allocation beyond the size is set aside for real, so that a write there cannot run out of space, and is given back when
 //! the file is cut or [`Attachment::give_back_allocation`] says so (the reference: Cleanup, SetAllocationSize).
 
+use std::ops::Range;
+
+use crate::data::{CHUNK_BYTES, Stream};
 use crate::error::{Error, Result};
 use crate::flags;
 use crate::history::events::{Changes, EventKind};
@@ -15,6 +18,7 @@ use crate::operations::attachment::{Attachment, check_flags};
 use crate::operations::attributes::lose_privileges;
 use crate::operations::io::check_writable;
 use crate::operations::reparse;
+use crate::operations::space::SLICE_BYTES;
 use crate::operations::streams::Target;
 use crate::operations::uses::Use;
 use crate::operations::windows::filetime::{self, TimeChange};
@@ -150,6 +154,15 @@ impl Attachment {
     /// (\[MS-FSA\] 2.1.5.15.1; the reference: SetFileSize), which takes privileges away as truncate(2) does.
     pub(crate) fn set_allocation(&self, caller: &Caller<'_>, target: Target, bytes: u64) -> Result<FileInfo> {
         let wanted = whole_units(bytes)?;
+        let ahead = self.set_aside_ahead(target, wanted)?;
+        let answer = self.set_whole_allocation(caller, target, wanted);
+        if answer.is_err() {
+            self.take_back(target, &ahead);
+        }
+        answer
+    }
+
+    fn set_whole_allocation(&self, caller: &Caller<'_>, target: Target, wanted: u64) -> Result<FileInfo> {
         // Outlives the locks and the gate: to free it may take long.
         let _before;
         let change = self.change()?;
@@ -159,7 +172,12 @@ impl Attachment {
         let (old, size) = (stream.size(), stream.size().min(wanted));
         check_writable(&record, size, old)?;
         let mut resized = record.stream_of(target.stream)?.clone();
-        resized.truncate(&self.context.store, size)?;
+        if size < old {
+            resized.truncate(&self.context.store, size)?;
+        } else {
+            let beyond = wanted.next_multiple_of(CHUNK_BYTES as u64);
+            resized.punch_out(&self.context.store, beyond, limits::FILE_BYTES + 1 - beyond)?;
+        }
         if wanted > size {
             resized.allocate(&self.context.store, size, wanted - size, true)?;
         }
@@ -175,6 +193,71 @@ impl Attachment {
         info(&record, target)
     }
 
+    /// Sets aside what lies beyond the size and what is reserved, but for the last slice, so that a snapshot waits for no more than a slice
+    /// at a time. Nobody sees anything of it. Answers what was not stored before, for [`Attachment::take_back`]; nothing is left of it on an error.
+    fn set_aside_ahead(&self, target: Target, wanted: u64) -> Result<Vec<Range<u64>>> {
+        let (begin, stored) = {
+            let inode = self.inode(target.id)?;
+            let record = inode.read();
+            let stream = record.stream_of(target.stream)?;
+            let known = stream.size().max(reserved(&record, target.stream));
+            (known.next_multiple_of(CHUNK_BYTES as u64), stream.stored())
+        };
+        let (mut at, mut added) = (begin, Vec::new());
+        if wanted.saturating_sub(begin) <= SLICE_BYTES {
+            return Ok(added);
+        }
+        // Holes before the size stay holes; what is stored behind it is there already.
+        self.check_room(wanted.saturating_sub(stored).min(wanted - begin))?;
+        while wanted - at > SLICE_BYTES {
+            let slice = self.set_aside_slice(target, at..at + SLICE_BYTES);
+            added.extend(slice.inspect_err(|_| self.take_back(target, &added))?);
+            at += SLICE_BYTES;
+        }
+        Ok(added)
+    }
+
+    /// Answers what of it was not stored before.
+    fn set_aside_slice(&self, target: Target, slice: Range<u64>) -> Result<Vec<Range<u64>>> {
+        let change = self.change()?;
+        let inode = change.own(target.id)?;
+        let mut record = inode.write();
+        let size = record.stream_of(target.stream)?.size();
+        check_writable(&record, size, size)?;
+        let stream = record.stream_of_mut(target.stream)?;
+        let gaps = stream.gaps(slice.clone());
+        stream.allocate(&self.context.store, slice.start, slice.end - slice.start, true).map(|()| gaps)
+    }
+
+    /// Gives back what was set aside for something that failed, which is what the caller is told. Where that cannot be, it stays until the
+    /// file is cut.
+    pub(crate) fn take_back(&self, target: Target, added: &[Range<u64>]) {
+        if let Err(error) = self.try_to_take_back(target, added) {
+            tracing::debug!(?error, id = ?target.id, "what was set aside cannot be given back");
+        }
+    }
+
+    /// As far as the file does not go there, and nobody has asked for it as an allocation. What was reserved before is none of it; what
+    /// somebody else reserves there meanwhile cannot be told from it.
+    fn try_to_take_back(&self, target: Target, added: &[Range<u64>]) -> Result<()> {
+        if added.is_empty() {
+            return Ok(());
+        }
+        // Outlives the locks and the gate: to free it may take long.
+        let mut gone = Vec::with_capacity(added.len());
+        let change = self.change_to_free()?;
+        let inode = change.own(target.id)?;
+        let mut record = inode.write();
+        let asked_for = reserved(&record, target.stream);
+        let stream = record.stream_of_mut(target.stream)?;
+        let kept = stream.size().max(asked_for).next_multiple_of(CHUNK_BYTES as u64);
+        for range in added.iter().filter(|range| range.end > kept) {
+            let begin = range.start.max(kept);
+            gone.push(stream.punch_out(&self.context.store, begin, range.end - begin)?);
+        }
+        Ok(())
+    }
+
     /// What is set aside beyond the size is given back: the last handle that asked for it has closed. A volume that became
     /// read-only keeps it.
     pub(crate) fn give_back_allocation(&self, target: Target) -> Result<()> {
@@ -182,12 +265,14 @@ impl Attachment {
         if !beyond(&self.inode(target.id)?.read()) {
             return Ok(());
         }
-        let change = self.change()?;
+        // Outlives the locks and the gate: to free it may take long.
+        let _gone;
+        let change = self.change_to_free()?;
         let inode = change.own(target.id)?;
         let mut record = inode.write();
         let stream = record.stream_of_mut(target.stream)?;
         let size = stream.size();
-        stream.truncate(&self.context.store, size)?;
+        _gone = stream.cut_off(&self.context.store, size)?;
         set_reserved(&mut record, target.stream, 0)
     }
 }
@@ -197,14 +282,32 @@ fn whole_units(bytes: u64) -> Result<u64> {
     units.ok_or(Error::FileTooLarge)
 }
 
-/// Sets storage aside for the content of a new file; a directory has none.
-pub(crate) fn set_aside(at: &Attachment, made: &mut Record, bytes: u64) -> Result<()> {
-    if made.is_directory() {
-        return Ok(());
+/// Storage for the content of a file that is made or emptied, set aside before anybody has to wait for it; or why there is none.
+pub(crate) struct SetAside(Result<(Stream, u64)>);
+
+impl SetAside {
+    /// `allowed`: what can be told of it before; nothing is taken for what will be refused.
+    pub(crate) fn of(at: &Attachment, bytes: u64, allowed: impl FnOnce() -> Result<()>) -> SetAside {
+        SetAside(if bytes == 0 { Ok((Stream::empty(), 0)) } else { allowed().and_then(|()| storage(at, bytes)) })
+    }
+
+    /// The content of the file from now on; answers what it was. If there is no storage, the file keeps what it has.
+    pub(crate) fn give(self, record: &mut Record) -> Result<Stream> {
+        let (stream, wanted) = self.0?;
+        let before = std::mem::replace(record.stream_mut()?, stream);
+        set_reserved(record, StreamId::DEFAULT, wanted)?;
+        Ok(before)
+    }
+}
+
+fn storage(at: &Attachment, bytes: u64) -> Result<(Stream, u64)> {
+    if at.is_read_only() {
+        return Err(Error::ReadOnly);
     }
     let wanted = whole_units(bytes)?;
-    made.stream_mut()?.allocate(&at.context.store, 0, wanted, true)?;
-    set_reserved(made, StreamId::DEFAULT, wanted)
+    let mut stream = Stream::empty();
+    stream.allocate(&at.context.store, 0, wanted, true)?;
+    Ok((stream, wanted))
 }
 
 /// What Windows is told.

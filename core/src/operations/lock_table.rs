@@ -31,6 +31,7 @@ use hashbrown::HashMap;
 use crate::error::{Error, Result};
 use crate::ledger::{Kind, Ledger, heap_bytes};
 use crate::sync::{Mutex, MutexGuard};
+use crate::tree::table::shard_of;
 use crate::types::InodeId;
 use graph::WaitGraph;
 use space::{Space, Waiter};
@@ -430,7 +431,7 @@ impl LockTable {
         act: impl FnOnce(&mut InodeLocks, &mut Ended) -> R,
     ) -> R {
         let shards = self.shards.get_or_init(Default::default);
-        let mut shard = shards[shard_of(inode)].lock();
+        let mut shard = shards[shard_of(inode, SHARDS)].lock();
         let before = shard.get(&inode).map_or(0, |locks| locks.bytes());
         shard.entry(inode).or_default();
         self.act_on(&mut shard, inode, before, |locks| act(locks, ended)).expect("invariant: what was made is there")
@@ -474,7 +475,7 @@ impl LockTable {
     }
 
     fn used_shard(&self, inode: InodeId) -> Option<MutexGuard<'_, HashMap<InodeId, Box<InodeLocks>>>> {
-        self.shards.get().map(|shards| shards[shard_of(inode)].lock())
+        self.shards.get().map(|shards| shards[shard_of(inode, SHARDS)].lock())
     }
 }
 
@@ -484,10 +485,6 @@ impl Drop for LockTable {
         let left = shards.flat_map(|shard| shard.get_mut().values().map(|locks| locks.bytes()).collect::<Vec<_>>());
         self.ledger.sub(Kind::References, left.sum());
     }
-}
-
-fn shard_of(inode: InodeId) -> usize {
-    (inode.0 % SHARDS as u64) as usize
 }
 
 fn remove(shard: &mut HashMap<InodeId, Box<InodeLocks>>, inode: InodeId) {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::base::Shown;
 use crate::error::{Error, Result};
 use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
 use crate::tree::inode::{Inode, Record};
-use crate::types::{Caller, FileKind, InodeId};
+use crate::types::{Attr, Caller, FileKind, InodeId};
 
 /// An entry found: enough to find it again and to know whether it is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,19 @@ pub(crate) struct Found {
     pub(crate) id: InodeId,
     pub(crate) key: u64,
     pub(crate) kind: FileKind,
+}
+
+/// What a name leads to.
+pub(crate) struct Looked {
+    pub(crate) id: InodeId,
+    /// What the base has there, if it was asked: the tree may have one of its own by now.
+    pub(crate) of_base: Option<Shown>,
+}
+
+impl Looked {
+    pub(crate) fn own(id: InodeId) -> Looked {
+        Looked { id, of_base: None }
+    }
 }
 
 impl Attachment {
@@ -55,42 +69,45 @@ impl Attachment {
     /// name is looked up anew, so a name that always exists is always found.
     pub(crate) fn lookup(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Result<Arc<Inode>> {
         loop {
-            let id = self.lookup_id(caller, parent, name)?;
-            if let Some(inode) = self.find(id)? {
+            let looked = self.look_up(caller, parent, name)?;
+            let id = looked.id;
+            if let Some(inode) = self.find_looked(&looked)? {
                 return Ok(inode);
             }
-            if self.is_lost(id) {
+            if self.is_lost(id) || self.leads_nowhere(parent, name, id)? {
                 return Err(Error::NotFound);
             }
         }
     }
 
-    /// As [`Attachment::lookup`], and counts a reference to what it finds.
-    pub(crate) fn lookup_known(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Result<Arc<Inode>> {
+    /// As [`Attachment::lookup`], for the attributes, and counts a reference to what it finds.
+    pub(crate) fn lookup_known(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Result<(InodeId, Attr)> {
         loop {
-            let id = self.lookup_id(caller, parent, name)?;
-            if let Some(inode) = self.reference_inode(id)? {
-                return Ok(inode);
+            let looked = self.look_up(caller, parent, name)?;
+            let id = looked.id;
+            if let Some(attr) = self.reference_looked(&looked)? {
+                return Ok((id, attr));
             }
-            if self.is_lost(id) {
+            if self.is_lost(id) || self.leads_nowhere(parent, name, id)? {
                 return Err(Error::NotFound);
             }
         }
     }
 
-    fn lookup_id(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Result<InodeId> {
-        let directory = self.inode(parent)?;
+    fn look_up(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Result<Looked> {
+        let directory = self.searched(parent)?;
         let record = directory.read();
-        record.directory()?;
+        let entries = record.directory()?;
         self.permit(caller, &record, Mask::EXECUTE)?;
         match name {
-            b"." => Ok(parent),
-            b".." => Ok(record.names.first().map_or(InodeId::ROOT, |(above, _)| above)),
-            _ => {
-                self.context.names.check(name)?;
-                self.entry(&record, name)?.map(|found| found.id).ok_or(Error::NotFound)
-            }
+            b"." => return Ok(Looked::own(parent)),
+            b".." => return Ok(Looked::own(record.names.first().map_or(InodeId::ROOT, |(above, _)| above))),
+            _ => self.context.names.check(name)?,
         }
+        if let Some(entry) = entries.get(&self.context.names, name) {
+            return Ok(Looked::own(entry.inode));
+        }
+        self.look_in_base(entries, name)?.ok_or(Error::NotFound)
     }
 
     /// Checks access(2)-like rights.

@@ -21,6 +21,7 @@ use hashbrown::HashMap;
 use crate::error::{Error, Result};
 use crate::operations::windows::sharing::{SharingTable, Use};
 use crate::sync::{Mutex, MutexGuard, Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
+use crate::tree::table::shard_of;
 use crate::types::{InodeId, StreamId};
 
 const SHARDS: usize = 16;
@@ -177,7 +178,7 @@ pub(crate) struct OpenTable {
 impl OpenTable {
     fn shard(&self, inode: InodeId) -> Ordered<MutexGuard<'_, Files>> {
         let shards = self.shards.get_or_init(Default::default);
-        ordered(Rank::Opens, || shards[(inode.0 % SHARDS as u64) as usize].lock())
+        ordered(Rank::Opens, || shards[shard_of(inode, SHARDS)].lock())
     }
 
     /// As [`OpenTable::shard`], for those who only look: nothing where nobody opened anything.

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
-use crate::tree::inode::Inode;
+use crate::tree::inode::{Inode, Names};
 use crate::types::{Caller, FileKind, InodeId};
 
 /// Whether the last component is followed if it is a symbolic link.
@@ -90,19 +90,45 @@ impl Attachment {
             let Some(inode) = self.find(below)? else {
                 return if below == id { Err(Error::Stale) } else { Ok(None) };
             };
-            let place = inode.read().names.first();
-            let Some((above, key)) = place else {
-                return if below == id || !names.is_empty() { Err(Error::NotFound) } else { Ok(None) };
+            let (places, version) = {
+                let record = inode.read();
+                (record.names.clone(), record.version)
             };
-            let Some(directory) = self.find(above)? else { return Ok(None) };
-            let record = directory.read();
-            let entry = record.directory()?.by_key(key).filter(|entry| entry.inode == below);
-            let name = entry.map(|entry| Box::from(entry.name)).or_else(|| self.name_in_base(below, above, key));
-            let Some(name) = name else { return Ok(None) };
+            if places.first().is_none() {
+                return if below == id || !names.is_empty() { Err(Error::NotFound) } else { Ok(None) };
+            }
+            let Some((above, name)) = self.name_in_one_of(&places, below)? else {
+                // It had these names all the time, and none of them leads to it: to begin anew would find the same.
+                let is_as_it_was = self.find(below)?.is_some_and(|inode| inode.read().version == version);
+                return if is_as_it_was { Err(Error::NotFound) } else { Ok(None) };
+            };
             names.push(name);
             below = above;
         }
         Ok(Some(names))
+    }
+
+    /// The first of an inode's names that leads to it, and the directory that it is in.
+    fn name_in_one_of(&self, places: &Names, id: InodeId) -> Result<Option<(InodeId, Box<[u8]>)>> {
+        let Some(first) = places.first() else { return Ok(None) };
+        if let Some(name) = self.name_at(first, id)? {
+            return Ok(Some((first.0, name)));
+        }
+        // A file of the base may have lost a name there that it had when it was copied up.
+        for place in places.all().into_iter().skip(1) {
+            if let Some(name) = self.name_at(place, id)? {
+                return Ok(Some((place.0, name)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the entry of this key is called, if it leads to the inode.
+    fn name_at(&self, (above, key): (InodeId, u64), id: InodeId) -> Result<Option<Box<[u8]>>> {
+        let Some(directory) = self.find(above)? else { return Ok(None) };
+        let record = directory.read();
+        let entry = record.directory()?.by_key(key).filter(|entry| entry.inode == id);
+        Ok(entry.map(|entry| Box::from(entry.name)).or_else(|| self.name_in_base(id, above, key)))
     }
 
     fn check_path(&self, path: &[u8]) -> Result<()> {

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
+use crate::operations::lookup::Looked;
 use crate::tree::directory::{Directory, Entry};
 use crate::tree::inode::Record;
 use crate::types::{Attr, Caller, FileKind, InodeId, NodeId};
@@ -14,6 +15,11 @@ use crate::types::{Attr, Caller, FileKind, InodeId, NodeId};
 /// The cookie after which the entries begin, and those of `.` and `..`. Entries' own cookies are larger and below 2^63.
 const DOT: u64 = 1;
 const DOT_DOT: u64 = 2;
+
+/// Of so many entries at a time the inodes are brought near.
+const NEAR: usize = 128;
+/// In directories that have so many entries: what smaller ones hold is near already, or soon.
+const MANY: u64 = 1 << 10;
 
 /// One entry of a listing.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +43,8 @@ pub struct DirEntry<'a> {
 pub struct ListOptions {
     /// Attributes with every entry; each entry taken counts as one lookup of its node (but for `.` and `..`).
     pub attributes: bool,
+    /// With `attributes`: none of what the host has been told of already, where it hears of changes. Its lookup is counted all the same.
+    pub only_news: bool,
     /// `.` and `..` first.
     pub dots: bool,
     /// `.` and `..` first, but not in the root, as Windows lists.
@@ -67,7 +75,8 @@ impl Attachment {
     /// Answers the directory's verifier.
     ///
     /// The listing walks the directory as it was when the call began; an entry that is there throughout several calls is given
-    /// exactly once, whatever comes and goes beside it.
+    /// exactly once, whatever comes and goes beside it. An error that is met after an entry was taken ends the call as if `take` had
+    /// had enough, and is that of the next: else what was taken would be lost, and its references with it.
     pub(crate) fn list(
         &self,
         id: InodeId,
@@ -87,24 +96,36 @@ impl Attachment {
             self.touch_accessed(id);
         }
         let dots = options.dots || options.dots_below_root && id != InodeId::ROOT;
+        let mut given = false;
         for (dot, name, at) in [(DOT, &b"."[..], id), (DOT_DOT, &b".."[..], above)] {
-            if dots && cookie < dot && !take(&self.dot(at, name, dot, options)) {
-                return Ok(verifier);
+            if dots && cookie < dot {
+                if !take(&self.dot(at, name, dot, options)) {
+                    return Ok(verifier);
+                }
+                given = true;
             }
         }
-        self.give_entries(&directory, cookie.max(DOT_DOT), options, take)?;
-        Ok(verifier)
+        match self.give_entries(&directory, cookie.max(DOT_DOT), options, &mut given, take) {
+            Err(error) if !given => Err(error),
+            _ => Ok(verifier),
+        }
     }
 
+    /// Says by `given` whether one was taken, where it fails.
     fn give_entries(
         &self,
         directory: &Directory,
         after: u64,
         options: ListOptions,
+        given: &mut bool,
         take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
     ) -> Result<()> {
         let Some(beneath) = directory.beneath() else {
-            for entry in directory.iter_after(after) {
+            let mut ahead = directory.iter_after(after);
+            for (number, entry) in directory.iter_after(after).enumerate() {
+                if options.attributes && number % NEAR == 0 && directory.len() >= MANY {
+                    self.bring_near_of(&mut ahead);
+                }
                 if self.give(&entry, options, take) == Some(false) {
                     break;
                 }
@@ -114,12 +135,29 @@ impl Attachment {
         let listing = self.list_base(beneath.id, after > DOT_DOT)?;
         let below = self.entries_of_base(directory, listing.as_deref(), after);
         for entry in merge(directory.iter_after(after), below) {
-            let found = if options.attributes { self.look_again(directory, entry)? } else { Some(entry) };
-            if found.is_some_and(|entry| self.give(&entry, options, take) == Some(false)) {
-                break;
+            let found = match options.attributes {
+                true if options.only_news && self.host_knows(directory, &entry) => Some((entry, None)),
+                true => self.look_again(directory, entry)?.map(|(entry, looked)| (entry, Some(looked))),
+                false => Some((entry, None)),
+            };
+            match found.and_then(|(entry, looked)| self.give_looked(&entry, looked, options, take)) {
+                Some(false) => break,
+                Some(true) => *given = true,
+                None => {}
             }
         }
         Ok(())
+    }
+
+    /// Entries come in the order of their hashes, so in a large directory their inodes are all over the memory.
+    fn bring_near_of(&self, entries: &mut dyn Iterator<Item = Entry<'_>>) {
+        let mut ids = [InodeId::ROOT; NEAR];
+        let mut count = 0;
+        for (into, entry) in ids.iter_mut().zip(entries) {
+            *into = entry.inode;
+            count += 1;
+        }
+        self.bring_near(&mut ids[..count]);
     }
 
     /// Gives the one entry of this name, `.` and `..` among them, as [`Attachment::list`] would, its name as it is stored.
@@ -188,14 +226,27 @@ impl Attachment {
         options: ListOptions,
         take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
     ) -> Option<bool> {
-        let attr = if options.attributes {
-            if !self.reference(entry.inode) {
-                return None;
-            }
-            self.attr(entry.inode).ok()
-        } else {
-            None
-        };
+        self.give_looked(entry, Some(Looked::own(entry.inode)), options, take)
+    }
+
+    /// Counts a reference, and answers the attributes; `None`: it is gone. What cannot be said of what is there is left out.
+    fn reference_listed(&self, id: InodeId, looked: Option<Looked>) -> Option<Option<Attr>> {
+        let Some(looked) = looked else { return self.reference(id).then_some(None) };
+        match self.reference_looked(&looked) {
+            Ok(attr) => attr.map(Some),
+            Err(_) => self.reference(id).then_some(None),
+        }
+    }
+
+    /// Of what it leads to, if the host is to be told of that.
+    fn give_looked(
+        &self,
+        entry: &Entry<'_>,
+        looked: Option<Looked>,
+        options: ListOptions,
+        take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
+    ) -> Option<bool> {
+        let attr = if options.attributes { self.reference_listed(entry.inode, looked)? } else { None };
         let taken = take(&DirEntry {
             node: self.node(entry.inode),
             inode: entry.inode,

@@ -31,6 +31,9 @@ impl Attachment {
             let owned = match Owned::of(&change, &[parent, found.id]) {
                 Err(Error::Stale) => {
                     self.inode(parent)?;
+                    if self.leads_nowhere(parent, name, found.id)? {
+                        return Err(Error::NotFound);
+                    }
                     continue;
                 }
                 owned => owned?,

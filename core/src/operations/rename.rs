@@ -83,6 +83,7 @@ impl Attachment {
             Err(Error::Stale) => {
                 self.inode(from.parent)?;
                 self.inode(to.parent)?;
+                self.check_leads_somewhere(from, to, sides)?;
                 return Ok(None);
             }
             owned => owned?,
@@ -102,6 +103,15 @@ impl Attachment {
         drop(locked);
         let replaced = ended.and_then(|id| change.head.live.bury(change.head, id));
         Ok(Some((owned, replaced)))
+    }
+
+    /// Refuses names that lead nowhere: the rename would be tried for ever.
+    pub(super) fn check_leads_somewhere(&self, from: Place<'_>, to: Place<'_>, sides: Sides) -> Result<()> {
+        let mut nowhere = self.leads_nowhere(from.parent, from.name, sides.source.id)?;
+        if let Some(target) = sides.target {
+            nowhere |= self.leads_nowhere(to.parent, to.name, target.id)?;
+        }
+        if nowhere { Err(Error::NotFound) } else { Ok(()) }
     }
 
     pub(super) fn sides(&self, from: Place<'_>, to: Place<'_>) -> Result<Sides> {

@@ -38,7 +38,7 @@ pub enum Seek {
 }
 
 /// As much is reserved in one go: a snapshot waits for no more than that.
-const SLICE_BYTES: u64 = 128 << 20;
+pub(crate) const SLICE_BYTES: u64 = 128 << 20;
 
 impl Attachment {
     pub(crate) fn allocate(
@@ -55,28 +55,84 @@ impl Attachment {
         if offset.checked_add(length).is_none_or(|end| end > limits::FILE_BYTES) {
             return Err(Error::FileTooLarge);
         }
-        let mut at = offset;
-        if matches!(how, Allocation::Reserve { .. }) {
-            self.check_room(target, length)?;
-            // Nobody sees of it but how much is stored: that may come in several steps, and the size with the last.
-            while offset + length - at > SLICE_BYTES {
-                self.allocate_slice(caller, target, at..at + SLICE_BYTES, Allocation::Reserve { keep_size: true })?;
-                at += SLICE_BYTES;
+        let whole = offset..offset + length;
+        match how {
+            Allocation::Reserve { .. } => self.reserve_whole(caller, target, whole, how, false),
+            // What is there is made zero at one moment. Of a base it would be copied up to be made so.
+            Allocation::Zero { .. } if self.may_zero_in_steps(target)? => {
+                self.reserve_whole(caller, target, whole, how, true)
             }
+            Allocation::Zero { .. } | Allocation::Punch => self.allocate_slice(caller, target, whole, how).map(drop),
         }
-        self.allocate_slice(caller, target, at..offset + length, how)
     }
 
-    /// What cannot be reserved as a whole is not begun, where that can be told.
-    fn check_room(&self, target: Target, length: u64) -> Result<()> {
+    /// Reserves all but the last slice of a range, and then does what is asked for: with the rest, or with the `whole`. If that fails, what was
+    /// reserved beyond the end of the file is given back; what lies in the file stays, as somebody may have written to it meanwhile.
+    fn reserve_whole(
+        &self,
+        caller: &Caller<'_>,
+        target: Target,
+        range: Range<u64>,
+        how: Allocation,
+        whole: bool,
+    ) -> Result<()> {
+        let mut added = Vec::new();
+        let answer = self.reserve_ahead(caller, target, range.clone(), &mut added).and_then(|rest| {
+            let begin = if whole { range.start } else { rest };
+            self.allocate_slice(caller, target, begin..range.end, how).map(drop)
+        });
+        if answer.is_err() {
+            self.take_back(target, &added);
+        }
+        answer
+    }
+
+    /// Whether the storage may come before what is there is made zero. [`Error::NotPermitted`] if that may not be.
+    fn may_zero_in_steps(&self, target: Target) -> Result<bool> {
         let inode = self.inode(target.id)?;
-        let stored = inode.read().stream_of(target.stream)?.stored();
-        let missing = length.saturating_sub(stored) / CHUNK_BYTES as u64;
-        if self.context.store.may_hold(missing) { Ok(()) } else { Err(Error::NoSpace) }
+        let record = inode.read();
+        let stream = record.stream_of(target.stream)?;
+        check_writable(&record, 0, stream.size())?;
+        Ok(!stream.is_over_base())
     }
 
-    fn allocate_slice(&self, caller: &Caller<'_>, target: Target, range: Range<u64>, how: Allocation) -> Result<()> {
+    /// Reserves all but the last slice of a range; answers where that begins. `added`: what was not stored before, for [`Attachment::take_back`].
+    fn reserve_ahead(
+        &self,
+        caller: &Caller<'_>,
+        target: Target,
+        range: Range<u64>,
+        added: &mut Vec<Range<u64>>,
+    ) -> Result<u64> {
+        let stored = self.inode(target.id)?.read().stream_of(target.stream)?.stored();
+        self.check_room((range.end - range.start).saturating_sub(stored))?;
+        let mut at = range.start;
+        // Nobody sees of it but how much is stored: that may come in several steps, and the size with the last.
+        while range.end - at > SLICE_BYTES {
+            let how = Allocation::Reserve { keep_size: true };
+            added.extend(self.allocate_slice(caller, target, at..at + SLICE_BYTES, how)?);
+            at += SLICE_BYTES;
+        }
+        Ok(at)
+    }
+
+    /// What cannot be reserved as a whole is not begun, where that can be told: so many bytes are missing.
+    pub(crate) fn check_room(&self, missing: u64) -> Result<()> {
+        let may_hold = self.context.store.may_hold(missing / CHUNK_BYTES as u64);
+        if may_hold { Ok(()) } else { Err(Error::NoSpace) }
+    }
+
+    /// Answers what of the range was not stored before, if it was reserved.
+    fn allocate_slice(
+        &self,
+        caller: &Caller<'_>,
+        target: Target,
+        range: Range<u64>,
+        how: Allocation,
+    ) -> Result<Vec<Range<u64>>> {
         let (offset, length) = (range.start, range.end - range.start);
+        // Outlives the locks and the gate: to free it may take long.
+        let _gone;
         let change = if how == Allocation::Punch { self.change_to_free()? } else { self.change()? };
         let inode = change.own(target.id)?;
         let mut record = inode.write();
@@ -86,15 +142,17 @@ impl Attachment {
         check_writable(&record, if only_reserves { end } else { 0 }, end)?;
         let stream = record.stream_of_mut(target.stream)?;
         let size_before = stream.size();
+        let gaps = if only_reserves { stream.gaps(range) } else { Vec::new() };
+        let store = &self.context.store;
         match how {
-            Allocation::Reserve { keep_size } => stream.allocate(&self.context.store, offset, length, keep_size)?,
-            Allocation::Punch => stream.punch(&self.context.store, offset, length)?,
-            Allocation::Zero { keep_size } => stream.zero(&self.context.store, offset, length, keep_size)?,
+            Allocation::Reserve { keep_size } => stream.allocate(store, offset, length, keep_size)?,
+            Allocation::Punch => _gone = stream.punch_out(store, offset, length)?,
+            Allocation::Zero { keep_size } => _gone = stream.zero_out(store, offset, length, keep_size)?,
         }
         lose_privileges(caller, &mut record);
         record.touch_content_but(change.now, target.held);
         change.tell_content(&record, target, size_before);
-        Ok(())
+        Ok(gaps)
     }
 
     pub(crate) fn seek(&self, target: Target, offset: u64, what: Seek) -> Result<u64> {

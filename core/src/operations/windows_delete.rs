@@ -14,6 +14,7 @@ use crate::operations::remove::unlink_entry;
 use crate::operations::streams::Target;
 use crate::operations::windows::access::check_deletion;
 use crate::operations::windows_open::attributes_of;
+use crate::sync::{Planted, planted};
 use crate::tree::inode::Record;
 use crate::types::{InodeId, StreamId};
 
@@ -81,6 +82,17 @@ impl Attachment {
             let done = self.remove_name(opening.inode, place).is_ok();
             head.opens.removed(opening, done);
         }
+    }
+
+    /// An open that could not be finished leaves the table again. Others may have marked the name meanwhile and closed it: then it was the
+    /// last to hold it, and ends as a handle does.
+    pub(super) fn withdraw(&self, opening: Option<Opening>) {
+        let Some(opening) = opening else { return };
+        if planted(Planted::OverlooksWhatEnds) {
+            self.tree.head().map(|head| head.opens.close(&opening, false, false));
+            return;
+        }
+        self.windows_close(&opening, false, false);
     }
 
     /// Takes one name of an inode away, whatever it is called now.

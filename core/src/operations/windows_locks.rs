@@ -5,6 +5,7 @@
 //! (LockFileEx, "Remarks"; \[MS-FSA\] 2.1.4.10): for it every lock is mandatory. POSIX handles read and write regardless.
 
 use crate::error::{Error, Result};
+use crate::ledger::{Kind, Ledger, heap_bytes};
 use crate::operations::attachment::Attachment;
 use crate::operations::lock_table::{Ended, Lock, LockKind, LockSpace, LockTable, tell};
 use crate::operations::windows::ranges::{HeldRanges, Piece, Range};
@@ -21,17 +22,29 @@ pub(crate) struct HandleLocks {
 
 /// What a handle holds, and what it waits for. A range that is waited for stands against every other request of the handle that overlaps
 /// it: what is granted must not overlap what came meanwhile.
-#[derive(Default)]
 struct Held {
     ranges: HeldRanges,
     waits: Vec<(Reservation, Range)>,
     next: Reservation,
+    ledger: Ledger,
+    /// What both lists are counted as.
+    counted: usize,
 }
 
 /// Tells the waits of one handle apart.
 pub(crate) type Reservation = u64;
 
 impl Held {
+    fn new(ledger: Ledger) -> Held {
+        Held { ranges: HeldRanges::default(), waits: Vec::new(), next: 0, ledger, counted: 0 }
+    }
+
+    /// After each change.
+    fn recount(&mut self) {
+        let now = self.ranges.heap_bytes() + heap_bytes(self.waits.capacity() * size_of::<(Reservation, Range)>());
+        self.ledger.recount(Kind::References, std::mem::replace(&mut self.counted, now), now);
+    }
+
     fn wanted(&self, range: Range) -> Result<Vec<Piece>> {
         if self.waits.iter().any(|(_, waited)| waited.overlaps_range(&range)) {
             return Err(Error::WouldBlock);
@@ -43,13 +56,20 @@ impl Held {
         let reservation = self.next;
         self.next += 1;
         self.waits.push((reservation, range));
+        self.recount();
         reservation
     }
 }
 
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.ledger.sub(Kind::References, self.counted);
+    }
+}
+
 impl HandleLocks {
-    pub(crate) fn new(on: InodeId, owner: u64) -> HandleLocks {
-        HandleLocks { on, owner, held: Mutex::default() }
+    pub(crate) fn new(on: InodeId, owner: u64, ledger: Ledger) -> HandleLocks {
+        HandleLocks { on, owner, held: Mutex::new(Held::new(ledger)) }
     }
 
     pub(crate) fn on(&self) -> InodeId {
@@ -81,7 +101,10 @@ impl HandleLocks {
     /// again: he may want them.
     fn changing(&self, change: impl FnOnce(&mut Held, &mut Ended) -> Result<()>) -> Result<()> {
         let mut ended = Ended::new();
-        let changed = change(&mut self.held.lock(), &mut ended);
+        let mut held = self.held.lock();
+        let changed = change(&mut held, &mut ended);
+        held.recount();
+        drop(held);
         tell(ended);
         changed
     }
@@ -106,6 +129,7 @@ impl HandleLocks {
             if granted {
                 held.ranges.add(range);
             }
+            held.recount();
         }
     }
 
@@ -121,7 +145,8 @@ impl HandleLocks {
     pub(crate) fn unlock_all(&self, table: &LockTable) {
         let mut held = self.held.lock();
         held.ranges.clear();
-        held.waits.clear();
+        held.waits = Vec::new();
+        held.recount();
         drop(held);
         table.forget_owner(self.on, LockSpace::Range, self.owner);
     }

@@ -9,13 +9,13 @@
 
 use std::sync::Arc;
 
-use crate::data::Stream;
 use crate::error::{Error, Result};
 use crate::flags;
 use crate::history::events::{Changes, EventKind};
 use crate::operations::attachment::{Attachment, check_flags};
 use crate::operations::attributes::lose_privileges;
 use crate::operations::create::NewNode;
+use crate::operations::file_info::SetAside;
 use crate::operations::lookup::Found;
 use crate::operations::open_table::{Opening, Place};
 use crate::operations::streams::check_stream_name;
@@ -319,7 +319,7 @@ impl Attachment {
         match added {
             Ok(opening) if same => Ok(Some(opening)),
             Ok(opening) => {
-                head.opens.close(&opening, false, false);
+                self.withdraw(Some(opening));
                 Err(Error::Stale)
             }
             Err(error) if same => Err(error),
@@ -339,9 +339,7 @@ impl Attachment {
 
     /// Takes back an open that could not be finished.
     pub(super) fn abandon(&self, id: InodeId, opening: Option<Opening>) {
-        if let (Some(head), Some(opening)) = (self.tree.head(), opening) {
-            head.opens.close(&opening, false, false);
-        }
+        self.withdraw(opening);
         self.unhold(id);
     }
 
@@ -357,6 +355,9 @@ impl Attachment {
         let directory_wanted = open.has(options::DIRECTORY_FILE);
         let stored = attributes::new(open.attributes, directory_wanted)?;
         check_readonly(stored, directory_wanted, 0, open.has(options::DELETE_ON_CLOSE))?;
+        let allocation = if directory_wanted { 0 } else { open.allocation };
+        let allowed = || self.may_make_entry(caller, &self.inode(parent)?.read(), directory_wanted);
+        let content = SetAside::of(self, allocation, allowed);
         let change = self.change_to_add()?;
         let directory = change.own(parent)?;
         let mut record = directory.write();
@@ -372,7 +373,7 @@ impl Attachment {
         let mode = if directory_wanted { open.mode } else { open.mode & !0o111 };
         let mut made = self.new_record(&change, caller, &record, mode, new);
         security::give(caller, &record, &mut made, open.security)?;
-        self.add_extras(&mut made, &open.extras())?;
+        self.add_extras(&mut made, &open.extras(), content)?;
         let granted = granted_of_new(open.access);
         let key = record.directory_mut()?.insert(&self.context.names, name, id, made.kind)?;
         made.add_name(parent, key);
@@ -414,6 +415,7 @@ impl Attachment {
     ) -> Result<()> {
         // Outlives the locks and the gate: to free it may take long.
         let (_emptied, _streams);
+        let content = SetAside::of(self, open.allocation, || check_flags(&self.inode(id)?.read(), false));
         let change = self.change_to_free()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
@@ -421,7 +423,8 @@ impl Attachment {
         let stored = attributes_of(&record);
         attributes::check_overwrite(stored, open.attributes)?;
         let eas = Attributes::parse(open.extended_attributes)?;
-        _emptied = self.empty(caller, &mut record, open.allocation)?;
+        _emptied = content.give(&mut record)?;
+        lose_privileges(caller, &mut record);
         extended_attributes::replace(&mut record, eas);
         _streams = self.remove_closed_streams(&change, id, &mut record);
         set_attributes(&mut record, attributes::overwritten(stored, open.attributes, supersede));
@@ -429,20 +432,6 @@ impl Attachment {
         let changes = Changes::SIZE.with(Changes::LAST_WRITE).with(Changes::ATTRIBUTES);
         change.tell_record(EventKind::Content, id, &record, changes);
         Ok(())
-    }
-
-    /// Answers what the file held. When there is no room for what is to be reserved, it keeps it.
-    fn empty(&self, caller: &Caller<'_>, record: &mut Record, reserve: u64) -> Result<Stream> {
-        let emptied = std::mem::take(record.stream_mut()?);
-        file_info::set_reserved(record, StreamId::DEFAULT, 0)?;
-        if reserve > 0
-            && let Err(error) = file_info::set_aside(self, record, reserve)
-        {
-            *record.stream_mut()? = emptied;
-            return Err(error);
-        }
-        lose_privileges(caller, record);
-        Ok(emptied)
     }
 }
 

@@ -90,10 +90,8 @@ impl Attachment {
         if matches!(outcome, Outcome::Overwritten | Outcome::Superseded)
             && let Err(error) = self.empty_stream(caller, on)
         {
+            self.withdraw(opening);
             self.give_up(on, outcome);
-            if let (Some(head), Some(opening)) = (self.tree.head(), opening) {
-                head.opens.close(&opening, false, false);
-            }
             return Err(error);
         }
         Ok(WindowsOpened { inode: there.id, stream: on.stream, kind: there.kind, granted, outcome, opening })

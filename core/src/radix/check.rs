@@ -50,11 +50,22 @@ impl<Visit> Check<'_, Visit> {
         self.report.ensure(found != 0, || format!("{what}: an empty node"));
     }
 
+    /// What a node remembers of the weight below it, and what that is.
+    fn weight(&mut self, remembered: Option<u64>, below: impl FnOnce() -> u64) {
+        let what = self.what;
+        if let Some(remembered) = remembered {
+            let found = below();
+            self.report
+                .ensure(remembered == found, || format!("{what}: a node remembers {remembered} bytes and has {found}"));
+        }
+    }
+
     fn leaf<V: Value>(&mut self, leaf: &Leaf<V>, base: u64)
     where
         Visit: FnMut(u64, &V),
     {
         self.occupied(leaf.occupied, &leaf.values);
+        self.weight(leaf.weight.get(), || leaf.values.iter().flatten().map(V::weight).sum());
         for index in bits(leaf.occupied) {
             if let Some(value) = &leaf.values[index] {
                 (self.visit)(base + index as u64, value);
@@ -70,6 +81,9 @@ impl<Visit> Check<'_, Visit> {
         let (what, len) = (self.what, inner.len());
         let below: u64 = inner.children.iter().flatten().map(Node::len).sum();
         self.report.ensure(below == len, || format!("{what}: a node says {len} entries and has {below}"));
+        self.weight(inner.weight.get(), || {
+            inner.children.iter().flatten().filter_map(|child| child.weight().get()).sum()
+        });
         for index in bits(inner.occupied) {
             if let Some(child) = &inner.children[index] {
                 self.node(child, inner.shift - BITS, base | (index as u64) << inner.shift);

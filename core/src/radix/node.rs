@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::Value;
+use super::sum::Remembered;
 use crate::ledger::{Counted, Kind, Ledger, Tally, arc_bytes};
 
 /// Bits of a key that one level decides.
@@ -26,6 +27,7 @@ pub(super) struct Leaf<V: Value> {
     /// Bit `i` is set while `values[i]` is there.
     pub(super) occupied: u64,
     pub(super) values: [Option<V>; WIDTH],
+    pub(super) weight: Remembered,
     tally: Tally<Leaf<V>>,
 }
 
@@ -38,6 +40,7 @@ pub(super) struct Inner<V: Value> {
     /// How far a key is shifted right to give the child's index.
     pub(super) shift: u32,
     pub(super) children: [Option<Node<V>>; WIDTH],
+    pub(super) weight: Remembered,
     tally: Tally<Inner<V>>,
 }
 
@@ -93,7 +96,7 @@ pub(super) fn bits(mut set: u64) -> impl Iterator<Item = usize> {
 
 impl<V: Value> Leaf<V> {
     fn new(ledger: Ledger) -> Self {
-        Self { occupied: 0, values: [const { None }; WIDTH], tally: Tally::new(ledger) }
+        Self { occupied: 0, values: [const { None }; WIDTH], weight: Remembered::default(), tally: Tally::new(ledger) }
     }
 
     /// The first entry at or after `key`; `base` is the leaf's first key.
@@ -107,13 +110,30 @@ impl<V: Value> Leaf<V> {
     }
 }
 
+impl<V: Value> Leaf<V> {
+    /// The leaf, to be changed: a copy if somebody else has it.
+    fn to_change(this: &mut Arc<Self>) -> &mut Self {
+        let leaf = Arc::make_mut(this);
+        leaf.weight.forget::<V>();
+        leaf
+    }
+}
+
 impl<V: Value> Inner<V> {
+    /// The node, for a change at or below it: a copy if somebody else has it.
+    fn to_change(this: &mut Arc<Self>) -> &mut Self {
+        let inner = Arc::make_mut(this);
+        inner.weight.forget::<V>();
+        inner
+    }
+
     pub(super) fn len(&self) -> u64 {
         self.len
     }
 
     fn new(shift: u32, ledger: Ledger) -> Self {
-        Self { occupied: 0, len: 0, shift, children: [const { None }; WIDTH], tally: Tally::new(ledger) }
+        let children = [const { None }; WIDTH];
+        Self { occupied: 0, len: 0, shift, children, weight: Remembered::default(), tally: Tally::new(ledger) }
     }
 }
 
@@ -149,6 +169,13 @@ impl<V: Value> Node<V> {
         }
     }
 
+    pub(super) fn weight(&self) -> &Remembered {
+        match self {
+            Node::Leaf(leaf) => &leaf.weight,
+            Node::Inner(inner) => &inner.weight,
+        }
+    }
+
     pub(super) fn shift(&self) -> u32 {
         match self {
             Node::Leaf(_) => 0,
@@ -178,6 +205,22 @@ impl<V: Value> Node<V> {
                 Node::Inner(inner) => node = inner.children[slot(shift, key)].as_ref()?,
             }
             shift -= BITS;
+        }
+    }
+
+    /// The value of `key`, which there is, unless somebody else has a node on its path.
+    pub(super) fn alone_mut(&mut self, key: u64) -> Option<&mut V> {
+        match self {
+            Node::Leaf(leaf) => {
+                let leaf = Arc::get_mut(leaf)?;
+                leaf.weight.forget::<V>();
+                leaf.values[slot(0, key)].as_mut()
+            }
+            Node::Inner(inner) => {
+                let inner = Arc::get_mut(inner)?;
+                inner.weight.forget::<V>();
+                inner.children[slot(inner.shift, key)].as_mut()?.alone_mut(key)
+            }
         }
     }
 
@@ -240,9 +283,9 @@ impl<V: Value> Node<V> {
         let mut node = self;
         loop {
             match node {
-                Node::Leaf(leaf) => return Arc::make_mut(leaf).values[slot(0, key)].as_mut(),
+                Node::Leaf(leaf) => return Leaf::to_change(leaf).values[slot(0, key)].as_mut(),
                 Node::Inner(inner) => {
-                    let inner = Arc::make_mut(inner);
+                    let inner = Inner::to_change(inner);
                     node = inner.children[slot(inner.shift, key)].as_mut()?;
                 }
             }
@@ -255,12 +298,12 @@ pub(super) fn insert<V: Value>(place: &mut Option<Node<V>>, shift: u32, key: u64
     let index = slot(shift, key);
     match place.get_or_insert_with(|| Node::empty(shift, value.ledger())) {
         Node::Leaf(leaf) => {
-            let leaf = Arc::make_mut(leaf);
+            let leaf = Leaf::to_change(leaf);
             leaf.occupied |= 1 << index;
             leaf.values[index].replace(value)
         }
         Node::Inner(inner) => {
-            let inner = Arc::make_mut(inner);
+            let inner = Inner::to_change(inner);
             let old = insert(&mut inner.children[index], shift - BITS, key, value);
             inner.occupied |= 1 << index;
             inner.len += u64::from(old.is_none());
@@ -279,12 +322,12 @@ pub(super) fn remove_present<V: Value>(place: &mut Option<Node<V>>, shift: u32, 
     let index = slot(shift, key);
     match place.as_mut()? {
         Node::Leaf(leaf) => {
-            let leaf = Arc::make_mut(leaf);
+            let leaf = Leaf::to_change(leaf);
             leaf.occupied &= !(1 << index);
             leaf.values[index].take()
         }
         Node::Inner(inner) => {
-            let inner = Arc::make_mut(inner);
+            let inner = Inner::to_change(inner);
             let old = remove_present(&mut inner.children[index], shift - BITS, key);
             inner.len -= 1;
             if inner.children[index].is_none() {
@@ -315,19 +358,26 @@ pub(super) fn shed<V: Value>(place: &mut Option<Node<V>>) -> bool {
     true
 }
 
-/// Removes `from..=last`, both counted from the first key of the node in `place`. Copies nothing if nothing is there.
-pub(super) fn remove_within<V: Value>(place: &mut Option<Node<V>>, shift: u32, from: u64, last: u64) {
+/// Removes `from..=last`, both counted from the first key of the node in `place`. Copies nothing if nothing is there. Nodes that go whole
+/// are put into `removed`.
+pub(super) fn remove_within<V: Value>(
+    place: &mut Option<Node<V>>,
+    shift: u32,
+    from: u64,
+    last: u64,
+    removed: &mut Vec<Node<V>>,
+) {
     let Some(node) = place else { return };
     if from == 0 && last == reach(shift) {
-        *place = None;
+        removed.extend(place.take());
         return;
     }
     if !node.any_within(shift, from, last) {
         return;
     }
     match node {
-        Node::Leaf(leaf) => remove_values(Arc::make_mut(leaf), from as usize, last as usize),
-        Node::Inner(inner) => remove_children(Arc::make_mut(inner), from, last),
+        Node::Leaf(leaf) => remove_values(Leaf::to_change(leaf), from as usize, last as usize),
+        Node::Inner(inner) => remove_children(Inner::to_change(inner), from, last, removed),
     }
     if node.len() == 0 {
         *place = None;
@@ -340,7 +390,7 @@ fn remove_values<V: Value>(leaf: &mut Leaf<V>, first: usize, last: usize) {
 }
 
 /// Only the children at the two edges can lie partly within, so only these are entered.
-fn remove_children<V: Value>(inner: &mut Inner<V>, from: u64, last: u64) {
+fn remove_children<V: Value>(inner: &mut Inner<V>, from: u64, last: u64, removed: &mut Vec<Node<V>>) {
     let shift = inner.shift;
     let below = reach(shift - BITS);
     let (first_slot, last_slot) = (slot(shift, from), slot(shift, last));
@@ -349,7 +399,7 @@ fn remove_children<V: Value>(inner: &mut Inner<V>, from: u64, last: u64) {
         let last = if index == last_slot { last & below } else { below };
         let place = &mut inner.children[index];
         let before = place.as_ref().map_or(0, Node::len);
-        remove_within(place, shift - BITS, from, last);
+        remove_within(place, shift - BITS, from, last, removed);
         inner.len -= before - place.as_ref().map_or(0, Node::len);
         if place.is_none() {
             inner.occupied &= !(1 << index);

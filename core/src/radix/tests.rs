@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::node::LEVELS;
-use super::{Radix, Value};
-use crate::ledger::{Kind, Ledger};
+use super::node::{Inner, LEVELS, Leaf};
+use super::{Radix, Sum, Value};
+use crate::ledger::{Counted as _, Kind, Ledger};
 
 type Model = BTreeMap<u64, u32>;
 
@@ -25,7 +25,20 @@ macro_rules! values {
     };
 }
 
-values!(u32, u64, Arc<()>);
+values!(u64, Arc<()>);
+
+impl Value for u32 {
+    const KIND: Kind = Kind::Tables;
+    const WEIGHS: bool = true;
+
+    fn ledger(&self) -> Ledger {
+        Ledger::of_tests()
+    }
+
+    fn weight(&self) -> u64 {
+        u64::from(*self)
+    }
+}
 
 fn tree(keys: impl IntoIterator<Item = u64>) -> Radix<u64> {
     let mut tree = Radix::new();
@@ -255,6 +268,67 @@ proptest! {
             let (first, first_model) = &trees[0];
             check_diff((tree, model), (first, first_model), ops[0].2);
             check_diff((first, first_model), (tree, model), 0);
+        }
+    }
+}
+
+/// What a tree weighs, summed up so many leaves at a time. `loose`: of what value it is said that it may change.
+fn weighed(tree: &Radix<u32>, leaves: usize, loose: Option<u32>) -> (u64, usize) {
+    let mut sum = Sum::default();
+    let mut next = Some(0);
+    while let Some(start) = next {
+        next = tree.sum_from(&mut sum, start, leaves, |value| Some(*value) != loose);
+    }
+    (sum.weight + sum.loose.iter().map(|&value| u64::from(value)).sum::<u64>(), sum.leaves)
+}
+
+#[test]
+fn what_nodes_remember_fits_into_what_the_allocator_rounds_to() {
+    assert_eq!((Leaf::<Arc<()>>::BYTES, Inner::<Arc<()>>::BYTES), (560, 1088));
+}
+
+#[test]
+fn a_second_sum_looks_at_what_has_changed_since_the_first() {
+    let mut tree = Radix::new();
+    (0..10_000_u64).for_each(|key| _ = tree.insert(key, 1_u32));
+    assert_eq!(weighed(&tree, 3, None), (10_000, 157));
+    assert_eq!(weighed(&tree, 3, None), (10_000, 0));
+    let before = tree.clone();
+    *tree.get_mut(5000).unwrap() = 7;
+    tree.remove(9_000);
+    assert_eq!(weighed(&before, 3, None), (10_000, 0));
+    assert_eq!(weighed(&tree, 3, None), (10_005, 2));
+    // What may change is looked at each time.
+    *tree.get_mut(70).unwrap() = 2;
+    for _ in 0..2 {
+        assert_eq!(weighed(&tree, 3, Some(2)), (10_006, 1));
+    }
+    assert_eq!(weighed(&tree, 3, None), (10_006, 1));
+}
+
+proptest! {
+    #[test]
+    fn a_sum_is_that_of_the_values_whatever_was_summed_up_before(
+        steps in prop::collection::vec((0..5_u8, 0..5_000_u64, 0..100_u32), 1..200),
+    ) {
+        let mut tree = Radix::new();
+        let mut kept: Vec<(Radix<u32>, u64)> = Vec::new();
+        let total = |tree: &Radix<u32>| tree.iter().map(|(_, &value)| u64::from(value)).sum::<u64>();
+        for (what, key, value) in steps {
+            match what {
+                0 | 1 => _ = tree.insert(key, value),
+                2 => _ = tree.remove(key),
+                3 => tree.remove_range(key, key + u64::from(value)),
+                _ if kept.len() < 4 => kept.push((tree.clone(), total(&tree))),
+                _ => tree = kept.swap_remove(0).0,
+            }
+            if let Some(found) = tree.get_mut(key / 2) {
+                *found += 1;
+            }
+            prop_assert_eq!(weighed(&tree, 1 + value as usize % 3, Some(value)).0, total(&tree));
+        }
+        for (tree, before) in kept {
+            prop_assert_eq!(weighed(&tree, 2, None).0, before);
         }
     }
 }

@@ -8,12 +8,15 @@ use crate::data::ChunkStore;
 use crate::data::stream::Stream;
 use crate::data::tests::device::Disk;
 use crate::data::tests::{CHUNK, CHUNK_BYTES, store_on};
+use crate::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::sync::{Planted, RwLock};
 
 const ROUNDS: usize = 40;
 /// Memory for so few that what is written makes others go.
 const FRAMES: u64 = 4;
 const CHUNKS: u64 = 4;
+/// A frame that nobody asks for.
+const NEVER: u64 = u64::MAX / 2;
 
 type Shared = Arc<(Arc<ChunkStore>, RwLock<Stream>)>;
 
@@ -92,6 +95,47 @@ fn a_chunk_written_while_it_goes() {
         }),
     ]);
     assert_eq!(byte_at(&shared, 0), 11, "the last write is lost");
+}
+
+/// A shared chunk, written over as a whole while everything goes and memory gets short: the write that fails has changed nothing.
+fn a_shared_chunk_written_over_while_memory_gets_short() {
+    let store = store_on(&Disk::default(), FRAMES);
+    let mut stream = Stream::empty();
+    stream.write(&store, 0, &filled(1)).unwrap();
+    let before = stream.clone();
+    let shared: Shared = Arc::new((store, RwLock::new(stream)));
+    let (writes, goes) = (shared.clone(), shared.clone());
+    let written = Arc::new(AtomicBool::new(false));
+    let says = written.clone();
+    together(vec![
+        Box::new(move || {
+            let done = writes.1.write().write(&writes.0, 0, &filled(2)).is_ok();
+            says.store(done, Relaxed);
+        }),
+        Box::new(move || {
+            goes.0.give_back(u64::MAX);
+            goes.0.fail_frame(0);
+        }),
+    ]);
+    shared.0.fail_frame(NEVER);
+    assert_eq!(
+        byte_at(&shared, 0),
+        if written.load(Relaxed) { 2 } else { 1 },
+        "a write that failed has changed something"
+    );
+    let mut into = filled(0);
+    before.read(0, &mut into).unwrap();
+    assert_eq!(byte_of(&into), 1, "what was shared has changed");
+}
+
+#[test]
+fn a_shared_chunk_keeps_its_bytes_where_a_write_over_it_fails() {
+    check(2 * ROUNDS, a_shared_chunk_written_over_while_memory_gets_short);
+}
+
+#[test]
+fn a_chunk_that_gets_its_bytes_late_is_found() {
+    demand_found(Planted::FillsLate, 3 * ROUNDS, a_shared_chunk_written_over_while_memory_gets_short);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! cost what differs. From an empty table that is everything.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use super::directory::Directory;
 use super::inode::{Content, Inode, Names, Record};
@@ -28,6 +29,8 @@ pub(crate) struct Walk<'a> {
     /// Epochs of heads: only the head itself has inodes of its own.
     pub(crate) epochs: BTreeSet<u64>,
     pub(crate) visited: Visited,
+    /// Versions of inodes, those too that only say that one has gone.
+    pub(crate) versions: u64,
     pub(crate) holdings: Holdings,
     pub(crate) report: CheckReport,
 }
@@ -44,6 +47,9 @@ impl Walk<'_> {
         let mut position = Position::default();
         while let Some((Difference { id, before, after }, next)) = base.next_difference(table, position) {
             position = next;
+            if let Some(gone) = after.as_ref().filter(|inode| inode.is_gone()) {
+                self.versions += u64::from(self.visited.is_new(Arc::as_ptr(gone)));
+            }
             if let Some(inode) = after.as_ref().filter(|inode| !inode.is_gone()) {
                 let says = inode.id;
                 self.report.ensure(says == id, || format!("{what}: {says:?} stands in the place of {id:?}"));
@@ -76,6 +82,7 @@ impl Walk<'_> {
             return;
         }
         self.report.inodes += 1;
+        self.versions += 1;
         let record = inode.read_shared();
         let what = format!("{what}: {id:?}");
         check_record(inode, &record, &what, &mut self.report);

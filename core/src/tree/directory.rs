@@ -23,7 +23,7 @@ pub(crate) use beneath::Beneath;
 use branch::{KEY_END, Node};
 use leaf::Leaf;
 
-use super::name::{HASH_BITS, NameRules};
+use super::name::{HASH_BITS, NameRules, is_base_key};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -75,6 +75,9 @@ impl Directory {
     /// Counts what would go with this holder.
     pub(crate) fn count_sole(&self, reckoning: &mut Reckoning) {
         self.root.count_sole(reckoning);
+        if let Some(beneath) = &self.beneath {
+            Beneath::count_sole(beneath, reckoning);
+        }
     }
 
     /// Number of entries.
@@ -164,6 +167,9 @@ impl Directory {
     pub(crate) fn put_back(&mut self, rules: &NameRules, entry: Entry<'_>) -> Result<u64> {
         if self.by_key(entry.key).is_some() {
             return self.insert(rules, entry.name, entry.inode, entry.kind);
+        }
+        if let Some(beneath) = self.beneath.as_mut().filter(|_| is_base_key(entry.key)) {
+            Arc::make_mut(beneath).cover(entry.kind);
         }
         self.put(entry);
         Ok(entry.key)

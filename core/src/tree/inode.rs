@@ -1,8 +1,8 @@
 //! One version of a file's record, with the lock that guards it.
 //!
-//! Invariants: `id` and `epoch` never change. Whoever changes the record holds the branch's gate, has checked that
-//! `epoch` is the branch's, and holds the lock for writing. A version of an older epoch is shared with a snapshot or
-//! another branch and is only ever read.
+//! Invariants: `id` never changes, `epoch` only while nobody else has the version. Whoever changes the record holds the branch's gate, has
+//! checked that `epoch` is the branch's, and holds the lock for writing. A version of an older epoch may be shared with a snapshot or
+//! another branch, and is only ever read.
 
 mod extra;
 
@@ -60,6 +60,12 @@ impl Inode {
         self.read_shared().is_of_base()
     }
 
+    /// Whether a file of the base has more names than these: its record need not know them all.
+    pub(crate) fn has_more_names_than(&self, known: usize) -> bool {
+        let record = self.read_shared();
+        record.is_of_base() && record.kind != FileKind::Directory && record.links as usize > known
+    }
+
     /// Who counts it.
     pub(crate) fn ledger(&self) -> Ledger {
         self.tally.ledger()
@@ -81,6 +87,11 @@ impl Inode {
     /// Whether it is no more than what the base says.
     pub(crate) fn is_untouched(&self) -> bool {
         self.epoch >= FROM_WATCHED_BASE
+    }
+
+    /// Whether it is that, and word comes when it changes.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.epoch == FROM_WATCHED_BASE
     }
 
     pub(crate) fn is_gone(&self) -> bool {
@@ -193,6 +204,15 @@ impl Names {
             Names::None => false,
             Names::One(p, k) => (*p, *k) == (parent, key),
             Names::Many(set) => set.contains(&(parent, key)),
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u32 {
+        match self {
+            Names::None => 0,
+            Names::One(..) => 1,
+            Names::Many(set) => u32::try_from(set.len()).unwrap_or(u32::MAX),
         }
     }
 

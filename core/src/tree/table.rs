@@ -2,14 +2,15 @@
 //! that changes to different inodes seldom meet; ids of one block (64) share a leaf and so a shard.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
 use super::inode::Inode;
 use crate::check::{CheckReport, Visited};
 use crate::ledger::{Kind, Ledger};
-use crate::radix::{Radix, Value};
+use crate::pending::GivenUp;
+use crate::radix::{Radix, Sum, Value};
 use crate::reckoning::Reckoning;
 use crate::shed::Shed;
 use crate::sync::{Ordered, Planted, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered, planted};
@@ -24,9 +25,15 @@ type Shard = Radix<Arc<Inode>>;
 
 impl Value for Arc<Inode> {
     const KIND: Kind = Kind::Tables;
+    const WEIGHS: bool = true;
 
     fn ledger(&self) -> Ledger {
         Inode::ledger(self)
+    }
+
+    /// Bytes of its content. Asked only of versions that nobody changes any more.
+    fn weight(&self) -> u64 {
+        self.read_shared().stored()
     }
 }
 
@@ -51,8 +58,7 @@ fn id_at(shard: usize, key: u64) -> InodeId {
 pub(crate) struct FrozenTable {
     shards: [Shard; SHARDS],
     ledger: Ledger,
-    /// Bytes of content of all its files, once somebody has asked.
-    pub(crate) content_bytes: OnceLock<u64>,
+    pub(crate) given_up: GivenUp,
 }
 
 impl FrozenTable {
@@ -65,7 +71,7 @@ impl FrozenTable {
     }
 
     fn of(shards: [Shard; SHARDS], ledger: Ledger) -> FrozenTable {
-        FrozenTable { shards, ledger, content_bytes: OnceLock::new() }
+        FrozenTable { shards, ledger, given_up: GivenUp::default() }
     }
 
     /// A table without inodes: over a base, a tree that shows nothing else.
@@ -122,13 +128,16 @@ const LEAVES: usize = 4;
 
 /// The inodes of a shard that would go with it, from the key `start` on; a few hundred of them, and where to go on.
 fn sole_inodes(shard: &Shard, reckoning: &mut Reckoning, start: u64, into: &mut Vec<Arc<Inode>>) -> Option<u64> {
-    shard.sole_from(reckoning, start, LEAVES, |_, inode| {
+    shard.sole_from(reckoning, start, LEAVES, |reckoning, inode| {
         // A tree has no version twice.
-        if Arc::strong_count(inode) == 1 {
+        if reckoning.lets_single_go(Arc::as_ptr(inode), Arc::strong_count(inode)) {
             into.push(inode.clone());
         }
     })
 }
+
+/// Bytes of the content of a table's inodes: a sum in steps.
+pub(crate) type ContentSum = Sum<Arc<Inode>>;
 
 impl FrozenTable {
     /// See [`sole_inodes`].
@@ -140,6 +149,12 @@ impl FrozenTable {
         into: &mut Vec<Arc<Inode>>,
     ) -> Option<u64> {
         sole_inodes(&self.shards[shard], reckoning, start, into)
+    }
+
+    /// Adds the content of a shard's inodes from the key `start` on: of a few hundred that were not summed up before, and of all
+    /// others that come on the way. Answers where to go on. Nobody changes the table's inodes any more.
+    pub(crate) fn sum_content(&self, shard: usize, sum: &mut ContentSum, start: u64) -> Option<u64> {
+        self.shards[shard].sum_from(sum, start, LEAVES, |_| true)
     }
 }
 
@@ -155,17 +170,10 @@ impl LiveTable {
         sole_inodes(&self.read(shard), reckoning, start, into)
     }
 
-    /// As [`FrozenTable::next_difference`], with the table changing meanwhile: what is changed behind the position is missed.
-    pub(crate) fn next_difference(&self, earlier: &FrozenTable, from: Position) -> Option<(Difference, Position)> {
-        let mut key = from.key;
-        for shard in from.shard..SHARDS {
-            let found = next_in_shard(&earlier.shards[shard], &self.read(shard), shard, key);
-            if found.is_some() {
-                return found;
-            }
-            key = 0;
-        }
-        None
+    /// As [`FrozenTable::sum_content`]. Versions of `epoch` or later may change, and are not in the sum. Holds the shard's lock
+    /// meanwhile.
+    pub(crate) fn sum_content(&self, shard: usize, sum: &mut ContentSum, start: u64, epoch: u64) -> Option<u64> {
+        self.read(shard).sum_from(sum, start, LEAVES, |inode| inode.epoch < epoch || inode.is_gone())
     }
 }
 
@@ -200,6 +208,14 @@ pub(crate) struct LiveTable {
     ledger: Ledger,
 }
 
+/// Makes the version one of `epoch`, if nobody else has it; answers whether it is.
+pub(crate) fn make_own(version: &mut Arc<Inode>, epoch: u64) -> bool {
+    if let Some(alone) = Arc::get_mut(version) {
+        alone.epoch = epoch;
+    }
+    version.epoch == epoch
+}
+
 impl LiveTable {
     pub(crate) fn thaw(frozen: &FrozenTable) -> LiveTable {
         let shard = |i: usize| CachePadded::new(RwLock::new(frozen.shards[i].clone()));
@@ -227,6 +243,14 @@ impl LiveTable {
     pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
         let (shard, key) = place(id);
         self.read(shard).get(key).cloned()
+    }
+
+    /// Reads something of each inode, so that the processor waits for the memory of all of them at a time. `ids` are of one shard.
+    pub(crate) fn bring_near(&self, ids: &[InodeId]) {
+        let Some(&first) = ids.first() else { return };
+        let shard = self.read(place(first).0);
+        let epochs = ids.iter().filter_map(|id| shard.get(place(*id).1)).map(|inode| inode.epoch);
+        std::hint::black_box(epochs.fold(0, u64::wrapping_add));
     }
 
     pub(crate) fn insert(&self, inode: Arc<Inode>) {
@@ -274,9 +298,17 @@ impl LiveTable {
         if slot.is_gone() {
             return None;
         }
-        if slot.epoch != epoch || planted(Planted::CopiesUpTwice) {
+        if planted(Planted::CopiesUpTwice) || !make_own(slot, epoch) {
             *slot = Arc::new(slot.copy_for(epoch));
         }
         Some(slot.clone())
+    }
+
+    /// As [`LiveTable::own`], and takes no memory: nothing where somebody else has the version, too.
+    pub(crate) fn own_alone(&self, id: InodeId, epoch: u64) -> Option<Arc<Inode>> {
+        let (shard, key) = place(id);
+        let mut table = self.write(shard);
+        let slot = table.alone_mut(key)?;
+        (!slot.is_gone() && make_own(slot, epoch)).then(|| slot.clone())
     }
 }

@@ -40,3 +40,51 @@ fn memory_bytes(config: &Config) -> Result<u64> {
     }
     Ok(bytes)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io;
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("nobody panics with it").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged when a store is configured so.
+    fn said(config: &Config) -> String {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || store_config(config)).expect("a good configuration");
+        let said = log.0.lock().expect("nobody panics with it").clone();
+        String::from_utf8(said).expect("text")
+    }
+
+    #[test]
+    fn a_spill_folder_that_is_memory_is_warned_of_and_one_on_a_disk_is_not() {
+        let memory = Path::new("/dev/shm");
+        if !memory.is_dir() {
+            return eprintln!("SKIPPED: no folder in memory at /dev/shm");
+        }
+        let of = |folder: &Path| Config { spill_dir: Some(folder.to_owned()), ..Config::default() };
+        let warned = said(&of(memory));
+        assert!(warned.contains("stays in memory") && warned.contains("/dev/shm"), "{warned}");
+        let disk = tempfile::tempdir().expect("a folder");
+        if !machine::is_memory(disk.path()) {
+            assert_eq!(said(&of(disk.path())), "");
+        }
+    }
+}

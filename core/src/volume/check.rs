@@ -14,8 +14,21 @@ use crate::check::{CheckReport, Visited};
 use crate::data::Holdings;
 use crate::history::Tree;
 use crate::history::check::{Seen, SeenHead, check_trees};
+use crate::history::refs::RefInfo;
+use crate::ledger::{Counted, Kind, Ledger};
+use crate::reckoning::Reckoning;
 use crate::tree::check::Walk;
+use crate::tree::inode::Inode;
 use crate::types::{InodeId, RefId};
+
+/// Branches and snapshots of which it is compared what they hold alone: each time others, as each costs a walk through all.
+const COMPARED: usize = 2;
+
+/// So often it is counted anew what a tree holds alone, while others change it: then it is not compared.
+const ROUNDS: usize = 16;
+
+/// What a tree holds alone: inodes, bytes of content, bytes of metadata.
+type Alone = (u64, u64, u64);
 
 impl Volume {
     /// Looks at everything that the volume holds, and tells what is not as it must be: names both ways, links, epochs,
@@ -34,7 +47,44 @@ impl Volume {
         let mut report = CheckReport::default();
         self.refs
             .observe(&self.context, still, &mut report, |seen, report| self.check_seen(&seen, &views, still, report));
+        if still && self.reaper.is_idle() {
+            self.compared().iter().for_each(|info| self.check_exclusive(info, &mut report));
+        }
         report
+    }
+
+    fn compared(&self) -> Vec<RefInfo> {
+        let all = self.refs.list(None, usize::MAX);
+        let first = self.context.new_epoch() as usize % all.len().max(1);
+        let count = all.len().min(COMPARED);
+        all.iter().cycle().skip(first).take(count).cloned().collect()
+    }
+
+    /// What a tree holds alone is the same by a walk through it and by a walk through all others. Where it lies is not compared, as
+    /// the evictor may be at work.
+    fn check_exclusive(&self, info: &RefInfo, report: &mut CheckReport) {
+        // The gates are open again: who waited at one changes something meanwhile. What is wrong stays so.
+        let mut last = None;
+        for _ in 0..ROUNDS {
+            let counted = self.counted_both_ways(info.id);
+            let Some((walked, beside)) = counted.filter(|(walked, beside)| walked != beside) else { return };
+            if last.replace((walked, beside)) == Some((walked, beside)) {
+                report.ensure(false, || {
+                    format!("`{}` holds {walked:?} alone, and all but the others hold {beside:?}", info.name)
+                });
+                return;
+            }
+        }
+    }
+
+    /// By a walk through it, and by a walk through all others. [`None`] if it is gone, or others are being freed.
+    fn counted_both_ways(&self, id: RefId) -> Option<(Alone, Alone)> {
+        let counted = |of: Reckoning| (of.counted.inodes, of.counted.content_bytes, of.counted.metadata_bytes);
+        let trees = self.refs.ever_made();
+        let (held, others, _) = self.refs.held_beside_all(id).ok()?;
+        let walked = counted(held.reckoned(&self.context, None, || true));
+        let beside = counted(held.reckoned(&self.context, others, || true));
+        (self.reaper.is_idle() && self.refs.ever_made() == trees).then_some((walked, beside))
     }
 
     fn check_seen(&self, seen: &[Seen], views: &[Arc<View>], still: bool, report: &mut CheckReport) {
@@ -46,18 +96,21 @@ impl Volume {
             next_epoch: self.context.next_epoch(),
             epochs: BTreeSet::new(),
             visited: Visited::default(),
+            versions: 0,
             holdings: Holdings::default(),
             report: std::mem::take(report),
         };
         check_trees(seen, &mut walk);
-        let Walk { mut holdings, report: walked, .. } = walk;
+        let Walk { mut holdings, versions, report: walked, .. } = walk;
         *report = walked;
         if let Some(base) = &self.context.base {
             base.check(still, &mut holdings, report);
         }
+        let versions = versions + self.context.base.as_ref().map_or(0, |base| base.inodes());
         holdings.check(&self.context.store, still, report);
         if still {
             check_views(seen, views, report);
+            check_versions(versions, self.context.store.ledger(), report);
         }
     }
 }
@@ -85,6 +138,14 @@ fn check_views(seen: &[Seen], views: &[Arc<View>], report: &mut CheckReport) {
             head.check_holders(name, held.get(id).unwrap_or(&HashMap::new()), report);
         }
     }
+}
+
+/// What is counted is what was found: whatever else there is of an inode nobody shows, and nobody frees.
+fn check_versions(found: u64, ledger: Ledger, report: &mut CheckReport) {
+    let (found, counted) = (found * Inode::BYTES as u64, ledger.by_kind()[Kind::Inodes as usize]);
+    report.ensure(found == counted, || {
+        format!("inodes take {counted} bytes as they are counted, and {found} were found")
+    });
 }
 
 /// A view of a branch shows the branch's one head.

@@ -1,7 +1,5 @@
 //! Taking paths of a branch back.
 
-use std::sync::Arc;
-
 use super::Volume;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -23,7 +21,7 @@ impl Volume {
     /// Errors: [`Error::NoSuchRef`]; [`Error::Busy`] while a view shows the branch, and when something would come back to a directory that the
     /// branch does not have; [`Error::Invalid`] for what is no path; those of asking the base. Nothing has changed then.
     pub fn revert(&self, branch: BranchId, to: RefId, paths: &[Vec<u8>]) -> Result<()> {
-        self.remake(branch, to, paths, revert::revert)
+        self.remake(branch, to, paths, revert::revert, None).map(drop)
     }
 
     /// Takes a directory that is new in a branch, and that `to` has by now as well, for the same: what is in it stays, over what `to` has there.
@@ -31,23 +29,47 @@ impl Volume {
     ///
     /// Errors: as [`Volume::revert`].
     pub fn merge(&self, branch: BranchId, to: RefId, paths: &[Vec<u8>]) -> Result<()> {
-        self.remake(branch, to, paths, revert::merge)
+        self.remake(branch, to, paths, revert::merge, None).map(drop)
     }
 
-    fn remake(&self, branch: BranchId, to: RefId, paths: &[Vec<u8>], with: Remake) -> Result<()> {
+    /// As [`Volume::revert`], or [`Volume::merge`] if `merges`, if the branch has not begun to change since it had this number of
+    /// [`crate::RefInfo::changes`]; answers the number that it has then.
+    ///
+    /// Errors: as [`Volume::revert`]; [`Error::Stale`] if it has, and nothing has changed.
+    pub fn revert_unchanged(
+        &self,
+        branch: BranchId,
+        to: RefId,
+        paths: &[Vec<u8>],
+        merges: bool,
+        changes: Option<u64>,
+    ) -> Result<u64> {
+        self.remake(branch, to, paths, if merges { revert::merge } else { revert::revert }, changes)
+    }
+
+    fn remake(
+        &self,
+        branch: BranchId,
+        to: RefId,
+        paths: &[Vec<u8>],
+        with: Remake,
+        changes: Option<u64>,
+    ) -> Result<u64> {
         let id = RefId::Branch(branch);
-        let from = match self.refs.at_rest(id) {
+        let from = match self.refs.at_rest(id, changes) {
             Err(Error::Busy(_)) => {
                 self.live_views().iter().for_each(|view| view.drop_all_unused());
-                self.refs.at_rest(id)?
+                self.refs.at_rest(id, changes)?
             }
             answer => answer?,
         };
         let to = self.refs.frozen(to, &self.context)?;
         let new = with(&self.context, &from, &to, paths)?;
-        let old = self.refs.replace(id, from, new)?;
-        self.reaper.take(Arc::clone(&old));
+        // From before nobody finds it any more.
+        let _pending = self.reaper.pending();
+        let changes = self.refs.replace(id, &from, new)?;
+        self.reaper.take(from);
         tracing::debug!(volume = self.name, ?id, paths = paths.len(), "took paths of a branch back");
-        Ok(())
+        Ok(changes)
     }
 }

@@ -64,13 +64,15 @@ impl View {
         extras: &NewExtras<'_>,
     ) -> Result<Entry> {
         let _timed = self.timed(Operation::Create);
-        self.with(parent, |at| {
-            let hold = |id| {
-                at.reference(id);
-                Ok(())
-            };
-            let attr = at.make_carrying(caller, parent.inode(), name, mode, new, extras, hold)?;
-            Ok(Entry { node: at.node(attr.inode), attr })
+        self.with_room(|| {
+            self.with(parent, |at| {
+                let hold = |id| {
+                    at.reference(id);
+                    Ok(())
+                };
+                let attr = at.make_carrying(caller, parent.inode(), name, mode, new, extras, hold)?;
+                Ok(Entry { node: at.node(attr.inode), attr })
+            })
         })
     }
 
@@ -95,8 +97,10 @@ impl View {
         set: &SetFileInfo,
     ) -> Result<FileInfo> {
         let _timed = self.timed(Operation::SetAttributes);
-        let (info, hold, release) = self.using(caller, node, handle, Use::WriteAttributes, |at, target, caller| {
-            at.set_file_info(caller, target, set)
+        let (info, hold, release) = self.with_room(|| {
+            self.using(caller, node, handle, Use::WriteAttributes, |at, target, caller| {
+                at.set_file_info(caller, target, set)
+            })
         })?;
         if let Some(handle) = handle.filter(|_| hold != HeldTimes::default() || release != HeldTimes::default()) {
             self.handles.get(handle)?.hold_times(hold, release);
@@ -116,9 +120,11 @@ impl View {
         bytes: u64,
     ) -> Result<FileInfo> {
         let _timed = self.timed(Operation::Allocate);
-        // No bytes: sizes ask no locks.
-        self.opened(caller, node, handle, Mask::WRITE, Span::At(0, 0), |at, target| {
-            at.set_allocation(caller, target, bytes)
+        self.with_room(|| {
+            // No bytes: sizes ask no locks.
+            self.opened(caller, node, handle, Mask::WRITE, Span::At(0, 0), |at, target| {
+                at.set_allocation(caller, target, bytes)
+            })
         })
     }
 
@@ -158,9 +164,11 @@ impl View {
         descriptor: &[u8],
     ) -> Result<()> {
         let _timed = self.timed(Operation::SetXattr);
-        let what = Use::WriteSecurity(Parts::from_bits(parts)?, None, None);
-        self.using(caller, node, handle, what, |at, target, caller| {
-            at.set_security(caller, target.id, parts, descriptor)
+        self.with_room(|| {
+            let what = Use::WriteSecurity(Parts::from_bits(parts)?, None, None);
+            self.using(caller, node, handle, what, |at, target, caller| {
+                at.set_security(caller, target.id, parts, descriptor)
+            })
         })
     }
 
@@ -184,7 +192,9 @@ impl View {
     /// Errors: [`crate::Error::BadEaList`], [`crate::Error::BadEaName`], [`crate::Error::TooManyAttributes`], [`crate::Error::AccessDenied`], [`crate::Error::ReadOnly`].
     pub fn set_eas(&self, caller: &Caller<'_>, node: NodeId, handle: Option<HandleId>, list: &[u8]) -> Result<u32> {
         let _timed = self.timed(Operation::SetXattr);
-        self.using(caller, node, handle, Use::WriteEas, |at, target, caller| at.set_eas(caller, target.id, list))
+        self.with_room(|| {
+            self.using(caller, node, handle, Use::WriteEas, |at, target, caller| at.set_eas(caller, target.id, list))
+        })
     }
 
     /// The REPARSE_DATA_BUFFER of a reparse point; that of a symbolic link, pipe, socket or device as Windows would have it.
@@ -207,8 +217,10 @@ impl View {
         buffer: &[u8],
     ) -> Result<()> {
         let _timed = self.timed(Operation::SetAttributes);
-        self.using(caller, node, handle, Use::WriteReparse, |at, target, caller| {
-            at.set_reparse(caller, target.id, buffer)
+        self.with_room(|| {
+            self.using(caller, node, handle, Use::WriteReparse, |at, target, caller| {
+                at.set_reparse(caller, target.id, buffer)
+            })
         })
     }
 
@@ -223,8 +235,10 @@ impl View {
         request: &[u8],
     ) -> Result<()> {
         let _timed = self.timed(Operation::SetAttributes);
-        self.using(caller, node, handle, Use::WriteReparse, |at, target, caller| {
-            at.delete_reparse(caller, target.id, request)
+        self.with_room(|| {
+            self.using(caller, node, handle, Use::WriteReparse, |at, target, caller| {
+                at.delete_reparse(caller, target.id, request)
+            })
         })
     }
 
@@ -241,7 +255,7 @@ impl View {
     /// Errors: [`crate::Error::NotSupported`] for a flag that is not kept, [`crate::Error::NotPermitted`], [`crate::Error::ReadOnly`].
     pub fn set_mac_info(&self, caller: &Caller<'_>, node: NodeId, set: &SetMacInfo) -> Result<MacInfo> {
         let _timed = self.timed(Operation::SetAttributes);
-        self.with(node, |at| at.set_mac_info(caller, node.inode(), set))
+        self.with_room(|| self.with(node, |at| at.set_mac_info(caller, node.inode(), set)))
     }
 
     /// Reads an extended attribute from `position` on; answers how many bytes. Only the resource fork on a volume of macOS can be
@@ -273,6 +287,6 @@ impl View {
         mode: XattrMode,
     ) -> Result<()> {
         let _timed = self.timed(Operation::SetXattr);
-        self.with(node, |at| at.write_xattr(caller, node.inode(), name, position, data, mode))
+        self.with_room(|| self.with(node, |at| at.write_xattr(caller, node.inode(), name, position, data, mode)))
     }
 }

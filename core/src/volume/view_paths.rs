@@ -85,7 +85,7 @@ impl View {
     /// Errors: as there, and of the path.
     pub fn path_set_attr(&self, caller: &Caller<'_>, path: PathAt<'_>, set: &SetAttr) -> Result<Attr> {
         let _timed = self.timed(Operation::SetAttributes);
-        self.at_path(caller, path, |at, id| at.set_attr(caller, id.into(), set, false))
+        self.with_room(|| self.at_path(caller, path, |at, id| at.set_attr(caller, id.into(), set, false)))
     }
 
     /// The node that a path leads to, counted as one reference.
@@ -97,7 +97,8 @@ impl View {
             if !at.reference(id) {
                 return Err(Error::Stale);
             }
-            Ok(super::view::Entry { node: at.node(id), attr: at.attr(id)? })
+            let attr = at.attr(id).inspect_err(|_| at.forget(id, 1))?;
+            Ok(super::view::Entry { node: at.node(id), attr })
         })
     }
 
@@ -106,14 +107,16 @@ impl View {
     /// Errors: as there, and of the path.
     pub fn path_make(&self, caller: &Caller<'_>, path: PathAt<'_>, mode: u32, new: NewNode<'_>) -> Result<Attr> {
         let _timed = self.timed(Operation::Create);
-        self.at_parent(caller, path, |at, parent| {
-            if parent.name.is_empty() {
-                return Err(Error::Exists);
-            }
-            if !matches!(new, NewNode::Directory) {
-                check_new_name(at, &parent, path)?;
-            }
-            at.make(caller, parent.id, parent.name, mode, new)
+        self.with_room(|| {
+            self.at_parent(caller, path, |at, parent| {
+                if parent.name.is_empty() {
+                    return Err(Error::Exists);
+                }
+                if !matches!(new, NewNode::Directory) {
+                    check_new_name(at, &parent, path)?;
+                }
+                at.make(caller, parent.id, parent.name, mode, new)
+            })
         })
     }
 
@@ -122,16 +125,18 @@ impl View {
     /// Errors: as there, and of the path.
     pub fn path_unlink(&self, caller: &Caller<'_>, path: PathAt<'_>) -> Result<()> {
         let _timed = self.timed(Operation::Remove);
-        self.at_parent(caller, path, |at, parent| {
-            if parent.name.is_empty() {
-                return Err(Error::IsADirectory);
-            }
-            if path.path.ends_with(b"/") {
-                let found = at.peek(parent.id, parent.name)?.ok_or(Error::NotFound)?;
-                let is_directory = found.kind == FileKind::Directory;
-                return Err(if is_directory { Error::IsADirectory } else { Error::NotADirectory });
-            }
-            at.remove(caller, parent.id, parent.name, Removal::File)
+        self.with_room(|| {
+            self.at_parent(caller, path, |at, parent| {
+                if parent.name.is_empty() {
+                    return Err(Error::IsADirectory);
+                }
+                if path.path.ends_with(b"/") {
+                    let found = at.peek(parent.id, parent.name)?.ok_or(Error::NotFound)?;
+                    let is_directory = found.kind == FileKind::Directory;
+                    return Err(if is_directory { Error::IsADirectory } else { Error::NotADirectory });
+                }
+                at.remove(caller, parent.id, parent.name, Removal::File)
+            })
         })
     }
 
@@ -140,11 +145,13 @@ impl View {
     /// Errors: as there, and of the path; [`Error::Busy`] for the root.
     pub fn path_rmdir(&self, caller: &Caller<'_>, path: PathAt<'_>) -> Result<()> {
         let _timed = self.timed(Operation::Remove);
-        self.at_parent(caller, path, |at, parent| {
-            if parent.name.is_empty() {
-                return Err(last_is_a_dot(path.path));
-            }
-            at.remove(caller, parent.id, parent.name, Removal::Directory)
+        self.with_room(|| {
+            self.at_parent(caller, path, |at, parent| {
+                if parent.name.is_empty() {
+                    return Err(last_is_a_dot(path.path));
+                }
+                at.remove(caller, parent.id, parent.name, Removal::Directory)
+            })
         })
     }
 
@@ -153,15 +160,17 @@ impl View {
     /// Errors: as there, and of both paths; [`Error::CrossesVolumes`] when they begin at nodes of different switches.
     pub fn path_link(&self, caller: &Caller<'_>, path: PathAt<'_>, new: PathAt<'_>) -> Result<Attr> {
         let _timed = self.timed(Operation::Link);
-        self.with(path.start, |at| {
-            same_attachment(self, at, path.start, new.start)?;
-            let id = at.resolve(caller, path.start.inode(), path.path, path.follow)?.id;
-            let parent = at.resolve_parent(caller, new.start.inode(), new.path)?;
-            if parent.name.is_empty() {
-                return Err(Error::Exists);
-            }
-            gone_is_not_found(check_new_name(at, &parent, new))?;
-            gone_is_not_found(at.link(caller, id, parent.id, parent.name))
+        self.with_room(|| {
+            self.with(path.start, |at| {
+                same_attachment(self, at, path.start, new.start)?;
+                let id = at.resolve(caller, path.start.inode(), path.path, path.follow)?.id;
+                let parent = at.resolve_parent(caller, new.start.inode(), new.path)?;
+                if parent.name.is_empty() {
+                    return Err(Error::Exists);
+                }
+                gone_is_not_found(check_new_name(at, &parent, new))?;
+                gone_is_not_found(at.link(caller, id, parent.id, parent.name))
+            })
         })
     }
 
@@ -170,19 +179,21 @@ impl View {
     /// Errors: as there, and of both paths; [`Error::Busy`] for the root.
     pub fn path_rename(&self, caller: &Caller<'_>, from: PathAt<'_>, to: PathAt<'_>, mode: RenameMode) -> Result<()> {
         let _timed = self.timed(Operation::Rename);
-        self.at_parent(caller, from, |at, old| {
-            same_attachment(self, at, from.start, to.start)?;
-            let new = at.resolve_parent(caller, to.start.inode(), to.path)?;
-            if old.name.is_empty() || new.name.is_empty() {
-                return Err(Error::Busy("the root, `.` and `..` cannot be renamed"));
-            }
-            let needs_directory = from.path.ends_with(b"/") || to.path.ends_with(b"/");
-            let found = at.peek(old.id, old.name)?.ok_or(Error::NotFound)?;
-            if needs_directory && found.kind != FileKind::Directory {
-                return Err(Error::NotADirectory);
-            }
-            let from = Place { parent: old.id, name: old.name };
-            at.rename(caller, from, Place { parent: new.id, name: new.name }, mode)
+        self.with_room(|| {
+            self.at_parent(caller, from, |at, old| {
+                same_attachment(self, at, from.start, to.start)?;
+                let new = at.resolve_parent(caller, to.start.inode(), to.path)?;
+                if old.name.is_empty() || new.name.is_empty() {
+                    return Err(Error::Busy("the root, `.` and `..` cannot be renamed"));
+                }
+                let needs_directory = from.path.ends_with(b"/") || to.path.ends_with(b"/");
+                let found = at.peek(old.id, old.name)?.ok_or(Error::NotFound)?;
+                if needs_directory && found.kind != FileKind::Directory {
+                    return Err(Error::NotADirectory);
+                }
+                let from = Place { parent: old.id, name: old.name };
+                at.rename(caller, from, Place { parent: new.id, name: new.name }, mode)
+            })
         })
     }
 
@@ -230,7 +241,7 @@ impl View {
         mode: XattrMode,
     ) -> Result<()> {
         let _timed = self.timed(Operation::SetXattr);
-        self.at_path(caller, path, |at, id| at.set_xattr(caller, id, name, value, mode))
+        self.with_room(|| self.at_path(caller, path, |at, id| at.set_xattr(caller, id, name, value, mode)))
     }
 
     /// As [`View::remove_xattr`].
@@ -238,7 +249,7 @@ impl View {
     /// Errors: as there, and of the path.
     pub fn path_remove_xattr(&self, caller: &Caller<'_>, path: PathAt<'_>, name: &[u8]) -> Result<()> {
         let _timed = self.timed(Operation::SetXattr);
-        self.at_path(caller, path, |at, id| at.remove_xattr(caller, id, name))
+        self.with_room(|| self.at_path(caller, path, |at, id| at.remove_xattr(caller, id, name)))
     }
 
     /// Opens what a path leads to; with `create`, a file is made there with that mode if there is none. A dangling symbolic link in
@@ -253,15 +264,19 @@ impl View {
         create: Option<u32>,
     ) -> Result<HandleId> {
         let _timed = self.timed(if create.is_some() { Operation::Create } else { Operation::Open });
-        let existing = || self.at_path(caller, path, |at, id| self.open_at(at, caller, id, options));
-        match (create, options.exclusive) {
-            (None, _) => existing(),
-            (Some(mode), true) => self.create_named(caller, path, options, mode),
-            (Some(mode), false) => match self.at_path(caller, path, |at, id| self.open_made(at, caller, id, options)) {
-                Err(Error::NotFound) => self.create_through_links(caller, path, options, mode),
-                answer => answer,
-            },
-        }
+        self.with_room(|| {
+            let existing = || self.at_path(caller, path, |at, id| self.open_at(at, caller, id, options));
+            match (create, options.exclusive) {
+                (None, _) => existing(),
+                (Some(mode), true) => self.create_named(caller, path, options, mode),
+                (Some(mode), false) => {
+                    match self.at_path(caller, path, |at, id| self.open_made(at, caller, id, options)) {
+                        Err(Error::NotFound) => self.create_through_links(caller, path, options, mode),
+                        answer => answer,
+                    }
+                }
+            }
+        })
     }
 
     /// Opens what O_CREAT found: anything but a directory (open(2)).
@@ -354,7 +369,16 @@ impl View {
             let Some(found) = at.peek(parent, name)? else { continue };
             match self.open_made(at, caller, found.id, options) {
                 Err(Error::Stale) => {}
-                Ok(handle) => return Ok((at.attr(found.id)?, handle)),
+                Ok(handle) => match at.attr(found.id) {
+                    Ok(attr) => return Ok((attr, handle)),
+                    // The base has lost it meanwhile, and nobody is told of the handle.
+                    Err(gone) => {
+                        drop(self.handles.remove(handle));
+                        if gone != Error::Stale {
+                            return Err(gone);
+                        }
+                    }
+                },
                 Err(error) => return Err(error),
             }
         }

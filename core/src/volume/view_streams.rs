@@ -23,12 +23,14 @@ impl View {
         create: bool,
     ) -> Result<HandleId> {
         let _timed = self.timed(Operation::Open);
-        self.with(node, |at| {
-            at.hold(node.inode())?;
-            // Lets go of the inode if what follows fails.
-            let held = Handle::of_held(at.clone(), node.inode(), options);
-            let target = at.open_stream(caller, node.inode(), name, options, create)?;
-            self.handles.insert(held.on(target.stream))
+        self.with_room(|| {
+            self.with(node, |at| {
+                at.hold(node.inode())?;
+                // Lets go of the inode if what follows fails.
+                let held = Handle::of_held(at.clone(), node.inode(), options);
+                let target = at.open_stream(caller, node.inode(), name, options, create)?;
+                self.handles.insert(held.on(target.stream))
+            })
         })
     }
 
@@ -53,7 +55,7 @@ impl View {
         replace: bool,
     ) -> Result<()> {
         let _timed = self.timed(Operation::Rename);
-        self.with(node, |at| at.rename_stream(caller, node.inode(), name, new_name, replace))
+        self.with_room(|| self.with(node, |at| at.rename_stream(caller, node.inode(), name, new_name, replace)))
     }
 
     /// Removes a named stream. Handles that are open on it go on reading and writing it.
@@ -61,7 +63,7 @@ impl View {
     /// Errors: [`crate::Error::NotFound`], and as [`View::open_stream`].
     pub fn remove_stream(&self, caller: &Caller<'_>, node: NodeId, name: &[u8]) -> Result<()> {
         let _timed = self.timed(Operation::Remove);
-        self.with(node, |at| at.remove_stream(caller, node.inode(), name))
+        self.with_room(|| self.with(node, |at| at.remove_stream(caller, node.inode(), name)))
     }
 
     /// The attributes of what a handle is open on, with the size of the stream that it is open on.

@@ -90,7 +90,7 @@ impl View {
         open: &WindowsOpen<'_>,
     ) -> Result<WindowsOpened> {
         let _timed = self.timed(Operation::Open);
-        match from {
+        let work = || match from {
             From::Node(node) => self.with(node, |at| self.windows_open_at(at, caller, node.inode(), None, path, open)),
             From::Handle(handle) => {
                 let handle = self.handles.get(handle)?;
@@ -99,7 +99,9 @@ impl View {
                 }
                 self.windows_open_at(&handle.at, caller, handle.id, Some(&handle), path, open)
             }
-        }
+        };
+        // A new file for a stream is made before the stream: the second try would be another operation.
+        if open.stream.is_empty() { self.with_room(work) } else { work() }
     }
 
     fn windows_open_at(
@@ -127,7 +129,8 @@ impl View {
         let options = granted::open_options(opened.granted, kind);
         let delete_on_close = open.options & options::DELETE_ON_CLOSE != 0;
         let owner = head.as_ref().map_or(0, |head| head.opens.new_owner());
-        let locks = HandleLocks::new(opened.opening.map_or(opened.inode, |opening| opening.locks_on), owner);
+        let locks_on = opened.opening.map_or(opened.inode, |opening| opening.locks_on);
+        let locks = HandleLocks::new(locks_on, owner, self.volume.context.store.ledger());
         let windows = WindowsHandle::new(opened.granted, opened.opening, delete_on_close, locks);
         let mut handle = Handle::of_held(at.clone(), opened.inode, options).on(opened.stream);
         handle.windows = Some(Box::new(windows));
@@ -153,16 +156,18 @@ impl View {
     /// [`Error::NoSpace`], [`Error::ReadOnly`], [`Error::NotPermitted`] by flags, [`Error::BadHandle`], [`Error::Invalid`] for a handle of another kind.
     pub fn windows_overwrite(&self, caller: &Caller<'_>, handle: HandleId, how: &WindowsOpen<'_>) -> Result<()> {
         let _timed = self.timed(Operation::SetAttributes);
-        let handle = self.handles.get(handle)?;
-        let opening = *handle.windows()?.changing()?;
-        let supersede = how.disposition == Disposition::Supersede;
-        if !caller.may(Privileges::CHECKED) {
-            handle.require(if supersede { rights::DELETE } else { rights::WRITE_DATA })?;
-        }
-        match opening.stream {
-            None => handle.at.overwrite(caller, handle.id, how, supersede),
-            Some(_) => handle.at.empty_stream(caller, handle.target()),
-        }
+        self.with_room(|| {
+            let handle = self.handles.get(handle)?;
+            let opening = *handle.windows()?.changing()?;
+            let supersede = how.disposition == Disposition::Supersede;
+            if !caller.may(Privileges::CHECKED) {
+                handle.require(if supersede { rights::DELETE } else { rights::WRITE_DATA })?;
+            }
+            match opening.stream {
+                None => handle.at.overwrite(caller, handle.id, how, supersede),
+                Some(_) => handle.at.empty_stream(caller, handle.target()),
+            }
+        })
     }
 
     /// Marks what the handle has open for deletion, or clears the mark; or sets whether the handle deletes it when it ends. The handle needs
@@ -172,15 +177,17 @@ impl View {
     /// [`Error::AccessDenied`], [`Error::NotPermitted`] by flags, [`Error::ReadOnly`], [`Error::BadHandle`].
     pub fn windows_dispose(&self, handle: HandleId, how: Disposal) -> Result<()> {
         let _timed = self.timed(Operation::Remove);
-        let handle = self.handles.get(handle)?;
-        let windows = handle.windows()?;
-        handle.require(rights::DELETE)?;
-        handle.at.windows_dispose(windows.changing()?, how)?;
-        if how.on_close {
-            windows.delete_on_close.store(how.delete, Ordering::Relaxed);
-        }
-        windows.posix_delete.store(how.delete && how.posix, Ordering::Relaxed);
-        Ok(())
+        self.with_room(|| {
+            let handle = self.handles.get(handle)?;
+            let windows = handle.windows()?;
+            handle.require(rights::DELETE)?;
+            handle.at.windows_dispose(windows.changing()?, how)?;
+            if how.on_close {
+                windows.delete_on_close.store(how.delete, Ordering::Relaxed);
+            }
+            windows.posix_delete.store(how.delete && how.posix, Ordering::Relaxed);
+            Ok(())
+        })
     }
 
     /// Gives what the handle has open another name: in the directory it is in, or, where `from` and the path lead to another. The handle needs DELETE.
@@ -190,13 +197,15 @@ impl View {
     /// [`Error::PathNotFound`], [`Error::CrossesVolumes`], [`Error::ReadOnly`], [`Error::NotPermitted`] by flags, name errors.
     pub fn windows_rename(&self, caller: &Caller<'_>, handle: HandleId, to: RenameTo<'_>, how: Renaming) -> Result<()> {
         let _timed = self.timed(Operation::Rename);
-        let handle = self.handles.get(handle)?;
-        let opening = *handle.windows()?.changing()?;
-        handle.require(rights::DELETE)?;
-        if opening.stream.is_some() || to.path.starts_with(b":") {
-            return rename_stream(caller, &handle, to, how.replace);
-        }
-        self.at_new_name(caller, &handle, to, |at, place| at.windows_rename(caller, &opening, place, how))
+        self.with_room(|| {
+            let handle = self.handles.get(handle)?;
+            let opening = *handle.windows()?.changing()?;
+            handle.require(rights::DELETE)?;
+            if opening.stream.is_some() || to.path.starts_with(b":") {
+                return rename_stream(caller, &handle, to, how.replace);
+            }
+            self.at_new_name(caller, &handle, to, |at, place| at.windows_rename(caller, &opening, place, how))
+        })
     }
 
     /// Gives what the handle has open a further name.
@@ -204,12 +213,14 @@ impl View {
     /// Errors: as [`View::windows_rename`]; [`Error::IsADirectory`] for a directory, [`Error::TooManyLinks`].
     pub fn windows_link(&self, caller: &Caller<'_>, handle: HandleId, to: RenameTo<'_>, how: Renaming) -> Result<()> {
         let _timed = self.timed(Operation::Link);
-        let handle = self.handles.get(handle)?;
-        let opening = *handle.windows()?.changing()?;
-        if opening.stream.is_some() {
-            return Err(Error::Invalid("a stream has one name"));
-        }
-        self.at_new_name(caller, &handle, to, |at, place| at.windows_link(caller, &opening, place, how))
+        self.with_room(|| {
+            let handle = self.handles.get(handle)?;
+            let opening = *handle.windows()?.changing()?;
+            if opening.stream.is_some() {
+                return Err(Error::Invalid("a stream has one name"));
+            }
+            self.at_new_name(caller, &handle, to, |at, place| at.windows_link(caller, &opening, place, how))
+        })
     }
 
     fn at_new_name(

@@ -156,7 +156,7 @@ fn check_directory(
     assert_eq!(up.node, above, "`..` leads elsewhere");
     view.forget(up.node, 1);
     let (mut entries, mut subdirectories) = (0, 0);
-    let options = ListOptions { attributes: true, dots: false, dots_below_root: false };
+    let options = ListOptions { attributes: true, ..ListOptions::default() };
     view.list(&ROOT, node, None, 0, options, &mut |entry| {
         entries += 1;
         if entry.kind == FileKind::Directory {

@@ -12,7 +12,8 @@ use super::operations::{Entry, Io, Op, SLOTS, Within};
 use super::oracle::{Answer, CALLERS, listed, pattern};
 
 pub(crate) const QUIET: ViewOptions = ViewOptions { read_only: false, no_access_time: true, confined: false };
-pub(crate) const EVERYTHING: ListOptions = ListOptions { attributes: true, dots: true, dots_below_root: false };
+pub(crate) const EVERYTHING: ListOptions =
+    ListOptions { attributes: true, only_news: false, dots: true, dots_below_root: false };
 
 /// Not aligned to anything.
 const PIECE_BYTES: usize = 100_000;

@@ -1,8 +1,12 @@
 //! Draws cases, shrinks what fails, and prints it with its seed and the command that replays it. `BOUGH_MODEL_CASES` sets how
-//! many are drawn, `BOUGH_MODEL_SEED` with what.
+//! many are drawn, `BOUGH_MODEL_SEED` with what; the file `BOUGH_MODEL_COUNTED` gets a line for each test that passed, with how many
+//! operations it did.
 
+use std::cell::Cell;
 use std::fmt::Debug;
+use std::fs::OpenOptions;
 use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
 use std::sync::Once;
 
 use proptest::strategy::Strategy;
@@ -17,6 +21,14 @@ fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
+/// In one write, for several tests tell at once.
+fn tell(operations: usize, test: &str) {
+    if let Some(path) = std::env::var_os("BOUGH_MODEL_COUNTED") {
+        let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+        file.write_all(format!("{operations} {test}\n").as_bytes()).unwrap();
+    }
+}
+
 fn try_sequences<T: Clone + Debug, S: Strategy<Value = Vec<T>>>(
     replay: &str,
     cases: u32,
@@ -29,11 +41,16 @@ fn try_sequences<T: Clone + Debug, S: Strategy<Value = Vec<T>>>(
     let cases = number_from("BOUGH_MODEL_CASES").map_or(cases, |cases| cases as u32);
     let config = Config { cases, failure_persistence: None, max_shrink_iters: MAX_SHRINK_ITERS, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let operations = Cell::new(0);
     let answer = runner.run(strategy, |steps| {
         run(&steps);
+        operations.set(operations.get() + steps.len());
         Ok(())
     });
-    let Err(TestError::Fail(why, steps)) = answer else { return Ok(()) };
+    let Err(TestError::Fail(why, steps)) = answer else {
+        tell(operations.get(), replay);
+        return Ok(());
+    };
     let steps: Vec<String> = steps.iter().map(|step| format!("    {step:?},")).collect();
     let replay = format!("BOUGH_MODEL_SEED={seed} BOUGH_MODEL_CASES={cases} {replay}");
     Err(format!("{why}\nafter:\n{}\nreplay with: {replay}", steps.join("\n")))

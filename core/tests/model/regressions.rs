@@ -49,6 +49,22 @@ fn a_diff_names_what_is_new_in_a_new_directory_at_the_place_of_one_that_moved() 
 }
 
 #[test]
+fn a_diff_names_what_is_new_in_a_directory_that_took_the_place_of_one_that_is_gone() {
+    as_superuser([
+        directory("d"),
+        directory("c"),
+        file("d/a"),
+        snapshot(),
+        Op::Unlink(path("d/a")),
+        Op::Rmdir(path("d")),
+        rename("c", "d"),
+        file("d/a"),
+        Op::Diff("one", "main"),
+        Op::Diff("main", "one"),
+    ]);
+}
+
+#[test]
 fn a_path_that_ends_in_a_slash_names_no_new_file_and_removes_none() {
     as_superuser([
         file("a"),
@@ -94,4 +110,13 @@ fn no_replace_is_refused_for_the_name_that_is_taken_whatever_else_is_wrong() {
         Op::Rename(path("d"), path("d/a"), RenameMode::NoReplace),
         Op::Rename(path("d"), path("d/b"), RenameMode::Exchange),
     ]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_moved_out_of_a_directory_that_is_gone_does_not_go_back_alone() {
+    let before = [directory("c"), file("c/d"), file("a")];
+    let after = [rename("c/d", "a"), Op::Rmdir(path("c")), file("b")];
+    let steps: Vec<(usize, Op)> = before.into_iter().chain(after).map(|op| (0, op)).collect();
+    super::reverts::over_nothing(&steps);
 }

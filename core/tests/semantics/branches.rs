@@ -1,6 +1,6 @@
 //! Branches: growing, diverging, nesting, lineage, deletion.
 
-use bough::{BranchId, Error, RefId, SnapshotId};
+use bough::{BranchId, Error, RefId, SnapshotId, ViewOptions};
 
 use crate::support::*;
 
@@ -237,4 +237,41 @@ fn branches_that_write_at_once_do_not_disturb_each_other() {
         }
     });
     assert_eq!(fs.read_file("shared"), vec![0; 4 * CHUNK as usize]);
+}
+
+#[test]
+fn a_branch_is_deleted_as_it_was_seen_or_not_at_all() {
+    let fs = Fs::new();
+    let id = RefId::Branch(fs.branch("b", fs.main()));
+    let changes = || info(&fs, id).changes;
+    let seen = changes();
+    let read_only = ViewOptions { read_only: true, ..ViewOptions::default() };
+    drop(fs.volume.view(id, "reader", read_only).unwrap());
+    fs.branch("grown from it", id);
+    assert_eq!(changes(), seen, "who only reads changes nothing");
+    fs.view_of(id).write_file("file", "");
+    assert_eq!(fs.volume.delete_unchanged(id, seen), Err(Error::Stale));
+    let (now, writer) = (changes(), fs.view_of(id));
+    assert!(matches!(fs.volume.delete_unchanged(id, now), Err(Error::Busy(_))));
+    drop(writer);
+    assert_eq!(fs.volume.delete_unchanged(id, now), Err(Error::Stale), "it may have changed it");
+    assert_eq!(fs.volume.delete_unchanged(id, changes()), Ok(()));
+    assert_eq!(fs.volume.delete_unchanged(id, seen), Err(Error::NoSuchRef));
+}
+
+#[test]
+fn a_branch_that_has_got_the_name_of_another_is_not_taken_for_it() {
+    let fs = Fs::new();
+    let grown = || {
+        let id = RefId::Branch(fs.branch("b", fs.main()));
+        fs.view_of(id).write_file("file", "");
+        (id, info(&fs, id).changes)
+    };
+    let (first, seen) = grown();
+    fs.volume.delete_ref(first).unwrap();
+    let (second, now) = grown();
+    assert_ne!(seen, now, "as many views, and yet");
+    assert_eq!(fs.volume.delete_unchanged(second, seen), Err(Error::Stale));
+    let other = RefId::Branch(fs.branch("other", fs.main()));
+    assert!(![seen, now].contains(&info(&fs, other).changes));
 }

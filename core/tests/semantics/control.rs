@@ -1,9 +1,11 @@
 //! Control messages: every request, and what is refused.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use bough::control::messages::*;
 use bough::control::{self, Message, filled, message, text_of};
 use bough::error::tables::code;
-use bough::{Caller, Config, DiffKind, Error, OPERATIONS, Privileges, RefId, ViewOptions};
+use bough::{Caller, Clock, Config, DiffKind, Error, OPERATIONS, Privileges, RefId, Time, ViewOptions};
 use bytemuck::Zeroable;
 
 use crate::support::*;
@@ -151,6 +153,19 @@ fn branches_are_grown_switched_renamed_and_deleted() {
 }
 
 #[test]
+fn a_branch_is_deleted_as_a_list_had_it_or_not_at_all() {
+    let fs = Fs::new();
+    let id = RefId::Branch(fs.branch("b", fs.main()));
+    let mut list: fs_control_list = message();
+    send(&fs, &mut list).unwrap();
+    let seen = list.entries.iter().find(|entry| text(&entry.name) == "b").unwrap().changes;
+    drop(fs.view_of(id));
+    let delete = |changes| result_of(&fs, &mut fs_control_delete { name: name("b"), changes, ..message() });
+    assert_eq!(delete(seen), code(&Error::Stale));
+    assert_eq!((delete(seen + 1), delete(0)), (0, code(&Error::NoSuchRef)));
+}
+
+#[test]
 fn names_that_are_missing_unterminated_or_no_text_are_refused() {
     let fs = Fs::new();
     let bad = bad_name();
@@ -228,6 +243,29 @@ fn read_diff(fs: &Fs, id: u64) -> Vec<(fs_control_diff_record, String, String)> 
         rest = after;
     }
     records
+}
+
+/// A clock on which each look at it takes a third of a second.
+struct Hurried(AtomicI64);
+
+impl Clock for Hurried {
+    fn now(&self) -> Time {
+        Time(self.0.fetch_add(333_000_000, Ordering::Relaxed))
+    }
+}
+
+#[test]
+fn a_part_of_a_diff_that_takes_long_is_given_before_it_is_full() {
+    let fs = Fs::of(Config { clock: Box::new(Hurried(AtomicI64::new(0))), ..Config::default() });
+    fs.snapshot("s");
+    (0..20).for_each(|number| fs.write_file(&format!("file{number}"), ""));
+    let id = open_diff(&fs, "s", "main");
+    let mut part = fs_control_diff_read { id, ..message() };
+    send(&fs, &mut part).unwrap();
+    let one = size_of::<fs_control_diff_record>() as u32;
+    assert!((one..6 * one).contains(&part.count), "{} bytes", part.count);
+    send(&fs, &mut fs_control_diff_close { id, ..message() }).unwrap();
+    assert_eq!(read_diff(&fs, open_diff(&fs, "s", "main")).len(), 20, "none is lost");
 }
 
 #[test]

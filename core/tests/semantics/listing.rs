@@ -6,8 +6,9 @@ use bough::{Config, Error, FileKind, ListFrom, ListOptions, NamePolicy, NodeId, 
 
 use crate::support::*;
 
-const DOTS: ListOptions = ListOptions { attributes: false, dots: true, dots_below_root: false };
-const WITH_ATTRIBUTES: ListOptions = ListOptions { attributes: true, dots: true, dots_below_root: false };
+const DOTS: ListOptions = ListOptions { attributes: false, only_news: false, dots: true, dots_below_root: false };
+const WITH_ATTRIBUTES: ListOptions =
+    ListOptions { attributes: true, only_news: false, dots: true, dots_below_root: false };
 
 /// At most `most` entries after a cookie: names, and the cookie to go on from.
 fn page(fs: &Fs, node: NodeId, cookie: u64, most: usize, options: ListOptions) -> (Vec<String>, u64) {
@@ -138,6 +139,48 @@ fn entries_with_attributes_count_one_reference_each_if_they_are_taken() {
     assert_eq!(fs.reference_count(), 1);
     page(&fs, dir, 0, 99, DOTS);
     assert_eq!(fs.reference_count(), 1, "without attributes nothing is counted");
+}
+
+#[test]
+fn each_of_thousands_that_a_listing_takes_is_counted_once_and_none_that_it_does_not_take() {
+    const FILES: usize = 3_000;
+    const PAGE: usize = 97;
+    let fs = Fs::new();
+    let dir = fill(&fs, FILES);
+    let gone: Vec<String> = (0..FILES).step_by(3).map(|number| format!("f{number}")).collect();
+    let (mut taken, mut cookie) = (HashMap::new(), 0);
+    loop {
+        let mut left = PAGE;
+        fs.list(&ROOT, dir, None, cookie, WITH_ATTRIBUTES, &mut |entry| {
+            let name = String::from_utf8_lossy(entry.name).into_owned();
+            left = left.saturating_sub(1);
+            if left == 0 {
+                return false;
+            }
+            cookie = entry.cookie;
+            if name != "." && name != ".." {
+                assert_eq!(entry.attr.map(|attr| attr.inode), Some(entry.inode));
+                assert_eq!(fs.references(entry.node), 1, "{name}");
+                assert_eq!(taken.insert(name, entry.node), None);
+            }
+            true
+        })
+        .unwrap();
+        if left > 0 {
+            break;
+        }
+        // What comes next in the order of the listing goes meanwhile, and what it has given goes as well.
+        gone.iter().skip(taken.len() / 3).take(PAGE).for_each(|name| {
+            if fs.exists(&format!("dir/{name}")) {
+                fs.remove_file(&format!("dir/{name}"));
+            }
+        });
+    }
+    assert!((0..FILES).filter(|number| number % 3 != 0).all(|number| taken.contains_key(&format!("f{number}"))));
+    assert_eq!(fs.reference_count() as usize, 1 + taken.len(), "the directory, and what was taken");
+    taken.values().for_each(|&node| fs.forget(node, 1));
+    assert_eq!(fs.reference_count(), 1);
+    assert_eq!(fs.volume.check_invariants(true).problems, Vec::<String>::new());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Names: making, finding and removing them; links.
 
 use bough::limits::{LINKS, NAME_BYTES};
-use bough::{Error, FileKind, InodeId, NewNode, NodeId};
+use bough::{Error, FileKind, InodeId, NewNode, NodeId, RefId};
 
 use crate::support::*;
 
@@ -265,6 +265,27 @@ fn new_files_get_ids_that_were_never_used() {
         assert!(seen.insert(fs.make_at("file", NewNode::File).inode));
         fs.remove_file("file");
     }
+}
+
+#[test]
+fn a_host_is_told_which_nodes_it_knows_those_from_before_a_switch_too() {
+    let fs = Fs::new();
+    ["a", "b", "c"].iter().for_each(|name| fs.write_file(name, name));
+    let mut known = ["a", "b"].map(|name| fs.lookup(&ROOT, NodeId::ROOT, name.as_bytes()).unwrap().node).to_vec();
+    fs.switch(RefId::Branch(fs.branch("other", fs.main()))).unwrap();
+    known.push(fs.lookup(&ROOT, NodeId::ROOT, b"c").unwrap().node);
+    known.push(fs.lookup(&ROOT, NodeId::ROOT, b"a").unwrap().node);
+    let told = || {
+        let mut nodes = fs.known_nodes();
+        nodes.sort_unstable();
+        nodes
+    };
+    known.sort_unstable();
+    assert_eq!(told(), known, "neither the root nor what was never looked up");
+    fs.forget(known.remove(0), 1);
+    assert_eq!(told(), known);
+    known.iter().for_each(|&node| fs.forget(node, 1));
+    assert_eq!(told(), []);
 }
 
 #[test]

@@ -404,6 +404,11 @@ fn an_append_only_file_only_grows() {
     assert_eq!(fs.move_as("file", "x", RenameMode::Replace), denied);
     assert_eq!(fs.path_link(&ROOT, at("file"), at("x")).map(drop), denied);
     assert_eq!(fs.allocate(&ROOT, NodeId::ROOT, Some(handle), 0, 2, bough::Allocation::Punch), denied);
+    let before = fs.stat("file");
+    let zero = bough::Allocation::Zero { keep_size: false };
+    // More than is set aside in one step.
+    assert_eq!(fs.allocate(&ROOT, NodeId::ROOT, Some(handle), 0, 300 << 20, zero), denied);
+    assert_eq!(fs.stat("file"), before, "not even begun");
 }
 
 #[test]

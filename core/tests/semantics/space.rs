@@ -252,6 +252,18 @@ fn space_comes_back_when_a_snapshot_is_deleted() {
 }
 
 #[test]
+fn who_deletes_a_snapshot_has_its_room_at_once() {
+    let fs = small_volume(8);
+    for round in 0..20 {
+        write(&fs, "a", 7 * CHUNK).unwrap();
+        let snapshot = fs.snapshot("s");
+        fs.remove_file("a");
+        fs.volume.delete_ref(RefId::Snapshot(snapshot)).unwrap();
+        assert_eq!(write(&fs, "a", 7 * CHUNK), Ok(()), "{round}");
+    }
+}
+
+#[test]
 fn a_memory_limit_below_one_chunk_is_invalid() {
     for bytes in [0, 1, CHUNK - 1] {
         let opened = Volume::open(Config { memory_bytes: Some(bytes), ..Config::default() });
@@ -332,6 +344,77 @@ fn statfs_counts_blocks_and_inodes() {
     assert!(used.inodes_free < used.inodes && used.inodes_free <= empty.inodes_free);
 }
 
+/// With memory for 16 chunks, and room for 20 where it spills.
+fn spilling_volume(folder: &std::path::Path) -> Fs {
+    Fs::of(Config {
+        memory_bytes: Some(16 * CHUNK),
+        spill_dir: Some(folder.to_owned()),
+        spill_limit_bytes: Some(20 * CHUNK),
+        spill_reserve_bytes: Some(0),
+        root_mode: 0o777,
+        ..Config::default()
+    })
+}
+
+#[test]
+fn statfs_tells_what_a_writer_can_still_store_where_it_spills_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let fs = spilling_volume(folder.path());
+    let free = || fs.fs_stats().blocks_free * 4096;
+    assert_eq!(fs.fs_stats().blocks * 4096, 36 * CHUNK, "memory, and what may be spilled");
+    fs.write_file("file", "");
+    let handle = fs.open("file", BOTH);
+    let (told, mut written) = (free(), 0);
+    let chunk = |number: u64| vec![number as u8 + 1; CHUNK as usize];
+    let error = loop {
+        let before = free();
+        match fs.write(&ROOT, NodeId::ROOT, Some(handle), WriteAt::End, &chunk(written)) {
+            Ok(done) => assert_eq!(done as u64, CHUNK),
+            Err(error) => break error,
+        }
+        written += 1;
+        // A chunk that is just on its way out may be counted nowhere.
+        assert!(before.saturating_sub(free()) <= 2 * CHUNK + CHUNK / 4, "{before} {}", free());
+        assert_eq!(fs.fs_stats().blocks * 4096, 36 * CHUNK, "{written}");
+    };
+    assert_eq!(error, Error::NoSpace);
+    assert!((told / CHUNK - 2..=told / CHUNK).contains(&written), "{written} chunks of {told} bytes");
+    assert!(free() <= 2 * CHUNK, "{}", free());
+    for number in 0..written {
+        assert!(fs.get(handle, number * CHUNK, CHUNK as usize) == chunk(number), "{number}");
+    }
+    fs.truncate("file", 0);
+    assert_eventually(|| free() + CHUNK / 4 >= told);
+}
+
+#[track_caller]
+fn assert_eventually(is_so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !is_so() && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(is_so(), "in the background, but soon");
+}
+
+#[test]
+fn what_is_reserved_is_gone_from_what_statfs_tells_and_a_hole_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let spilling = || spilling_volume(folder.path());
+    for (fs, chunks) in [(small_volume(16), 4), (spilling(), 4), (spilling(), 18)] {
+        fs.write_file("file", vec![1; 20_000]);
+        let free = || fs.fs_stats().blocks_free * 4096;
+        let before = free();
+        fs.truncate("file", 1 << 40);
+        assert!(before.abs_diff(free()) < CHUNK / 2, "a hole: {before} {}", free());
+        fs.truncate("file", 20_000);
+        allocate(&fs, CHUNK, chunks * CHUNK, RESERVE).unwrap();
+        let taken = before - free();
+        assert!(taken.abs_diff(chunks * CHUNK) < CHUNK / 2, "{chunks}: {taken}");
+        allocate(&fs, CHUNK, chunks * CHUNK, PUNCH).unwrap();
+        assert_eventually(|| free() + CHUNK / 2 >= before);
+    }
+}
+
 /// Makes empty files until there is no space for one more. Answers how many there are.
 fn fill_with_names(fs: &Fs) -> u64 {
     let directory = fs.make_at("many", NewNode::Directory).inode;
@@ -377,6 +460,127 @@ fn metadata_too_large_for_the_limit_is_no_space_and_can_always_be_removed() {
         while fs.path_make(&ROOT, at("dir"), 0o755, NewNode::Directory).is_err() {
             assert!(begun.elapsed().as_secs() < 20, "space comes back");
         }
+    }
+}
+
+#[test]
+fn what_was_set_aside_is_given_back_though_metadata_takes_the_limit() {
+    let fs = Fs::of(Config { memory_bytes: Some(8 << 20), root_mode: 0o777, ..Config::default() });
+    fs.write_file("file", "content");
+    let node = fs.node("file");
+    fs.set_allocation(&ROOT, node, None, 10 * CHUNK).unwrap();
+    let snapshot = fs.snapshot("s");
+    fill_with_names(&fs);
+    assert_eq!(fs.set_allocation(&ROOT, node, None, 11 * CHUNK), Err(Error::NoSpace));
+    fs.give_back_allocation(node, None).unwrap();
+    assert!(fs.stat("file").allocated <= CHUNK);
+    let chunks = fs.volume.stats().chunks;
+    fs.volume.delete_ref(bough::RefId::Snapshot(snapshot)).unwrap();
+    let begun = std::time::Instant::now();
+    while fs.volume.stats().chunks > chunks - 9 {
+        assert!(begun.elapsed().as_secs() < 20, "what nobody has set aside goes");
+    }
+}
+
+/// With room for so many bytes in the spill file, and little in memory. Reserving more than 128 MiB takes several steps.
+fn large_volume(folder: &std::path::Path, bytes: u64) -> Fs {
+    Fs::of(Config {
+        memory_bytes: Some(256 * CHUNK),
+        spill_dir: Some(folder.to_owned()),
+        spill_limit_bytes: Some(bytes),
+        spill_reserve_bytes: Some(0),
+        root_mode: 0o777,
+        ..Config::default()
+    })
+}
+
+#[test]
+fn an_allocation_that_fails_at_its_last_step_takes_no_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let fs = large_volume(folder.path(), 300 << 20);
+    fs.write_file("file", "");
+    // The chunk in which the file ends is a hole as well: what follows it fits, and the two do not.
+    fs.truncate("file", CHUNK / 2);
+    let node = fs.node("file");
+    let free = || fs.fs_stats().blocks_free * 4096 / CHUNK * CHUNK;
+    let (before, file) = (free(), fs.stat("file").allocated);
+    assert!((300 << 20..330 << 20).contains(&before), "{before}");
+    // Some of the room goes to what knows of the chunks. The first tries are refused at once, others at the end.
+    let fits = (0..64).map(|less| before + CHUNK - less * CHUNK).find(|&bytes| {
+        let answer = fs.set_allocation(&ROOT, node, None, bytes);
+        if answer.is_err() {
+            assert_eq!((answer, fs.stat("file").allocated), (Err(Error::NoSpace), file), "{bytes}");
+            assert_eventually(|| free() + 2 * CHUNK >= before);
+            return false;
+        }
+        answer.unwrap().allocation == bytes
+    });
+    assert!(fits.is_some(), "of {before}");
+}
+
+/// Has `allocate` ask for ever less until there is room, on an empty file with a megabyte reserved further out. What fails leaves that, and
+/// takes nothing.
+#[track_caller]
+fn fails_without_a_trace(allocate: impl Fn(&Fs, NodeId, u64) -> bough::Result<()>) {
+    let folder = tempfile::tempdir().unwrap();
+    let fs = large_volume(folder.path(), 300 << 20);
+    fs.write_file("file", "");
+    let node = fs.node("file");
+    fs.allocate(&ROOT, node, None, 64 << 20, 1 << 20, RESERVE_KEEP).unwrap();
+    let free = || fs.fs_stats().blocks_free * 4096 / CHUNK * CHUNK;
+    let (before, file) = (free(), fs.stat("file").allocated);
+    assert_eq!(file, 1 << 20);
+    let fits = (0..64).map(|less| before + file + CHUNK - less * CHUNK).find(|&bytes| {
+        let answer = allocate(&fs, node, bytes);
+        if answer.is_err() {
+            let stat = fs.stat("file");
+            assert_eq!((&answer, stat.allocated, stat.size), (&Err(Error::NoSpace), file, 0), "{bytes}");
+            assert_eventually(|| free() + 2 * CHUNK >= before);
+        }
+        answer.is_ok()
+    });
+    assert!(fits.is_some_and(|bytes| bytes <= before + file), "of {before}");
+    assert!(fs.volume.check_invariants(false).is_sound());
+}
+
+#[test]
+fn an_allocation_that_fails_takes_no_reservation_with_it() {
+    fails_without_a_trace(|fs, node, bytes| fs.set_allocation(&ROOT, node, None, bytes).map(drop));
+}
+
+#[test]
+fn a_reservation_beyond_the_end_that_fails_leaves_what_was_there() {
+    for how in [RESERVE_KEEP, RESERVE, ZERO_KEEP, ZERO] {
+        fails_without_a_trace(|fs, node, bytes| fs.allocate(&ROOT, node, None, 0, bytes, how));
+    }
+}
+
+#[test]
+fn the_holes_of_a_file_need_no_room_when_it_is_to_grow() {
+    let folder = tempfile::tempdir().unwrap();
+    let fs = large_volume(folder.path(), 300 << 20);
+    fs.write_file("file", "content");
+    fs.truncate("file", 1 << 40);
+    let node = fs.node("file");
+    let grown = fs.set_allocation(&ROOT, node, None, (1 << 40) + (200 << 20)).unwrap();
+    assert_eq!((grown.size, grown.allocation), (1 << 40, (1 << 40) + (200 << 20)));
+    assert!((200 << 20..201 << 20).contains(&fs.stat("file").allocated));
+}
+
+#[test]
+fn an_open_file_without_a_name_is_written_to_though_metadata_takes_the_limit() {
+    let fs = Fs::of(Config { memory_bytes: Some(8 << 20), root_mode: 0o777, ..Config::default() });
+    fs.write_file("named", vec![7; CHUNK as usize]);
+    fs.write_file("nameless", vec![7; CHUNK as usize]);
+    let (named, nameless) = (fs.open("named", BOTH), fs.open("nameless", BOTH));
+    fs.remove_file("nameless");
+    fill_with_names(&fs);
+    for handle in [named, nameless] {
+        // Who only asks takes nothing that is needed for a write.
+        fs.volume.holdings(bough::RefId::Branch(fs.volume.first_branch())).unwrap();
+        fs.put(handle, 0, "over");
+        assert_eq!(fs.get(handle, 0, 6), b"over\x07\x07");
+        fs.release(handle).unwrap();
     }
 }
 

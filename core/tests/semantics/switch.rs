@@ -109,7 +109,7 @@ fn renames_and_links_by_paths_from_before_and_after_are_refused() {
 fn what_an_operation_alone_used_during_a_switch_can_be_deleted_after_it() {
     let (fs, other) = two();
     let mut switched = None;
-    let options = ListOptions { dots: true, attributes: false, dots_below_root: false };
+    let options = ListOptions { dots: true, ..ListOptions::default() };
     fs.list(&ROOT, NodeId::ROOT, None, 0, options, &mut |_| {
         switched = Some(fs.switch(other));
         false

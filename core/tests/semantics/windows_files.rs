@@ -289,6 +289,34 @@ fn what_was_set_aside_is_given_back_on_cleanup() {
 }
 
 #[test]
+fn a_large_allocation_is_set_aside_as_a_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let fs = Fs::of(Config {
+        root_mode: 0o777,
+        memory_bytes: Some(16 << 20),
+        spill_dir: Some(folder.path().into()),
+        spill_limit_bytes: Some(600 << 20),
+        ..Config::default()
+    });
+    fs.write_file("file", "content");
+    let node = fs.node("file");
+    let before = fs.stat("file").changed;
+    for bytes in [400_u64 << 20, 401 << 20, 300 << 20] {
+        let grown = fs.set_allocation(&ROOT, node, None, bytes).unwrap();
+        assert_eq!((grown.size, grown.allocation), (7, bytes));
+        let stored = fs.stat("file").allocated;
+        assert!((bytes..=(401 << 20) + CHUNK).contains(&stored), "{stored} of {bytes}");
+    }
+    assert_eq!(fs.stat("file").changed, before);
+    let used = fs.volume.stats().used_bytes;
+    assert_eq!(fs.set_allocation(&ROOT, node, None, 1 << 30), Err(Error::NoSpace));
+    assert!(fs.volume.stats().used_bytes <= used);
+    fs.give_back_allocation(node, None).unwrap();
+    assert!(fs.stat("file").allocated <= CHUNK);
+    assert_eq!(fs.read_text("file"), "content");
+}
+
+#[test]
 fn an_allocation_that_there_is_no_room_for_is_refused_and_changes_nothing() {
     let fs = Fs::of(Config { root_mode: 0o777, memory_bytes: Some(16 << 20), ..Config::default() });
     fs.write_file("file", "content");

@@ -252,3 +252,18 @@ fn two_threads_that_share_a_handle_lose_no_lock_to_each_other() {
         threads.spawn(work);
     });
 }
+
+#[test]
+fn what_a_handle_has_locked_counts_as_memory_until_it_is_given_up() {
+    let (fs, one, two) = fixture();
+    let used = || fs.volume.stats().used_bytes;
+    let before = used();
+    // One and the same for who asks what stands in the way, and each to be given up by itself.
+    (0..1_000).for_each(|_| fs.windows_lock(one, 10, 10, false, 0).unwrap());
+    assert!(used() - before >= 1_000 * 24, "{}", used() - before);
+    (0..1_000).for_each(|_| fs.windows_unlock(one, 10, 10).unwrap());
+    assert!(used().abs_diff(before) < 1 << 10, "{} of {before} once they are given up", used());
+    (0..1_000).for_each(|_| fs.windows_lock(two, 10, 10, false, 0).unwrap());
+    fs.release(two).unwrap();
+    assert!(used().abs_diff(before) < 1 << 10, "{} of {before} once the handle is closed", used());
+}

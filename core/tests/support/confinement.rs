@@ -76,6 +76,16 @@ impl Group {
         writable.then_some(group)
     }
 
+    /// Where it is controlled.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether it is one of version 2.
+    pub fn is_second(&self) -> bool {
+        self.second
+    }
+
     /// The command in this group.
     pub fn run(&self, command: &Command) -> Command {
         prefixed(command, r#"echo $$ > "$1" && shift && exec "$@""#, self.folder.join("cgroup.procs").as_os_str())

@@ -11,7 +11,7 @@ const DISK_BYTES: u64 = 3 << 30;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Tmpfs,
-    Bough { snapshots: usize },
+    Bough { snapshots: usize, over_uring: bool },
     Floor { options: &'static str },
     Disk { make: &'static [&'static str], options: &'static str },
     Overlayfs,
@@ -29,12 +29,13 @@ pub(crate) struct Contestant {
 /// All of them; the first is what the others are compared with.
 pub(crate) const ALL: &[Contestant] = &[
     Contestant { name: "tmpfs", kind: Kind::Tmpfs },
-    Contestant { name: "bough", kind: Kind::Bough { snapshots: 0 } },
+    Contestant { name: "bough", kind: Kind::Bough { snapshots: 0, over_uring: false } },
+    Contestant { name: "bough-uring", kind: Kind::Bough { snapshots: 0, over_uring: true } },
     Contestant { name: "floor", kind: Kind::Floor { options: "default_permissions" } },
     Contestant { name: "floor-uring", kind: Kind::Floor { options: "default_permissions,io_uring" } },
-    Contestant { name: "bough-1", kind: Kind::Bough { snapshots: 1 } },
-    Contestant { name: "bough-100", kind: Kind::Bough { snapshots: 100 } },
-    Contestant { name: "bough-1000", kind: Kind::Bough { snapshots: 1000 } },
+    Contestant { name: "bough-1", kind: Kind::Bough { snapshots: 1, over_uring: false } },
+    Contestant { name: "bough-100", kind: Kind::Bough { snapshots: 100, over_uring: false } },
+    Contestant { name: "bough-1000", kind: Kind::Bough { snapshots: 1000, over_uring: false } },
     Contestant { name: "ext4", kind: Kind::Disk { make: &["mkfs.ext4", "-q", "-F"], options: "loop" } },
     Contestant { name: "xfs", kind: Kind::Disk { make: &["mkfs.xfs", "-q", "-f"], options: "loop" } },
     Contestant { name: "btrfs", kind: Kind::Disk { make: &["mkfs.btrfs", "-q", "-f"], options: "loop" } },
@@ -125,15 +126,14 @@ impl Contestant {
     fn bring_up(&self, place: &Path, running: &mut Running) -> Option<()> {
         match self.kind {
             Kind::Tmpfs => mount(&["-t", "tmpfs", "tmpfs", text(&running.point)]),
-            Kind::Bough { snapshots } => start_bough(&running.point, snapshots),
+            Kind::Bough { over_uring: true, .. } if !has_uring() => None,
+            Kind::Bough { snapshots, over_uring } => start_bough(&running.point, snapshots, over_uring),
             Kind::Floor { options } => {
                 let floor = build_floor(place)?;
                 let daemon = daemon(text(&floor)).args(["-f", "-o", options]).arg(&running.point).spawn().ok()?;
                 running.daemon = Some(daemon);
                 // A transport that the kernel does not have switched on would silently be another.
-                let wants_uring = options.contains("io_uring");
-                let has_uring = fs::read_to_string("/sys/module/fuse/parameters/enable_uring");
-                if wants_uring && !has_uring.is_ok_and(|text| text.starts_with('Y')) {
+                if options.contains("io_uring") && !has_uring() {
                     return None;
                 }
                 wait_mounted(&running.point)
@@ -190,10 +190,16 @@ fn layers_below(place: &Path, running: &mut Running) -> Option<String> {
     Some(format!("lowerdir={memory}/lower,upperdir={memory}/upper,workdir={memory}/work"))
 }
 
-fn start_bough(point: &Path, snapshots: usize) -> Option<()> {
+/// Whether the kernel has it switched on.
+fn has_uring() -> bool {
+    fs::read_to_string("/sys/module/fuse/parameters/enable_uring").is_ok_and(|text| text.starts_with('Y'))
+}
+
+fn start_bough(point: &Path, snapshots: usize, over_uring: bool) -> Option<()> {
     let bough = programs().join("bough");
     let bough = |arguments: &[&str]| quietly(text(&bough), arguments);
-    if !bough(&["mount", text(point)]) {
+    let transport: &[&str] = if over_uring { &[] } else { &["-o", "no_io_uring"] };
+    if !bough(&[&["mount"], transport, &[text(point)]].concat()) {
         return None;
     }
     for number in 0..snapshots {

@@ -4,7 +4,8 @@
 //! what else the machine does meets all of them alike. Ratios are taken within a round; the table shows their medians.
 //!
 //! `BOUGH_BENCH_ROUNDS` (default 5); `BOUGH_BENCH_ROWS`, `BOUGH_BENCH_FILESYSTEMS`: comma-separated parts of names, only these;
-//! `BOUGH_BENCH_BUSY`: so many threads that do nothing but take processor time meanwhile (default none); `BOUGH_BENCH_CHARTS`: a folder for
+//! `BOUGH_BENCH_BUSY`: so many threads that do nothing but take processor time meanwhile (default none); `BOUGH_BENCH_AWAKE=1`: idle
+//! processors look for work instead of sleeping, as what waking one costs is the machine's; `BOUGH_BENCH_CHARTS`: a folder for
 //! SVG charts (without the mounts that have snapshots). JSON goes to `target/bench/filesystems.json`, after each round.
 
 mod contestants;
@@ -15,6 +16,7 @@ mod report;
 mod rows;
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,6 +57,15 @@ impl Drop for Busy {
     }
 }
 
+/// Keeps idle processors awake for as long as the file is open: the kernel's documents, `power/pm_qos_interface`.
+fn awake() -> Option<fs::File> {
+    std::env::var_os("BOUGH_BENCH_AWAKE")?;
+    let mut file =
+        fs::File::options().write(true).open("/dev/cpu_dma_latency").expect("root may say how fast processors wake");
+    file.write_all(&0i32.to_ne_bytes()).expect("0 microseconds are taken");
+    Some(file)
+}
+
 fn start_all(place: &Path) -> Vec<Running> {
     let mut running = Vec::new();
     for contestant in contestants::ALL.iter().filter(|one| chosen("BOUGH_BENCH_FILESYSTEMS", one.name)) {
@@ -76,6 +87,7 @@ fn measure(row: &Row, on: &Running) -> Option<f64> {
 
 fn measure_round(round: usize, rows: &[Row], running: &[Running], figures: &mut [Figures]) {
     for (row, figures) in rows.iter().zip(figures) {
+        eprintln!("{}: {}", row.group, row.name);
         for step in 0..running.len() {
             let index = (step + round) % running.len();
             match measure(row, &running[index]) {
@@ -93,6 +105,11 @@ fn note(figures: &[Figures]) {
     fs::write(target.join("filesystems.json"), report::json(figures).to_string()).expect("target can be written");
 }
 
+/// Bough with a history, which the charts leave out.
+fn is_a_later_state(name: &str) -> bool {
+    name.strip_prefix("bough-").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+}
+
 fn main() {
     let rows: Vec<Row> = rows::all();
     let rows: Vec<Row> =
@@ -107,18 +124,19 @@ fn main() {
         costs: names.iter().map(|name| (*name, Vec::new())).collect(),
     };
     let mut figures: Vec<Figures> = rows.iter().map(empty).collect();
-    let (rounds, busy) = (number("BOUGH_BENCH_ROUNDS", 5), Busy::with(number("BOUGH_BENCH_BUSY", 0)));
+    let rounds = number("BOUGH_BENCH_ROUNDS", 5);
+    let beside = (awake(), Busy::with(number("BOUGH_BENCH_BUSY", 0)));
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
         measure_round(round, &rows, &running, &mut figures);
         note(&figures);
     }
-    drop((busy, running));
+    drop((beside, running));
     jobs::clean_up();
     println!("speed, with {} for 1 (its own figures in full)", names.first().copied().unwrap_or("nothing"));
     println!("{}", report::table(&figures, &names));
     if let Ok(folder) = std::env::var("BOUGH_BENCH_CHARTS") {
-        let drawn: Vec<&'static str> = names.iter().copied().filter(|name| !name.starts_with("bough-")).collect();
+        let drawn: Vec<&'static str> = names.iter().copied().filter(|name| !is_a_later_state(name)).collect();
         report::charts(Path::new(&folder), &figures, &drawn).expect("the charts' folder can be written");
     }
 }

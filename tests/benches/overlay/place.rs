@@ -161,6 +161,8 @@ pub(crate) fn fill(root: &Path, files: usize, content: &[u8]) {
         }
         fs::write(folder.join(format!("file{number}")), content).expect("room for small files");
     }
+    // What the disk has still to do is not to be measured.
+    Command::new("sync").status().expect("sync is there");
 }
 
 /// A file of real bytes.

@@ -17,6 +17,7 @@ const BEGIN: &str = r#"
 #include "check.h"
 
 static bool a_fs_view_callback(void *context, const fs_view_record *record) { return context == record; }
+static bool a_fs_node_callback(void *context, fs_node node) { return context == NULL && node == 0; }
 static bool a_fs_ref_callback(void *context, const fs_ref_record *record) { return context == record; }
 static bool a_fs_readdir_callback(void *context, const fs_dirent *entry) { return context == entry; }
 static bool a_fs_stream_callback(void *context, const fs_stream *stream) { return context == stream; }

@@ -64,10 +64,15 @@ pub(crate) struct ThreadSanitizer {
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// The toolchain with the sanitizers' runtimes: `nightly`, or what `BOUGH_NIGHTLY` names.
+pub(crate) fn nightly() -> String {
+    std::env::var("BOUGH_NIGHTLY").unwrap_or_else(|_| "nightly".to_owned())
+}
+
 impl ThreadSanitizer {
     /// `None`, and a word why, where there is no nightly toolchain. With rust-src the standard library is watched too.
     pub(crate) fn new() -> Option<ThreadSanitizer> {
-        let sysroot = Command::new("rustc").args(["+nightly", "--print", "sysroot"]).output().ok()?;
+        let sysroot = Command::new("rustc").args([&*format!("+{}", nightly()), "--print", "sysroot"]).output().ok()?;
         let rustlib = Path::new(String::from_utf8_lossy(&sysroot.stdout).trim()).join("lib/rustlib");
         let runtime = rustlib.join(TARGET).join("lib/librustc-nightly_rt.tsan.a");
         if !runtime.exists() {
@@ -79,16 +84,35 @@ impl ThreadSanitizer {
         Some(ThreadSanitizer { library: build_sanitized(builds_std), runtime, suppressions })
     }
 
-    fn options(&self) -> String {
+    /// The folder with the library, instrumented.
+    pub(crate) fn library(&self) -> &Path {
+        &self.library
+    }
+
+    pub(crate) fn runtime(&self) -> &Path {
+        &self.runtime
+    }
+
+    /// For `TSAN_OPTIONS`, with others.
+    pub(crate) fn options(&self, others: &str) -> String {
         let suppressions = self.suppressions.as_ref().map(|path| format!(" suppressions={}", path.display()));
-        "halt_on_error=1".to_owned() + &suppressions.unwrap_or_default()
+        others.to_owned() + &suppressions.unwrap_or_default()
     }
 }
 
 fn build_sanitized(builds_std: bool) -> PathBuf {
     let folder = scratch().join("tsan");
     let mut cargo = Command::new("cargo");
-    cargo.args(["+nightly", "build", "--quiet", "--package", "bough", "--target", TARGET, "--target-dir"]);
+    cargo.args([
+        &*format!("+{}", nightly()),
+        "build",
+        "--quiet",
+        "--package",
+        "bough",
+        "--target",
+        TARGET,
+        "--target-dir",
+    ]);
     cargo.arg(&folder).current_dir(root());
     cargo.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
     if builds_std {
@@ -126,7 +150,7 @@ impl Program {
     }
 
     fn library(&self) -> &Path {
-        self.threads.as_ref().map_or_else(|| library(), |threads| threads.library.as_path())
+        self.threads.as_ref().map_or_else(|| library(), |threads| threads.library())
     }
 
     pub(crate) fn statically(self) -> Program {
@@ -141,7 +165,7 @@ impl Program {
         let mut command = Command::new(self.path());
         command.env("LD_LIBRARY_PATH", self.library()).env("ASAN_OPTIONS", "detect_leaks=1");
         if let Some(threads) = &self.threads {
-            command.env("TSAN_OPTIONS", threads.options());
+            command.env("TSAN_OPTIONS", threads.options("halt_on_error=1"));
         }
         command
     }
@@ -154,7 +178,7 @@ impl Program {
             cc.arg(format!("-fsanitize={sanitizers}")).arg("-fno-sanitize-recover=all");
         }
         match &self.threads {
-            Some(threads) => self.link_thread_sanitized(cc, &threads.runtime),
+            Some(threads) => self.link_thread_sanitized(cc, threads.runtime()),
             None => self.link(cc.args(&self.sources)),
         }
         self

@@ -172,6 +172,15 @@ pub(crate) unsafe extern "C" fn view_listed(context: *mut c_void, record: *const
     *left > 0
 }
 
+/// Counts the nodes that a host knows.
+pub(crate) unsafe extern "C" fn node_given(context: *mut c_void, node: fs_node) -> bool {
+    // SAFETY: the call hands over what it was given.
+    let left = unsafe { &mut *context.cast::<u32>() };
+    demand(node != 0 && node != FS_NODE_ROOT, "a node that nobody can know");
+    *left = left.saturating_sub(1);
+    *left > 0
+}
+
 /// Looks at a message.
 pub(crate) unsafe extern "C" fn logged(_: *mut c_void, level: u32, message: *const c_char, message_bytes: usize) {
     // SAFETY: the message lives until this returns.

@@ -26,6 +26,10 @@ calls! {
             world.let_go(view, node);
             call(view, node, count.0)
         };
+        2 names::fs_references(view: View, node: Node) |world, call| {
+            let mut count = 0;
+            call(world.view(view), world.node(node), &mut count)
+        };
         8 names::fs_mknod(view: View, who: Who, parent: Parent, name: Name, mode: Mode, kind: Kind, device: Big, out: Twist) |world, call| {
             let (view, who, mut entry) = (world.view(view), world.caller(who), blank(out));
             let result = call(view, &who, world.node(parent), text(&name.0), name.0.0.len(), mode.0, kind.0, device.0, &mut entry);

@@ -16,7 +16,7 @@ use bough::ffi::view::{fs_view_close, fs_view_record};
 use bough::ffi::volume::{fs_config, fs_counters, fs_volume, fs_volume_close, fs_volume_open};
 
 use crate::arguments::*;
-use crate::callbacks::{change_taken, logged, ref_listed, view_listed};
+use crate::callbacks::{change_taken, logged, node_given, ref_listed, view_listed};
 use crate::calls::calls;
 use crate::messages::Message;
 use crate::names::is_name;
@@ -146,6 +146,10 @@ calls! {
         };
         1 view::fs_view_nodes(view: View) |world, call| {
             call(world.view(view), &mut 0)
+        };
+        1 view::fs_view_each_node(view: View, most: Flags) |world, call| {
+            let mut most = most.0;
+            call(world.view(view), Some(node_given), ptr::from_mut(&mut most).cast())
         };
         2 refs::fs_ref_find(name: RefName) |world, call| {
             let mut found = NO_REF;

@@ -5,7 +5,11 @@ use std::io::Read;
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::Path;
 
+use bough::control::message;
+use bough::control::messages::fs_control_stats;
+
 use crate::fixture::{Mount, Scratch, USUAL, eventually, fuse_is_here, installed, names, shell, snapshot, start};
+use crate::sys;
 
 const BOTH: [&str; 2] = [USUAL, "default_permissions,allow_other,no_writeback"];
 
@@ -243,5 +247,21 @@ fn git_knows_the_files_of_a_repository_again() {
         "echo changed > src/3; rm src/4; git mv src/5 six; git add -A; git commit -qm second; git status --short";
     assert_eq!(shell(mount.point(), line), "");
     assert_eq!(shell(&base, "git log --format=%s; git status --short"), "first\n");
+    mount.end();
+}
+
+#[test]
+fn a_listing_forgets_nothing_of_a_folder_whose_parent_has_gone_from_the_base() {
+    let Some(mount) = Mount::over(USUAL, |base| fs::create_dir_all(base.join("above/below")).unwrap()) else { return };
+    let open = File::open(mount.at("above/below")).unwrap();
+    let known = || sys::control(mount.point(), message::<fs_control_stats>()).unwrap().nodes;
+    let before = known();
+    let folder = mount.scratch().path();
+    fs::rename(folder.join("base/above"), folder.join("elsewhere")).unwrap();
+    // `..` has no attributes now. The kernel knows both folders for as long as the lower one is open.
+    let mut entries = [0; 4096];
+    let _ = sys::list(&open, &mut entries);
+    assert_eq!((before, known()), (2, 2));
+    drop(open);
     mount.end();
 }

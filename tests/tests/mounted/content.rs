@@ -1,8 +1,11 @@
 //! Content, as programs see it through a mount.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
 
 use bough::control::message;
 use bough::control::messages::fs_control_stats;
@@ -197,6 +200,34 @@ fn a_volume_that_is_full_says_so_and_stays_readable() {
     mount.end();
 }
 
+/// Part of what the kernel hands over at once finds room, and the rest does not: it must not take all for written.
+#[test]
+fn what_is_written_back_to_a_volume_that_fills_up_meanwhile_is_whole_or_said_to_be_lost() {
+    const SMALL: usize = 64 << 10;
+    let Some(mount) = Mount::with("default_permissions,allow_other,no_spill,memory=16M") else { return };
+    let other = mount.attach("", "other");
+    let synced = |name: &str, bytes: &[u8]| -> io::Result<()> {
+        let mut file = File::create(mount.at(name))?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    let full = (0..512).find_map(|i| synced(&format!("f{i}"), &pattern(SMALL)).err()).expect("16 MiB hold no 32 MiB");
+    assert_eq!(full.raw_os_error(), Some(libc::ENOSPC));
+    let used = || sys::control(mount.point(), message::<fs_control_stats>()).unwrap().used_bytes;
+    let before = used();
+    for i in 0..8 {
+        fs::remove_file(mount.at(&format!("f{i}"))).unwrap();
+    }
+    eventually("there is room for a part", || used() + 8 * SMALL as u64 <= before);
+    match synced("large", &pattern(16 * SMALL)) {
+        Err(lost) => assert_eq!(lost.raw_os_error(), Some(libc::ENOSPC)),
+        // Through the other mount, whose kernel holds nothing of it.
+        Ok(()) => assert!(fs::read(other.join("large")).unwrap() == pattern(16 * SMALL), "lost, and nobody was told"),
+    }
+    assert!(fs::read(other.join("f8")).unwrap() == pattern(SMALL));
+    mount.end_with(&[&other]);
+}
+
 #[test]
 fn content_beyond_memory_goes_to_the_spill_folder_and_comes_back() {
     let Some(mount) = Mount::with(&spilling()) else { return };
@@ -235,6 +266,47 @@ fn a_file_that_is_being_written_is_copied_whole() {
             assert!(copied == [&bytes[..], &bytes[..]].concat(), "{way}: {} bytes", copied.len());
         }
         mount.end();
+    }
+}
+
+const SEEKERS: usize = 100;
+
+/// As many threads ask at once where the data of a file begins that only the kernel knows of. The daemon stands still.
+fn ask_at_once(mount: &Mount, round: &str) -> Receiver<io::Result<u64>> {
+    let dirty = |i| {
+        let file = read_write(mount, &format!("{round}-{i}"));
+        file.write_all_at(&pattern(4096), 0).unwrap();
+        file
+    };
+    let files: Vec<File> = (0..SEEKERS).map(dirty).collect();
+    let (answer, answers) = mpsc::channel();
+    sys::kill(mount.pid(), libc::SIGSTOP);
+    for file in files {
+        let answer = answer.clone();
+        thread::spawn(move || answer.send(sys::seek(&file, 0, libc::SEEK_DATA)));
+    }
+    thread::sleep(Duration::from_millis(300));
+    answers
+}
+
+/// Each answer waits until the kernel has handed over what it holds of the file, and for that somebody must be left to take it.
+#[test]
+fn any_number_can_ask_at_once_where_data_begins() {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let Some(mount) = Mount::new() else { return };
+    // Nothing else ends what waits for a daemon that answers no more.
+    let _abort = sys::Abort(mount.point().to_owned());
+    let answers = ask_at_once(&mount, "first");
+    sys::kill(mount.pid(), libc::SIGCONT);
+    for _ in 0..SEEKERS {
+        assert_eq!(answers.recv_timeout(PATIENCE).expect("an answer in time").unwrap(), 0);
+    }
+    let answers = ask_at_once(&mount, "second");
+    sys::kill(mount.pid(), libc::SIGTERM);
+    sys::kill(mount.pid(), libc::SIGCONT);
+    mount.is_gone();
+    for _ in 0..SEEKERS {
+        let _ = answers.recv_timeout(PATIENCE).expect("an end in time");
     }
 }
 

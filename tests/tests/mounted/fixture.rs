@@ -297,6 +297,11 @@ pub(crate) fn sound(path: &Path, still: bool) {
 /// Takes a snapshot as `bough snapshot create` does; answers the result.
 pub(crate) fn try_snapshot(path: &Path, called: &str) -> u32 {
     sys::syncfs(path);
+    try_snapshot_as_it_is(path, called)
+}
+
+/// The same, of what the daemon has by now.
+pub(crate) fn try_snapshot_as_it_is(path: &Path, called: &str) -> u32 {
     let mut request: fs_control_snapshot = message();
     request.name = name(called);
     sys::control(path, request).unwrap().header.result
@@ -314,6 +319,16 @@ pub(crate) fn branch(path: &Path, called: &str, from: &str) {
     (request.name, request.from) = (name(called), name(from));
     let answer = sys::control(path, request).unwrap();
     assert_eq!(answer.header.result, 0, "{}", text_of(&answer.header.text));
+}
+
+/// A mount point of the branch `side`, in which the file `f` says so; in that of `mount` it says "main".
+pub(crate) fn side_that_differs(mount: &Mount) -> PathBuf {
+    std::fs::write(mount.at("f"), "main").unwrap();
+    branch(mount.point(), "side", "");
+    let side = mount.attach("side", "side");
+    std::fs::write(side.join("f"), "side").unwrap();
+    sys::syncfs(&side);
+    side
 }
 
 #[track_caller]

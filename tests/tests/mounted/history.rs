@@ -1,16 +1,21 @@
 //! Snapshots, branches and switches through a mount.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bough::control::messages::*;
-use bough::control::{ioctl_number, message};
+use bough::control::{filled, ioctl_number, message};
+use bough::ffi::results::{FS_BUSY, FS_OK};
 
-use crate::fixture::{Mount, branch, eventually, info, names, run, shell, snapshot, switch, try_snapshot};
+use crate::fixture::{
+    Mount, Scratch, USUAL, branch, daemon, eventually, fuse_is_here, info, installed, name, names, run, shell,
+    side_that_differs, snapshot, sound, switch, try_snapshot, try_snapshot_as_it_is,
+};
 use crate::sys;
 
 #[test]
@@ -78,6 +83,60 @@ fn a_snapshot_holds_every_page_that_was_written_before_it() {
         copy.read_exact_at(&mut bytes, page * 8192).unwrap();
         assert_eq!(u64::from_ne_bytes(bytes), page);
     }
+}
+
+/// Root of a user namespace is an ordinary user to the kernel, which keeps more of what was written to itself; before Linux 6.16 also when it is
+/// to synchronize everything.
+#[test]
+fn a_snapshot_in_a_user_namespace_holds_every_page_that_was_written_before_it() {
+    const PAGES: u64 = 20_000;
+    if !fuse_is_here() || !sys::is_root() || !installed("unshare") || !installed("perl") {
+        return;
+    }
+    if !Command::new("unshare").args(["-rm", "true"]).status().is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: there are no user namespaces here");
+        return;
+    }
+    let scratch = Scratch::new();
+    scratch.folder("mnt");
+    let program = example(&scratch);
+    let write = format!(
+        "open(F, '+>', 'mnt/f'); truncate(F, {PAGES} * 8192);
+         for (0 .. {PAGES} - 1) {{ sysseek(F, $_ * 8192, 0); syswrite(F, pack('Q', $_)) }}
+         exit system('{}', 'mnt', 's')",
+        program.display()
+    );
+    let mut there = Command::new("unshare");
+    there.args([
+        "-rm",
+        "sh",
+        "-c",
+        r#""$0" -o default_permissions,volume=inner,memory=1G mnt && perl -e "$1" && read _; umount mnt"#,
+    ]);
+    there.arg(daemon()).arg(write).current_dir(scratch.path()).env("BOUGH_STATE_DIR", scratch.path().join("state"));
+    there.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut there = there.spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(there.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "s\n");
+    let then = scratch.folder("then");
+    let device = sys::mount_fuse(&then, "default_permissions");
+    let mut request: fs_control_attach = message();
+    (request.shows, request.label.bytes) = (name("s"), filled(then.as_os_str().as_encoded_bytes()));
+    let answer = sys::send_control(&scratch.path().join("state/inner.sock"), request, Some(device));
+    assert_eq!(answer.header.result, 0);
+    let copy = File::open(then.join("f")).unwrap();
+    let lost = (0..PAGES).filter(|page| {
+        let mut bytes = [0; 8];
+        copy.read_exact_at(&mut bytes, page * 8192).unwrap();
+        u64::from_ne_bytes(bytes) != *page
+    });
+    let lost = lost.count();
+    drop(copy);
+    sys::unmount(&then).unwrap();
+    drop(there.stdin.take());
+    assert!(there.wait().unwrap().success());
+    assert_eq!(lost, 0, "pages that were written and are not in the snapshot");
 }
 
 #[test]
@@ -159,6 +218,34 @@ fn after_a_switch_the_mount_shows_the_other_branch_at_once() {
 }
 
 #[test]
+fn a_root_that_was_open_before_a_switch_lists_what_is_shown_now() {
+    for options in [USUAL, "default_permissions,allow_other,locks", "rw"] {
+        let Some(mount) = Mount::with(options) else { return };
+        fs::write(mount.at("f"), "main").unwrap();
+        branch(mount.point(), "side", "");
+        let side = mount.attach("side", "side");
+        fs::write(side.join("f"), "side").unwrap();
+        fs::write(side.join("only"), "").unwrap();
+        sys::syncfs(&side);
+        let open = fs::read_dir(mount.point()).unwrap();
+        switch(mount.point(), "side");
+        let mut listed: Vec<_> = open.map(|entry| entry.unwrap().file_name()).collect();
+        listed.sort();
+        assert_eq!(listed, ["f", "only"], "{options}");
+        assert_eq!(fs::read(mount.at("f")).unwrap(), b"side", "{options}");
+        fs::write(mount.at("f"), "changed").unwrap();
+        sys::syncfs(mount.point());
+        eventually("it is side's that was written", || fs::read(side.join("f")).is_ok_and(|bytes| bytes == b"changed"));
+        fs::write(side.join("f"), "and back").unwrap();
+        sys::syncfs(&side);
+        eventually("the other way", || fs::read(mount.at("f")).is_ok_and(|bytes| bytes == b"and back"));
+        let main = mount.attach("main", "main");
+        assert_eq!(fs::read(main.join("f")).unwrap(), b"main", "{options}");
+        mount.end_with(&[&side, &main]);
+    }
+}
+
+#[test]
 fn what_was_open_before_a_switch_stays_with_its_branch() {
     let Some(mount) = Mount::new() else { return };
     fs::create_dir(mount.at("d")).unwrap();
@@ -184,10 +271,44 @@ fn what_was_open_before_a_switch_stays_with_its_branch() {
 }
 
 #[test]
+fn a_branch_whose_folders_programs_stood_in_during_a_switch_is_deleted_when_they_have_left() {
+    for look_since in [true, false] {
+        let Some(mount) = Mount::new() else { return };
+        fs::create_dir_all(mount.at("d/deep")).unwrap();
+        fs::write(mount.at("d/deep/f"), "main").unwrap();
+        branch(mount.point(), "side", "");
+        switch(mount.point(), "side");
+        let mut there = Command::new("bash");
+        there
+            .current_dir(mount.at("d"))
+            .args(["-c", "read; ls -l . deep >&2; echo new > deep/g; cat deep/f; echo; read"]);
+        there.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut there = there.spawn().unwrap();
+        let mut said = BufReader::new(there.stdout.take().unwrap()).lines();
+        switch(mount.point(), "main");
+        let delete = || {
+            let mut gone: fs_control_delete = message();
+            gone.name = name("side");
+            sys::control(mount.point(), gone).unwrap().header.result
+        };
+        there.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        assert_eq!(said.next().unwrap().unwrap(), "main");
+        if look_since {
+            assert_eq!(names(&mount.at("d/deep")), ["f"]);
+        }
+        assert_eq!(delete(), FS_BUSY, "somebody is in there");
+        drop(there.stdin.take());
+        there.wait().unwrap();
+        assert_eq!(delete(), FS_OK, "only the kernel's cache of names is in there");
+        mount.end();
+    }
+}
+
+#[test]
 fn switching_while_others_work_in_the_mount_harms_nobody() {
     let Some(mount) = Mount::new() else { return };
-    fs::write(mount.at("f"), "x").unwrap();
-    branch(mount.point(), "side", "");
+    let side = side_that_differs(&mount);
+    let mut shown = Vec::new();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         for worker in 0..3 {
@@ -197,18 +318,43 @@ fn switching_while_others_work_in_the_mount_harms_nobody() {
                     let _ = fs::write(mount.at(&format!("w{worker}")), "y");
                     let _ = fs::read_dir(mount.point()).unwrap().count();
                     let _ = fs::remove_file(mount.at(&format!("w{worker}")));
-                    assert_eq!(fs::read(mount.at("f")).unwrap(), b"x");
+                    assert!(["main", "side"].contains(&&*fs::read_to_string(mount.at("f")).unwrap()));
                 }
             });
         }
         for _ in 0..50 {
-            switch(mount.point(), "side");
-            switch(mount.point(), "main");
+            for to in ["side", "main"] {
+                switch(mount.point(), to);
+                shown.push((to, fs::read_to_string(mount.at("f")).unwrap()));
+            }
         }
         stop.store(true, Ordering::Relaxed);
     });
-    assert_eq!(fs::read(mount.at("f")).unwrap(), b"x");
-    mount.end();
+    assert!(shown.iter().all(|(to, shown)| to == shown), "{shown:?}");
+    mount.end_with(&[&side]);
+}
+
+#[test]
+fn snapshots_are_taken_while_a_check_goes_on() {
+    let Some(mount) = Mount::new() else { return };
+    for number in 0..4_000 {
+        File::create(mount.at(&number.to_string())).unwrap();
+    }
+    let over = AtomicBool::new(false);
+    let taken = thread::scope(|scope| {
+        scope.spawn(|| {
+            (0..3).for_each(|_| sound(mount.point(), false));
+            over.store(true, Ordering::Relaxed);
+        });
+        (0..)
+            .take_while(|number| {
+                assert_eq!(try_snapshot_as_it_is(mount.point(), &format!("s{number}")), 0);
+                !over.load(Ordering::Relaxed)
+            })
+            .count()
+    });
+    // One of them comes before each check, and one waits for it, where snapshots wait for checks.
+    assert!(taken > 12, "{taken} snapshots in the time of three checks");
 }
 
 #[test]
@@ -224,19 +370,24 @@ fn a_deleted_branch_frees_its_space() {
     assert!(used() >= 16 << 20);
     sys::unmount(&side).unwrap();
     let mut request: fs_control_delete = message();
-    request.name = crate::fixture::name("side");
+    request.name = name("side");
     eventually("the view has gone", || sys::control(mount.point(), request).unwrap().header.result == 0);
     eventually("the space is back", || used() < 1 << 20);
+}
+
+/// The program that takes a snapshot of a mount: `snapshot_mount POINT NAME`.
+fn example(scratch: &Scratch) -> PathBuf {
+    let (root, program) = (crate::fixture::root(), scratch.path().join("snapshot_mount"));
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(root.join("include"));
+    run(cc.arg(root.join("examples/c/snapshot_mount.c")).arg("-o").arg(&program));
+    program
 }
 
 #[test]
 fn the_c_example_snapshots_a_mount() {
     let Some(mount) = Mount::new() else { return };
-    let root = crate::fixture::root();
-    let program = mount.scratch().path().join("snapshot_mount");
-    let mut cc = Command::new("cc");
-    cc.args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(root.join("include"));
-    run(cc.arg(root.join("examples/c/snapshot_mount.c")).arg("-o").arg(&program));
+    let program = example(mount.scratch());
     fs::write(mount.at("f"), "x").unwrap();
     let said = run(Command::new(&program).arg(mount.point()).arg("by-example"));
     assert_eq!(said, "by-example\n");

@@ -1,19 +1,21 @@
 //! How a daemon begins and ends, and what it says when it does not begin.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use bough::control::message;
 use bough::control::messages::*;
 
 use crate::fixture::{
-    Mount, Scratch, daemon, daemon_command, eventually, fuse_is_here, info, installed, is_alive, run, snapshot, start,
+    Mount, Scratch, USUAL, daemon, daemon_command, eventually, fuse_is_here, info, installed, is_alive, run, snapshot,
+    start,
 };
 use crate::sys;
 
@@ -310,18 +312,28 @@ fn as_user(scratch: &Scratch, program: &Path, words: &[&str]) -> Command {
     command
 }
 
-#[test]
-fn an_ordinary_user_mounts_works_and_unmounts() {
+const NOBODY: u32 = 65_534;
+
+/// A folder of an ordinary user's, with a mount point and the daemon in it; one test at a time has /dev/fuse open to all.
+fn place_of_user() -> Option<(Scratch, PathBuf, PathBuf, MutexGuard<'static, ()>)> {
+    static TURN: Mutex<()> = Mutex::new(());
     if !fuse_is_here() || !sys::is_root() || !installed("fusermount3") || !installed("setpriv") {
-        return;
+        return None;
     }
+    let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let scratch = Scratch::new();
     let (point, program) = (scratch.folder("mnt"), scratch.path().join("bough-fuse"));
     // By another process: a file that this one has open for writing, be it for a moment, a test that forks may hold open, and then it cannot be run.
     assert!(Command::new("cp").arg(daemon()).arg(&program).status().unwrap().success());
     for folder in [&point, scratch.path()] {
-        std::os::unix::fs::chown(folder, Some(65534), Some(65534)).unwrap();
+        std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY)).unwrap();
     }
+    Some((scratch, point, program, turn))
+}
+
+#[test]
+fn an_ordinary_user_mounts_works_and_unmounts() {
+    let Some((scratch, point, program, _turn)) = place_of_user() else { return };
     let shut = as_user(&scratch, &program, &[point.to_str().unwrap()]);
     if fs::metadata("/dev/fuse").unwrap().mode() & 0o006 == 0 {
         let (code, said) = refused(&{ shut }.output().unwrap());
@@ -344,6 +356,43 @@ fn an_ordinary_user_mounts_works_and_unmounts() {
     let (code, said) = refused(&as_user(&scratch, Path::new("env"), &words).output().unwrap());
     assert!(code == 9 && said.contains("fusermount3"), "{code} {said}");
     drop(device);
+}
+
+#[test]
+fn a_user_who_may_have_few_threads_is_served_or_told_why_not() {
+    let Some((scratch, point, program, _turn)) = place_of_user() else { return };
+    let _device = open_device();
+    let run_as = |limit: Option<u32>, words: &[&str]| {
+        let mut command = Command::new("timeout");
+        command.args(["--signal=KILL", "30", "prlimit"]).args(limit.map(|limit| format!("--nproc={limit}")));
+        command.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]).args(words);
+        command.env("BOUGH_STATE_DIR", scratch.path().join("user-state")).current_dir("/").output().unwrap()
+    };
+    let mut served = 0;
+    for limit in (1..=12).chain([16, 24]) {
+        let words = [program.to_str().unwrap(), "-o", "default_permissions", point.to_str().unwrap()];
+        let output = run_as(Some(limit), &words);
+        if !output.status.success() {
+            assert!(!output.stderr.is_empty(), "with {limit} threads it fails without a word");
+            assert!(sys::mounts_below(scratch.path()).is_empty(), "with {limit} threads it fails and leaves a mount");
+            continue;
+        }
+        served += 1;
+        // From now on there are no more; what waits for others is refused, and nobody waits for ever.
+        let line = format!(
+            "for i in $(seq 24); do sleep 60 > /dev/null 2>&1 & done; trap 'kill $(jobs -p); wait' EXIT
+             cd {} && echo mine > f && mkdir d && mv f d && cat d/f
+             python3 -c 'import os; f = os.open(\"e\", os.O_RDWR | os.O_CREAT); os.write(f, bytes(300000)); os.lseek(f, 0, os.SEEK_DATA)' || true
+             rm -r *",
+            point.display()
+        );
+        let said = run_as(None, &["bash", "-c", &line]);
+        assert!(said.status.success() && said.stdout == b"mine\n", "with {limit} threads: {said:?}");
+        let unmounted = run_as(None, &["fusermount3", "-u", point.to_str().unwrap()]);
+        assert!(unmounted.status.success(), "with {limit} threads: {unmounted:?}");
+        eventually("the daemon has ended", || fs::read_dir(scratch.path().join("user-state")).unwrap().count() == 0);
+    }
+    assert!(served > 0, "two dozen are enough");
 }
 
 #[test]
@@ -379,7 +428,9 @@ fn idle_mounts_use_no_processor_time() {
     let switches = || -> u64 {
         let tasks = fs::read_dir(format!("/proc/{}/task", mount.pid())).unwrap();
         let of = |task: fs::DirEntry| fs::read_to_string(task.path().join("status")).unwrap_or_default();
-        let lines: Vec<String> = tasks.map(|task| of(task.unwrap())).collect();
+        // Who listens for memory getting short is woken as often as the machine says so, which others can bring about.
+        let listens = |text: &String| text.starts_with("Name:\tbough-pressure\n");
+        let lines: Vec<String> = tasks.map(|task| of(task.unwrap())).filter(|text| !listens(text)).collect();
         let counts = lines.iter().flat_map(|text| text.lines()).filter(|line| line.contains("ctxt_switches"));
         counts.map(|line| line.rsplit('\t').next().unwrap().parse::<u64>().unwrap()).sum()
     };
@@ -390,4 +441,90 @@ fn idle_mounts_use_no_processor_time() {
     assert!(switches() - woken <= 20, "woken {} times in a second", switches() - woken);
     snapshot(mount.point(), "s");
     mount.end_with(&[&other]);
+}
+
+/// Of each thread of a daemon: how often it slept, and the processor that it was last on.
+fn sleepers(daemon: u32) -> HashMap<String, (u64, usize)> {
+    let of = |task: fs::DirEntry| {
+        let read = |name: &str| fs::read_to_string(task.path().join(name)).ok();
+        let (status, stat) = (read("status")?, read("stat")?);
+        let slept =
+            status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?.trim().parse().ok()?;
+        let processor = stat.rsplit_once(") ")?.1.split(' ').nth(36)?.parse().ok()?;
+        Some((task.file_name().into_string().ok()?, (slept, processor)))
+    };
+    fs::read_dir(format!("/proc/{daemon}/task")).unwrap().filter_map(|task| of(task.unwrap())).collect()
+}
+
+/// The processor of the thread that answers, which is the one that sleeps most often while somebody asks.
+fn processor_of_answers(mount: &Mount) -> usize {
+    let before = sleepers(mount.pid());
+    for _ in 0..100 {
+        fs::write(mount.at("f"), "").unwrap();
+        fs::remove_file(mount.at("f")).unwrap();
+    }
+    let slept =
+        |(task, (slept, _)): &(&String, &(u64, usize))| slept - before.get(*task).map_or(0, |(slept, _)| *slept);
+    sleepers(mount.pid()).iter().max_by_key(slept).unwrap().1.1
+}
+
+/// Runs without an end on every processor.
+struct Load(Vec<Child>);
+
+impl Load {
+    fn new() -> Load {
+        // In the shell itself, so that it ends with the shell; and by itself, should nobody end it.
+        let script = "ulimit -t 60; while :; do :; done";
+        let busy = |_: &usize| Command::new("sh").args(["-c", script]).spawn().unwrap();
+        Load(sys::processors().iter().map(busy).collect())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        for busy in &mut self.0 {
+            busy.kill().unwrap();
+            busy.wait().unwrap();
+        }
+    }
+}
+
+#[test]
+fn on_a_busy_machine_who_answers_sleeps_on_the_processor_of_who_asks() {
+    // Where there is io_uring each processor has a thread of its own.
+    let (all, Some(mount)) = (sys::processors(), Mount::with(&format!("{USUAL},no_io_uring"))) else { return };
+    let _load = Load::new();
+    let is_near = |round: &usize| {
+        let here = all[round % all.len().min(2)];
+        sys::stay_on(&[here]);
+        processor_of_answers(&mount) == here
+    };
+    // By chance it would be half of them.
+    eventually("the daemon follows from one processor to the other", || (0..20).filter(is_near).count() >= 15);
+    sys::stay_on(&all);
+    let allowed = |task: &String| {
+        let status = fs::read_to_string(format!("/proc/{}/task/{task}/status", mount.pid())).unwrap_or_default();
+        status.lines().find(|line| line.starts_with("Cpus_allowed:")).map(str::to_owned)
+    };
+    let kinds: HashSet<String> = sleepers(mount.pid()).keys().filter_map(allowed).collect();
+    assert_eq!(kinds.len(), 1, "a thread stays where it was sent: {kinds:?}");
+    mount.end();
+}
+
+/// execve(2) closes what is marked so while whoever reads /proc/PID/stat must wait for it.
+#[test]
+fn programs_start_while_files_that_they_will_not_have_are_dirty() {
+    let Some(mount) = Mount::new() else { return };
+    let (done, when) = std::sync::mpsc::channel();
+    let path = mount.at("f");
+    std::thread::spawn(move || {
+        for round in 0..200 {
+            let file = fs::File::create(&path).unwrap();
+            file.write_all_at(&[7; 4096], round * 4096).unwrap();
+            assert!(Command::new("true").status().unwrap().success());
+        }
+        done.send(()).unwrap();
+    });
+    when.recv_timeout(Duration::from_secs(60)).expect("no program is held up");
+    mount.end();
 }

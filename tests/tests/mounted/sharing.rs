@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::fixture::{Mount, eventually, names};
@@ -184,4 +184,82 @@ fn what_is_written_to_the_last_page_stays_while_the_other_mount_writes_elsewhere
             }
         }
     });
+}
+
+/// A daemon that does nothing until this is dropped.
+struct Halted(u32);
+
+impl Halted {
+    fn new(mount: &Mount) -> Halted {
+        sys::kill(mount.pid(), libc::SIGSTOP);
+        Halted(mount.pid())
+    }
+}
+
+impl Drop for Halted {
+    fn drop(&mut self) {
+        sys::kill(self.0, libc::SIGCONT);
+    }
+}
+
+/// Keeps a folder locked meanwhile: somebody lists it into memory which another daemon has, that is halted.
+fn with_locked<R>(folder: &Path, meanwhile: impl FnOnce() -> R) -> R {
+    let slow = Mount::new().expect("there was one mount already");
+    let room = OpenOptions::new().read(true).write(true).create_new(true).open(slow.at("room")).unwrap();
+    room.set_len(4096).unwrap();
+    let mut memory = sys::Mapping::of(&room, 4096);
+    let (bytes, folder) = (memory.bytes(), File::open(folder).unwrap());
+    let answer = std::thread::scope(|scope| {
+        let halted = Halted::new(&slow);
+        let (tell, told) = std::sync::mpsc::channel();
+        let lister = scope.spawn(move || {
+            tell.send(fs::read_link("/proc/thread-self").unwrap()).unwrap();
+            sys::list(&folder, bytes)
+        });
+        let call = Path::new("/proc").join(told.recv().unwrap()).join("syscall");
+        let listing = format!("{} ", libc::SYS_getdents64);
+        eventually("the listing waits", || fs::read_to_string(&call).unwrap().starts_with(&listing));
+        let answer = meanwhile();
+        assert!(!lister.is_finished());
+        drop(halted);
+        assert_ne!(lister.join().unwrap().unwrap(), 0);
+        answer
+    });
+    drop((memory, room));
+    slow.end();
+    answer
+}
+
+#[test]
+fn what_is_open_and_what_is_cached_is_looked_at_anew_after_more_changes_than_can_be_followed() {
+    for options in BOTH {
+        // What waits for a mount may take a sixteenth of it: fewer than 2,000 changes.
+        let Some((mount, other)) = pair(&format!("{options},memory=4M")) else { return };
+        ["locked", "listed"].iter().for_each(|folder| fs::create_dir(other.join(folder)).unwrap());
+        ["open", "shut", "busy"].iter().for_each(|file| fs::write(other.join(file), "before").unwrap());
+        let open = File::open(other.join("open")).unwrap();
+        let seen = || {
+            let mut bytes = [0; 16];
+            let length = open.read_at(&mut bytes, 0).unwrap();
+            bytes[..length].to_vec()
+        };
+        assert_eq!((seen(), fs::read(other.join("shut")).unwrap()), (b"before".to_vec(), b"before".to_vec()));
+        assert!(names(&other.join("listed")).is_empty());
+        with_locked(&other.join("locked"), || {
+            // Who tells the kernel of it waits for the folder from now on.
+            fs::write(mount.at("locked/first"), "").unwrap();
+            for mode in 0..6000 {
+                fs::set_permissions(mount.at("busy"), fs::Permissions::from_mode(0o600 | (mode % 8))).unwrap();
+            }
+            ["open", "shut"].iter().for_each(|file| fs::write(mount.at(file), "and after").unwrap());
+            fs::write(mount.at("listed/new"), "").unwrap();
+            assert_eq!(seen(), b"before", "nobody was told");
+        });
+        eventually("what is open", || seen() == b"and after" && open.metadata().unwrap().len() == 9);
+        eventually("what was shut", || fs::read(other.join("shut")).unwrap() == b"and after");
+        eventually("what was listed", || names(&other.join("listed")) == ["new"]);
+        eventually("modes", || fs::metadata(other.join("busy")).unwrap().mode() & 0o777 == 0o607);
+        drop(open);
+        mount.end_with(&[&other]);
+    }
 }

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use bough::control::{Message, ioctl_number};
@@ -53,6 +54,16 @@ pub(crate) fn unmount_lazily(point: &Path) -> io::Result<c_int> {
     checked(unsafe { libc::umount2(c_path(point).as_ptr(), libc::UMOUNT_NOFOLLOW | libc::MNT_DETACH) })
 }
 
+/// Ends all that waits for the daemon of a mount point, when this goes.
+pub(crate) struct Abort(pub(crate) PathBuf);
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        // SAFETY: the path ends with a NUL and lives through the call.
+        unsafe { libc::umount2(c_path(&self.0).as_ptr(), libc::UMOUNT_NOFOLLOW | libc::MNT_FORCE) };
+    }
+}
+
 /// Mount points below a folder.
 pub(crate) fn mounts_below(folder: &Path) -> Vec<PathBuf> {
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
@@ -73,14 +84,87 @@ pub(crate) fn mount_fuse(point: &Path, options: &str) -> OwnedFd {
     device.into()
 }
 
+/// Has the kernel forget all names of a mount that nobody uses: that is what it does first when one is mounted anew. For a mount of
+/// [`mount_fuse`].
+#[allow(dead_code, reason = "for the suites, which share this")]
+pub(crate) fn forget_names(point: &Path) {
+    let none = std::ptr::null();
+    // SAFETY: the path ends with a NUL and lives through the call; the others may be missing.
+    checked(unsafe { libc::mount(none, c_path(point).as_ptr(), none, libc::MS_REMOUNT, none.cast()) }).unwrap();
+}
+
+/// The processors that this thread may run on.
+pub(crate) fn processors() -> Vec<usize> {
+    // SAFETY: an empty set is all zero, and the call fills in as many bytes as it is told that there are.
+    let set = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        checked(libc::sched_getaffinity(0, size_of_val(&set), &mut set)).unwrap();
+        set
+    };
+    // SAFETY: the numbers are within the set.
+    (0..libc::CPU_SETSIZE as usize).filter(|number| unsafe { libc::CPU_ISSET(*number, &set) }).collect()
+}
+
+/// This thread runs on these only, from now on.
+pub(crate) fn stay_on(processors: &[usize]) {
+    // SAFETY: as above.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        processors.iter().for_each(|number| libc::CPU_SET(*number, &mut set));
+        checked(libc::sched_setaffinity(0, size_of_val(&set), &set)).unwrap();
+    }
+}
+
 pub(crate) fn kill(pid: u32, signal: c_int) {
     // SAFETY: it passes numbers only.
     unsafe { libc::kill(pid as libc::pid_t, signal) };
 }
 
+// ---- scheduling ------------------------------------------------------------------------------------------------------
+
+/// The calling thread.
+pub(crate) fn this_thread() -> c_int {
+    // SAFETY: it only answers a number.
+    unsafe { libc::gettid() }
+}
+
+/// Keeps the calling thread on one processor, for all who ask the same one.
+pub(crate) fn stay_on_one_processor() {
+    // SAFETY: all zero is the empty set; it lives through the calls, which are told its size.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        checked(libc::sched_getaffinity(0, size_of_val(&set), &raw mut set)).unwrap();
+        let last = (0..libc::CPU_SETSIZE as usize).rev().find(|&cpu| libc::CPU_ISSET(cpu, &set)).unwrap();
+        libc::CPU_ZERO(&mut set);
+        libc::CPU_SET(last, &mut set);
+        checked(libc::sched_setaffinity(0, size_of_val(&set), &raw const set)).unwrap();
+    }
+}
+
+/// Lets a thread, if it has not ended, run only when nobody else wants its processor.
+pub(crate) fn run_last(thread: c_int) {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the parameters live through the call.
+    let answer = checked(unsafe { libc::sched_setscheduler(thread, libc::SCHED_IDLE, &raw const parameters) });
+    assert!(answer.map_or_else(|error| error.raw_os_error() == Some(libc::ESRCH), |_| true));
+}
+
 // ---- control ---------------------------------------------------------------------------------------------------------
 
 /// Sends a control message by ioctl.
+/// Runs the calling thread before all that have no such priority, if it may; else it answers false.
+pub(crate) fn run_first() -> bool {
+    let first = libc::sched_param { sched_priority: 1 };
+    // SAFETY: it lives through the call.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &first) == 0 }
+}
+
+/// Has the kernel hand over what was written to a file, and does not wait for the answers.
+pub(crate) fn begin_writing_back(file: &File) {
+    // SAFETY: it passes numbers only.
+    checked(unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) }).unwrap();
+}
+
 pub(crate) fn control<M: Message>(path: &Path, message: M) -> io::Result<M> {
     control_by_number(path, ioctl_number::<M>(), message)
 }
@@ -202,11 +286,21 @@ fn lock(file: &File, command: c_int, kind: c_int, start: i64, length: i64) -> io
     checked(unsafe { libc::fcntl(file.as_raw_fd(), command, &raw mut lock) })
 }
 
+/// A part of a directory's entries, as the kernel gives them.
+pub(crate) fn list(folder: &File, into: &mut [u8]) -> io::Result<u64> {
+    // SAFETY: the kernel writes at most as many bytes as there is room for.
+    let answer = unsafe { libc::syscall(libc::SYS_getdents64, folder.as_raw_fd(), into.as_mut_ptr(), into.len()) };
+    counted(answer as isize)
+}
+
 /// A shared mapping of a file.
 pub(crate) struct Mapping {
     bytes: *mut u8,
     length: usize,
 }
+
+// SAFETY: it is memory of the process, and of no thread.
+unsafe impl Send for Mapping {}
 
 impl Mapping {
     pub(crate) fn of(file: &File, length: usize) -> Mapping {
@@ -228,6 +322,13 @@ impl Mapping {
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
         // SAFETY: mapped for as long as self lives; nobody else in this process has it.
         unsafe { std::slice::from_raw_parts_mut(self.bytes, self.length) }
+    }
+
+    /// The same as numbers, which others change meanwhile.
+    #[allow(dead_code, reason = "for the suites, which share this")]
+    pub(crate) fn words(&self) -> &[AtomicU64] {
+        // SAFETY: mapped for as long as self lives, from the beginning of a page; atomics may be changed by others.
+        unsafe { std::slice::from_raw_parts(self.bytes.cast::<AtomicU64>(), self.length / size_of::<AtomicU64>()) }
     }
 }
 

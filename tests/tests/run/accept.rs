@@ -8,10 +8,14 @@ use std::process::Command;
 use crate::place::*;
 
 /// A place with a base, and a volume over it that ends with it.
-struct Over(Place);
+pub(crate) struct Over(pub(crate) Place);
+
+/// Everything below a directory but times, and what files hold.
+pub(crate) const LIST: &str = "find . -type d -printf '%P %m\\n' -o -printf '%P %y %m %l %n\\n' | grep -v '^ ' | sort; \
+                               find . -type f | sort | xargs cat";
 
 impl Over {
-    fn new() -> Over {
+    pub(crate) fn new() -> Over {
         let place = Place::new();
         fs::create_dir_all(place.at("base/dir/deep")).unwrap();
         for name in ["edited", "gone", "same", "dir/a", "dir/deep/b"] {
@@ -20,29 +24,29 @@ impl Over {
         Over(place)
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.0.at("base").join(name)
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.at(name)).unwrap()
     }
 
-    fn bough(&self, words: &[&str]) -> Ran {
+    pub(crate) fn bough(&self, words: &[&str]) -> Ran {
         ran(self.0.bough(words).current_dir(self.0.at("base")))
     }
 
-    fn run(&self, options: &[&str], script: &str) -> Ran {
+    pub(crate) fn run(&self, options: &[&str], script: &str) -> Ran {
         let words: Vec<&str> = ["run"].iter().chain(options).chain(&["--", "sh", "-c", script]).copied().collect();
         self.bough(&words)
     }
 
-    fn volumes(&self) -> serde_json::Value {
+    pub(crate) fn volumes(&self) -> serde_json::Value {
         serde_json::from_str(&self.0.run(&["list", "--json"]).out).unwrap()
     }
 
     /// Everything in the base, with metadata.
-    fn look(&self) -> String {
+    pub(crate) fn look(&self) -> String {
         let script =
             "find . -printf '%P %y %m %U %G %s %T@ %l %n\n' | grep -v '^ ' | sort; find . -type f | sort | xargs cat";
         ran(self.0.command("sh").args(["-c", script]).current_dir(self.0.at("base"))).out
@@ -95,6 +99,40 @@ fn a_run_may_accept_or_reject_at_its_end() {
     assert!(over.at("file").exists());
     assert_eq!(over.run(&["--accept"], "echo 2 > file; exit 3").code, 3, "its code, and its changes");
     assert_eq!(over.read("file"), "2\n");
+}
+
+#[test]
+fn a_run_that_is_interrupted_before_its_command_begins_leaves_no_branch() {
+    let over = Over::new();
+    for number in 0..4000 {
+        fs::write(over.0.at("third").join(number.to_string()), "").unwrap();
+    }
+    let allowed = over.0.text("third");
+    for delay_ms in [1, 3, 5, 8, 12, 20, 40] {
+        let mut command = over.0.bough(&["run", "--allow", &allowed, "--", "true"]);
+        let mut child = command.current_dir(over.at("")).stderr(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(delay_ms));
+        let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        child.wait().unwrap();
+    }
+    let kept = |volume: &serde_json::Value| volume["kept"].as_array().is_some_and(|kept| !kept.is_empty());
+    let volumes = over.volumes();
+    assert!(!volumes.as_array().unwrap().iter().any(kept), "{volumes}");
+}
+
+#[test]
+fn a_directory_that_takes_the_place_of_one_that_is_gone_is_accepted_with_what_is_new_in_it() {
+    let over = Over::new();
+    fs::create_dir(over.at("other")).unwrap();
+    fs::write(over.at("other/c"), "c").unwrap();
+    over.run(&["--keep"], "rm -r dir; mv other dir; echo new > dir/a; mkdir dir/deep; echo new > dir/deep/d");
+    let accepted = over.bough(&["accept"]);
+    assert_eq!(accepted.code, 0, "{accepted:?}");
+    assert_eq!(
+        (over.read("dir/a"), over.read("dir/c"), over.read("dir/deep/d")),
+        ("new\n".into(), "c".into(), "new\n".into())
+    );
+    assert!(!over.at("other").exists() && !over.at("dir/deep/b").exists());
 }
 
 #[test]
@@ -175,6 +213,11 @@ fn the_log_tells_what_was_accepted_and_rejected_though_the_volume_has_ended() {
     let text = over.bough(&["log"]).done();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 3, "{text}");
+    // It is nobody else's: its folder's mode, and its own.
+    let mode = |path: PathBuf| path.metadata().unwrap().mode() & 0o777;
+    let history = over.0.at("state/history");
+    let logs: Vec<u32> = fs::read_dir(&history).unwrap().map(|log| mode(log.unwrap().path())).collect();
+    assert_eq!((mode(history), logs), (0o700, vec![0o600]));
     for (line, words) in
         lines.iter().zip([["accepted  one", "1 added"], ["rejected  one", "1 deleted"], ["rejected  two", "1 added"]])
     {
@@ -297,6 +340,113 @@ fn a_branch_is_accepted_into_another() {
 }
 
 #[test]
+fn branches_are_accepted_into_another_one_after_the_other() {
+    let over = Over::new();
+    over.run(&["--branch", "parent", "--keep"], "true");
+    for round in 0..5 {
+        let child = format!("child-{round}");
+        over.run(&["--branch", &child], &format!("echo {round} > new-{round}; rm -f dir/a"));
+        over.bough(&["accept", "--branch", &child, "--into", "parent"]).done();
+    }
+    let shown = over.run(&["--branch", "parent", "--keep"], "cat new-*; ls dir");
+    assert_eq!(shown.out, "0\n1\n2\n3\n4\ndeep\n", "{shown:?}");
+}
+
+#[test]
+fn a_part_is_accepted_into_a_branch_that_has_another_part_already() {
+    let over = Over::new();
+    over.run(&["--branch", "parent"], "echo b > dir/b; touch -d @1000 dir/b");
+    over.run(&["--branch", "child"], "echo a > dir/a; echo b > dir/b; touch -d @1000 dir/b; echo c > c");
+    let accepted = over.bough(&["accept", "--branch", "child", "--into", "parent", "--", "dir/a"]);
+    assert_eq!(accepted.code, 0, "{accepted:?}");
+    let shown = over.run(&["--branch", "parent", "--keep"], "cat dir/a dir/b; ls");
+    assert_eq!(shown.out, "a\nb\ndir\nedited\ngone\nsame\n");
+    let left = over.run(&["--branch", "child", "--keep"], "cat dir/b c");
+    assert_eq!(left.out, "b\nc\n");
+}
+
+#[test]
+fn what_editors_save_anew_is_accepted_again_and_again() {
+    let over = Over::new();
+    over.run(&["--branch", "b"], "sed -i s/edited/1/ edited; sed -i s/same/1/ same");
+    over.bough(&["accept", "--branch", "b", "--", "edited"]).done();
+    over.run(&["--branch", "b"], "sed -i s/1/2/ edited");
+    over.bough(&["accept", "--branch", "b", "--", "edited"]).done();
+    assert_eq!((over.read("edited"), over.read("same")), ("2".into(), "same".into()));
+    over.run(&["--branch", "b"], "sed -i s/2/3/ edited");
+    fs::write(over.at("edited"), "theirs").unwrap();
+    let refused = over.bough(&["accept", "--branch", "b"]);
+    assert!(refused.code == 1 && refused.talk.contains("conflict: edited has changed in the base"), "{refused:?}");
+    assert_eq!(over.read("edited"), "theirs");
+}
+
+#[test]
+fn what_both_branches_changed_is_a_conflict_between_them() {
+    let over = Over::new();
+    over.run(&["--branch", "parent"], "echo parent > edited; echo parent > same; echo > theirs");
+    over.run(&["--branch", "child"], "echo child > edited; rm same; echo > mine");
+    let refused = over.bough(&["accept", "--branch", "child", "--into", "parent"]);
+    assert!(refused.code == 1 && refused.talk.contains("conflict: edited"), "{refused:?}");
+    over.bough(&["accept", "--branch", "child", "--into", "parent", "--", "mine"]).done();
+    let shown = over.run(&["--branch", "parent", "--keep"], "cat edited same; ls mine theirs");
+    assert_eq!(shown.out, "parent\nparent\nmine\ntheirs\n", "{shown:?}");
+}
+
+#[test]
+fn new_directories_are_accepted_piece_by_piece_and_nothing_is_lost() {
+    let make = "mkdir -p A/sub/deep B; echo 1 > A/x; echo 2 > A/y; echo 3 > A/sub/z; echo 4 > A/sub/deep/w; \
+                echo 5 > B/v; ln A/y A/y2; ln -s x A/link; echo e > edited; rm gone; mv dir/a A/a; chmod 700 A/sub";
+    let orders: [&[&str]; 5] = [
+        &["A/x", "A"],
+        &["A/sub/deep/w", "A/sub", "A/x", "A"],
+        &["A/sub/z", "A/link", "edited", "A/sub"],
+        &["B", "A/sub/deep", "A/y"],
+        &["A/a", "A/sub/deep", "dir"],
+    ];
+    for order in orders {
+        let over = Over::new();
+        over.run(&["--branch", "b"], make);
+        let expected = over.run(&["--branch", "b", "--keep"], LIST).out;
+        for path in order {
+            let before = over.look();
+            let ran = over.bough(&["accept", "--branch", "b", "--", path]);
+            assert!(ran.code == 0 || over.look() == before, "{order:?}, {path}: refused, and yet written: {ran:?}");
+            let now = over.run(&["--branch", "b", "--keep"], LIST).out;
+            assert_eq!(now, expected, "{order:?}, {path}: {ran:?}");
+        }
+        over.run(&["--branch", "b"], "echo again > A/x; rm -f A/sub/z; echo > A/late");
+        let expected = over.run(&["--branch", "b", "--keep"], LIST).out;
+        let all = over.bough(&["accept", "--branch", "b"]);
+        assert_eq!((all.code, all.talk.as_str()), (0, ""), "{order:?}: {all:?}");
+        assert_eq!(
+            ran(over.0.command("sh").args(["-c", LIST]).current_dir(over.0.at("base"))).out,
+            expected,
+            "{order:?}"
+        );
+        assert_eq!(over.bough(&["diff", "main", "b"]).out, "", "{order:?}");
+    }
+}
+
+#[test]
+fn what_a_reject_that_is_interrupted_was_trying_in_goes_with_the_next() {
+    let over = Over::new();
+    over.run(&["--branch", "b"], "for i in $(seq 300); do echo $i > dir/new-$i; done; echo > other");
+    let branches = || over.volumes()[0]["branches"].as_u64().unwrap();
+    let before = branches();
+    for wait in 0..20 {
+        let words = ["reject", "--branch", "b", "--", &format!("dir/new-{wait}")];
+        let mut child = over.0.bough(&words).current_dir(over.0.at("base")).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(700 * wait));
+        let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        child.wait().unwrap();
+        // What this one was trying in goes with the next.
+        assert!(branches() <= before + 1, "after {wait}");
+    }
+    over.bough(&["reject", "--branch", "b", "--", "dir/new-299"]).done();
+    assert_eq!(branches(), before);
+}
+
+#[test]
 fn changes_are_not_accepted_into_what_shows_the_base() {
     let over = Over::new();
     over.run(&["--branch", "b"], "echo new > edited");
@@ -395,6 +545,30 @@ fn what_is_accepted_or_rejected_by_path_takes_nothing_else_along() {
 }
 
 #[test]
+fn two_accepts_into_one_branch_come_one_after_the_other() {
+    let over = Over::new();
+    over.run(&["--branch", "parent", "--keep"], "true");
+    for round in 0..4 {
+        let names = [format!("one-{round}"), format!("two-{round}")];
+        for name in &names {
+            over.run(&["--branch", name], &format!("for i in $(seq 60); do echo $i > {name}-$i; done"));
+        }
+        let accept = |name: &String| {
+            let mut command = over.0.bough(&["accept", "--branch", name, "--into", "parent"]);
+            command.current_dir(over.0.at("base")).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        };
+        let children: Vec<_> = names.iter().map(accept).collect();
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{round}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    let shown =
+        over.run(&["--branch", "parent", "--keep"], "ls | grep -c -e one- -e two-; ls -A | grep -c bough; true");
+    assert_eq!(shown.out, "480\n0\n", "{shown:?}");
+}
+
+#[test]
 fn a_base_that_cannot_be_one_is_refused() {
     let over = Over::new();
     let run = |base: &str| over.0.run(&["run", "--base", base, "--", "true"]);
@@ -418,30 +592,4 @@ fn paths_out_of_the_base_are_refused_and_nothing_happens() {
     over.bough(&["accept", "--theirs", "/etc"]).refused(2, &["lies outside"]);
     assert_eq!(over.look(), before);
     assert!(over.bough(&["accept", "--dry-run"]).out.lines().count() > 5);
-}
-
-#[test]
-fn a_full_disk_loses_nothing() {
-    if !is_root() {
-        return;
-    }
-    let over = Over::new();
-    let small = over.0.at("small");
-    fs::create_dir(&small).unwrap();
-    assert!(
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=1M", "small"]).arg(&small).status().unwrap().success()
-    );
-    fs::write(small.join("file"), "before").unwrap();
-    fs::set_permissions(small.join("file"), fs::Permissions::from_mode(0o640)).unwrap();
-    let base = small.to_str().unwrap();
-    let script = "echo after > file; head -c 900000 /dev/urandom > big; head -c 900000 /dev/urandom > bigger";
-    let ran_it =
-        over.0.run(&["run", "--base", base, "--branch", "b", "--", "sh", "-c", &format!("cd {base} && {script}")]);
-    assert_eq!(ran_it.code, 0, "{ran_it:?}");
-    let ran = over.0.run(&["accept", "--base", base]);
-    assert!(ran.code == 4 && ran.talk.contains("no space left"), "{ran:?}");
-    assert_eq!(fs::read_to_string(small.join("file")).unwrap(), "before");
-    assert_eq!(fs::read_dir(&small).unwrap().count(), 1);
-    let again = over.0.run(&["accept", "--base", base, "--dry-run"]);
-    assert_eq!(again.out, "A big\nA bigger\nM file\n", "the branch still has everything: {again:?}");
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
+use crate::accept::Over;
 use crate::place::*;
 use crate::{sh, with};
 
@@ -248,6 +249,75 @@ fn neither_the_branch_nor_others_can_be_controlled_from_inside() {
 }
 
 #[test]
+fn no_mount_of_a_volume_that_is_seen_controls_it() {
+    let place = Place::mounted();
+    place.run(&["mount", "--attach", "mnt", "other"]).done();
+    place.here(&["branch", "create", "more"]).done();
+    let programs = programs().to_str().unwrap().to_owned();
+    let other = format!("{programs}/bough -C {}", place.text("other"));
+    let tries = [
+        format!("{other} snapshot create s"),
+        format!("{other} branch create b"),
+        format!("{other} branch switch more"),
+        format!("{other} branch delete more"),
+        format!("{other} branch rename more less"),
+        format!("{other} diff main more"),
+        format!("{other} log"),
+        format!("cd {} && {programs}/bough branch delete more", place.text("other")),
+    ];
+    all_fail(&place, &["--read-only", &place.text("other"), "--read-only", &programs], &tries);
+    let branches = place.here(&["branch", "list", "--json"]).done();
+    assert!(
+        branches.contains("\"more\"") && !branches.contains("\"b\"") && !branches.contains("\"less\""),
+        "{branches}"
+    );
+    let shown = |name: &str| place.run(&["-C", &place.text(name), "status", "--json"]).done();
+    assert!(shown("other").contains("\"main\"") && !place.here(&["log"]).done().contains(" s "), "{}", shown("other"));
+}
+
+#[test]
+fn a_run_in_a_chroot_does_not_get_out_of_it() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::mounted();
+    place.write("outside", "true");
+    fs::create_dir(place.at("jail")).unwrap();
+    let escape = format!(
+        "import os\nprint('ran', flush=True)\nos.mkdir('x'); os.chroot('x')\nfor _ in range(64): os.chdir('..')\n\
+         os.chroot('.')\nopen('{}', 'w').write('evil')",
+        place.text("outside")
+    );
+    place.write("mnt/escape", &escape);
+    let script = format!(
+        "mount --make-rprivate / && mount --rbind / {0}/jail && mount --make-rprivate {0}/jail && \
+         exec chroot {0}/jail sh -c 'cd {0}/mnt && exec {1} run --keep -- python3 escape'",
+        place.at("").display().to_string().trim_end_matches('/'),
+        programs().join("bough").display()
+    );
+    let ran = ran(place.command("unshare").args(["-m", "sh", "-c", &script]));
+    assert_eq!((ran.out.as_str(), place.read("outside").as_str()), ("ran\n", "true"), "{ran:?}");
+}
+
+#[test]
+fn cgroups_of_those_outside_cannot_be_steered() {
+    let place = Place::mounted();
+    let mount = "mkdir -p /tmp/c; mount -t cgroup2 none /tmp/c && test -w /tmp/c/cgroup.procs";
+    let tries = [
+        "unshare -UrC true".into(),
+        format!("unshare -UrmC sh -c '{mount}'"),
+        format!("unshare -Urm sh -c '{mount}'"),
+        format!("unshare -Urm unshare -C sh -c '{mount}'"),
+        mount.into(),
+    ];
+    all_fail(&place, &[], &tries);
+    // The other namespaces, threads and processes are had as before.
+    let script = "unshare -Urm true && echo had; python3 -c 'import threading as t; x = t.Thread(target=print); x.start(); x.join()'";
+    let (inside, outside) = (sh(&place, script), ran(place.command("sh").args(["-c", script])));
+    assert_eq!((inside.out, inside.code), (outside.out, outside.code));
+}
+
+#[test]
 fn what_is_allowed_is_written_for_real_and_told() {
     let place = Place::mounted();
     fs::create_dir(place.at("out")).unwrap();
@@ -268,6 +338,8 @@ fn what_is_allowed_is_written_for_real_and_told() {
     }
     assert_eq!(place.read("out/edited"), "22\n");
     assert!(!place.at("x").exists());
+    let ran = with(&place, &["--allow", &out], &format!("echo 33 > {out}/edited"));
+    assert_eq!(ran.talk, format!("bough: outside: M {out}/edited\nbough: nothing changed in the branch\n"));
     with(&place, &["--allow", &place.text("mnt")], "true").refused(125, &["--allow", "lies in the base"]);
     with(&place, &["--allow", "/no/such"], "true").refused(125, &["--allow /no/such", "no such file"]);
 }
@@ -297,6 +369,61 @@ fn a_part_of_the_base_may_be_read_only() {
         with(&place, &["--read-only", &kept], "echo 2 > kept/file; rm -r kept; mv kept x; echo > free; cat kept/file");
     assert_eq!(ran.out, "1", "{ran:?}");
     assert!(ran.talk.contains("A free") && !ran.talk.contains("kept/file\n"), "{ran:?}");
+}
+
+#[test]
+fn what_is_read_only_in_the_base_is_not_accepted_as_another() {
+    let place = Place::mounted();
+    fs::create_dir_all(place.at("mnt/p/kept")).unwrap();
+    place.write("mnt/p/kept/file", "1");
+    fs::hard_link(place.at("mnt/p/kept/file"), place.at("mnt/link")).unwrap();
+    let kept = place.text("mnt/p/kept");
+    let options = ["--read-only", &kept, "--accept"];
+    for (script, told) in
+        [("mv p q && mkdir -p p/kept && echo 2 > p/kept/file", "R p -> q"), ("echo 2 > link", "M p/kept/file")]
+    {
+        let ran = with(&place, &options, script);
+        assert_eq!(ran.code, 125, "{ran:?}");
+        assert!(ran.talk.contains(&format!("read-only, and changed all the same: {told}\n")), "{ran:?}");
+        assert!(ran.talk.contains("kept as the branch") && !ran.talk.contains("accepted"), "{ran:?}");
+        assert_eq!(place.read("mnt/p/kept/file"), "1");
+    }
+    let ran = with(&place, &options, "chmod 700 p; echo > p/beside; exit 3");
+    assert!(ran.code == 3 && ran.talk.contains("accepted"), "what lies beside may change: {ran:?}");
+    let rejected = with(&place, &["--read-only", &kept, "--reject"], "mv p q");
+    assert_eq!(rejected.code, 0, "{rejected:?}");
+}
+
+#[test]
+fn a_name_that_nobody_has_looked_at_may_be_a_read_only_one() {
+    let over = Over::new();
+    fs::hard_link(over.at("same"), over.at("dir/same")).unwrap();
+    let options = ["--read-only", "dir", "--accept"];
+    for (script, told) in [("echo more >> same", "M same"), ("chmod 700 same", "m same")] {
+        let before = over.look();
+        let ran = over.run(&options, script);
+        assert_eq!(ran.code, 125, "{ran:?}");
+        let told = format!("read-only, and changed all the same: {told} (and under further names)\n");
+        assert!(ran.talk.contains(&told) && !ran.talk.contains("accepted"), "{ran:?}");
+        assert_eq!(over.look(), before);
+    }
+    let ran = over.run(&options, "echo more >> edited");
+    assert_eq!((ran.code, over.read("edited").as_str()), (0, "editedmore\n"), "{ran:?}");
+}
+
+#[test]
+fn what_was_done_before_to_what_is_read_only_is_not_accepted_later() {
+    let over = Over::new();
+    let options = ["--read-only", "dir/deep", "--branch", "b", "--accept"];
+    let before = over.look();
+    for script in ["mv dir moved && mkdir -p dir/deep", "echo more >> edited", "true"] {
+        let ran = over.run(&options, script);
+        assert_eq!(ran.code, 125, "{script}: {ran:?}");
+        assert!(ran.talk.contains("read-only, and changed all the same: R dir -> moved\n"), "{script}: {ran:?}");
+        assert_eq!(over.look(), before, "{script}");
+    }
+    let kept = over.run(&["--read-only", "dir/deep", "--branch", "b", "--keep"], "true");
+    assert_eq!(kept.code, 0, "where nothing is accepted only what is new counts: {kept:?}");
 }
 
 #[test]
@@ -403,6 +530,12 @@ fn descriptors_in_proc_do_not_open_again_what_was_given_to_read() {
 #[test]
 fn sockets_that_reach_out_of_a_network_are_none_without_one() {
     let place = Place::mounted();
+    // Each try fails where its program is missing, and that would tell nothing.
+    for program in ["python3", "ip", "nsenter"] {
+        let found = sh(&place, &format!("command -v {program}"));
+        assert_eq!(found.code, 0, "{program} is missing: install python3, iproute2 and util-linux");
+    }
+    assert_eq!(sh(&place, "python3 -c 'import socket; socket.socket(); print(1)'").out, "1\n");
     let tries = [
         "python3 -c \"import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\"",
         "python3 -c \"import socket; socket.socket(40, socket.SOCK_STREAM)\"",

@@ -22,6 +22,29 @@ fn a_command_changes_its_branch_and_nothing_else() {
 }
 
 #[test]
+fn who_asks_to_be_asked_is_asked_by_a_pipe_too() {
+    let place = Place::mounted();
+    for (answer, said, there) in [("k\n", "kept as the branch `asked`", false), ("a\n", "accepted", true)] {
+        let mut command = place.bough(&["run", "--ask", "--branch", "asked", "--", "sh", "-c", "echo > file"]);
+        command.current_dir(place.at("mnt")).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), answer.as_bytes()).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let talk = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && talk.contains("[a]ccept, [k]eep") && talk.contains(said), "{answer}: {talk}");
+        assert_eq!(place.at("mnt/file").exists(), there);
+    }
+}
+
+#[test]
+fn a_command_knows_its_branch_and_its_volume() {
+    let place = Place::mounted();
+    let told = with(&place, &["--branch", "known", "--keep"], "echo $BOUGH_BRANCH $BOUGH_VOLUME").out;
+    let volumes: serde_json::Value = serde_json::from_str(&place.run(&["list", "--json"]).out).unwrap();
+    assert_eq!(told, format!("known {}\n", volumes[0]["volume"].as_str().unwrap()));
+}
+
+#[test]
 fn a_kept_branch_is_gone_on_with_by_its_name() {
     let place = Place::mounted();
     assert_eq!(with(&place, &["--branch", "try"], "echo 1 > file").code, 0);
@@ -41,6 +64,32 @@ fn a_branch_in_which_nothing_changed_is_not_kept() {
     assert_eq!((rejected.code, rejected.talk.contains("A file")), (0, true), "{rejected:?}");
     let names = place.here(&["branch", "list", "--json"]).done();
     assert!(!names.contains("run-"), "{names}");
+}
+
+#[test]
+fn what_others_do_meanwhile_where_the_branch_grew_is_not_the_runs() {
+    let place = Place::mounted();
+    place.write("mnt/edited", "1");
+    place.write("mnt/gone", "1");
+    let script = |rest: &str| format!("echo ready; read line; {rest}");
+    let run = |rest: &str| {
+        let mut command = place.bough(&["run", "--", "sh", "-c", &script(rest)]);
+        command.current_dir(place.at("mnt")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        place.write("mnt/new", "2");
+        place.write("mnt/edited", "2");
+        let _ = fs::remove_file(place.at("mnt/gone"));
+        drop(child.stdin.take());
+        let output = child.wait_with_output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(run("true"), "bough: nothing changed\n");
+    assert!(!place.here(&["branch", "list", "--json"]).done().contains("run-"));
+    fs::remove_file(place.at("mnt/new")).unwrap();
+    let talk = run("echo > own");
+    assert!(talk.contains("A own") && !talk.contains("new") && !talk.contains("edited"), "{talk}");
 }
 
 #[test]
@@ -92,6 +141,15 @@ fn signals_are_passed_on() {
     assert!(Command::new("kill").args(["-USR1", &child.id().to_string()]).status().unwrap().success());
     out.read_to_string(&mut line).unwrap();
     assert_eq!((line.as_str(), child.wait().unwrap().code()), ("ready\nheard\n", Some(5)));
+}
+
+#[test]
+fn what_a_command_sends_to_its_own_group_reaches_it_once() {
+    let place = Place::mounted();
+    let script = "n=0; trap 'n=$((n+1))' USR1; kill -USR1 0; sleep 0.5; sleep 0.1; echo $n";
+    assert_eq!(sh(&place, script).out, "1\n");
+    // Nor does anybody in the room speak for those outside.
+    assert_eq!(sh(&place, "trap 'echo heard' USR1; kill -USR1 1; sleep 0.5; sleep 0.1; echo end").out, "end\n");
 }
 
 #[test]

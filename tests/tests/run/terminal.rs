@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::place::*;
+use crate::with;
 
 /// A program at a terminal.
 struct Session {
@@ -126,6 +127,40 @@ fn at_a_terminal_it_shows_what_changed_and_asks() {
 }
 
 #[test]
+fn stats_that_are_watched_at_a_terminal_are_shown_in_the_same_place_until_a_key_ends_them() {
+    let place = Place::mounted();
+    let mut command = place.bough(&["stats", "--watch", "--interval", "0.2"]);
+    command.current_dir(place.at("mnt"));
+    let mut session = Session::begin(command);
+    let screens = |shown: &str| shown.matches("memory limit").count();
+    let begun = Instant::now();
+    while screens(&session.shown()) < 3 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", session.shown());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    session.types("\u{3}");
+    let (code, shown) = session.ends();
+    // Ended by SIGINT.
+    assert_eq!(code, None, "{shown}");
+    let wiped = shown.matches("\u{1b}[").count();
+    assert!(wiped >= screens(&shown), "{wiped} times in {shown:?}");
+}
+
+#[test]
+fn what_was_typed_before_there_was_a_question_is_no_answer_to_it() {
+    let place = Place::mounted();
+    let mut session = Session::run(&place, &["--branch", "t", "--", "sh", "-c", "echo > file; echo ready; sleep 1"]);
+    session.sees("ready");
+    session.types("r\na\n");
+    session.sees("[k]eep");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(session.child.try_wait().unwrap().is_none(), "{}", session.shown());
+    session.types("k\n");
+    let (code, shown) = session.ends();
+    assert!(code == Some(0) && shown.contains("kept as the branch `t`"), "{shown}");
+}
+
+#[test]
 fn whoever_hangs_up_at_the_question_has_rejected_nothing() {
     let place = Place::mounted();
     let mut session = Session::run(&place, &["--branch", "left", "--", "sh", "-c", "echo > file"]);
@@ -134,6 +169,36 @@ fn whoever_hangs_up_at_the_question_has_rejected_nothing() {
     let (code, shown) = session.ends();
     assert!(code == Some(0) && shown.contains("kept as the branch `left`"), "{shown}");
     assert!(place.here(&["branch", "list", "--json"]).done().contains("left"));
+}
+
+#[test]
+fn what_others_do_in_the_branch_while_it_asks_is_neither_rejected_nor_accepted_unseen() {
+    for answer in ["r", "a"] {
+        let place = Place::mounted();
+        let mut session = Session::run(&place, &["--branch", "shared", "--", "sh", "-c", "echo 1 > file"]);
+        session.sees("[k]eep");
+        let other = with(&place, &["--branch", "shared", "--keep"], "echo 2 > other");
+        assert_eq!(other.code, 0, "{other:?}");
+        session.types(&format!("{answer}\n"));
+        let (code, shown) = session.ends();
+        assert!(code == Some(125) && shown.contains("worked in `shared` meanwhile"), "{answer}: {shown}");
+        assert_eq!(place.here(&["diff", "main", "shared"]).out, "A file\nA other\n");
+        assert!(!place.at("mnt/file").exists() && !place.at("mnt/other").exists());
+    }
+}
+
+#[test]
+fn a_branch_that_has_got_the_name_of_the_one_that_is_asked_about_is_not_rejected() {
+    let place = Place::mounted();
+    let mut session = Session::run(&place, &["--branch", "t", "--", "sh", "-c", "echo 1 > a"]);
+    session.sees("[k]eep");
+    assert_eq!(place.here(&["accept", "--branch", "t"]).code, 0);
+    let other = with(&place, &["--branch", "t", "--keep"], "echo 2 > b");
+    assert_eq!(other.code, 0, "{other:?}");
+    session.types("r\n");
+    let (code, shown) = session.ends();
+    assert!(code == Some(125) && shown.contains("worked in `t` meanwhile"), "{shown}");
+    assert_eq!(place.here(&["diff", "main", "t"]).out, "A b\n");
 }
 
 #[test]
@@ -259,4 +324,29 @@ fn a_command_beside_others_at_the_terminal_gets_it_when_it_asks() {
     session.types("hello\n");
     session.sees("got hello");
     assert_eq!(session.ends().0, Some(0));
+}
+
+#[test]
+fn others_of_the_job_get_the_terminal_back_when_they_ask() {
+    let place = Place::mounted();
+    let bough = programs().join("bough");
+    let mut shell = place.command("bash");
+    shell.args(["--norc", "--noprofile", "-i"]).current_dir(place.at("mnt")).env("PS1", "$ ");
+    let mut session = Session::begin(shell);
+    let command = "echo be''gun >&2; read line; echo $line; sleep 5";
+    let beside = "read first; echo no''w >&2; read second < /dev/tty; echo $first-and-$second";
+    session.types(&format!(
+        "{} run --keep -- sh -c \"{}\" | sh -c '{beside}'\n",
+        bough.display(),
+        command.replace('$', "\\$")
+    ));
+    session.sees("begun");
+    session.types("one\n");
+    session.sees("now");
+    // Until it has asked.
+    std::thread::sleep(Duration::from_millis(500));
+    session.types("two\n");
+    session.sees("one-and-two");
+    session.types("exit\n");
+    session.ends();
 }

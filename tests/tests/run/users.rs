@@ -169,6 +169,34 @@ fn what_an_ordinary_user_may_not_read_he_may_not_read_in_a_run() {
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
     let closed = user.bough(&["run", "--base", closed.to_str().unwrap(), "--", "true"]);
     assert!(closed.code == 125 && closed.talk.contains("ermission denied"), "{closed:?}");
+    let point = user.place.text("outside");
+    let mounted = user.bough(&["mount", "--base", &user.place.text("base/closed"), &point]);
+    assert!(mounted.code > 0 && mounted.talk.contains("ermission denied"), "{mounted:?}");
+}
+
+#[test]
+fn where_a_system_forbids_namespaces_the_setting_is_named() {
+    let user = Ordinary::new();
+    let (bough, base) = (user.programs.join("bough"), user.place.text("base"));
+    // A namespace of users in which there may be no more of them, and whose root has given up all that he may.
+    let script = format!(
+        "echo 0 > /proc/sys/user/max_user_namespaces && \
+         exec setpriv --bounding-set=-all --inh-caps=-all {} run --keep --base {base} -- true",
+        bough.display()
+    );
+    if ran(user.place.command("unshare").args(["-Ur", "sh", "-c", "echo 0 > /proc/sys/user/max_user_namespaces"])).code
+        != 0
+    {
+        eprintln!("SKIPPED: no namespaces of users can be forbidden here");
+        return;
+    }
+    let said = ran(user
+        .place
+        .command("unshare")
+        .args(["-Ur", "sh", "-c", &script])
+        .env("BOUGH_STATE_DIR", user.place.at("own")));
+    assert_eq!(said.code, 125, "{said:?}");
+    assert!(said.talk.contains("user.max_user_namespaces"), "{said:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::process::{Child, Command};
 use std::sync::Mutex;
 
 use crate::fixture::{root, sound};
+use crate::sys;
 
 /// A program of a crate, in `target/tools`; built the first time. `None`: it cannot be had here.
 pub(crate) fn cargo_program(name: &'static str, version: &str) -> Option<PathBuf> {
@@ -65,5 +66,27 @@ impl Drop for Ended {
     fn drop(&mut self) {
         let _ = Command::new("kill").args(["-9", "--", &format!("-{}", self.0.id())]).status();
         let _ = self.0.wait();
+    }
+}
+
+/// A tmpfs of so many bytes; unmounted at the end.
+pub(crate) struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None`: mounting takes root.
+    pub(crate) fn new(point: PathBuf, size: &str) -> Option<SmallDisk> {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&point);
+        mount.output().is_ok_and(|output| output.status.success()).then_some(SmallDisk(point))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = sys::unmount_lazily(&self.0);
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use crate::fixture::{
     shell, snapshot, sound, start, switch,
 };
 use crate::ground::{On, populate};
-use crate::kit::{Ended, noise};
+use crate::kit::{Ended, SmallDisk, noise};
 use crate::sys;
+use crate::toolchain::{ThreadSanitizer, library, nightly};
 use bough::control::message;
 use bough::control::messages::fs_control_delete;
 
@@ -50,6 +51,7 @@ fn live_and_end(on: On, times: usize) {
         if round % 3 == 0 {
             snapshot(&point, "s");
         }
+        sound(&point, true);
         eventually("it can be unmounted", || sys::unmount(&point).is_ok());
         eventually("the daemon ends", || !is_alive(pid));
         assert_eq!(fs::read_dir(&point).unwrap().count(), 0);
@@ -82,6 +84,8 @@ fn held(pid: u32) -> (usize, usize, usize) {
 /// Branches made, shown at a further mount point, worked in, unmounted and deleted, by one daemon.
 fn show_branches(on: On, times: usize) {
     const GROWTH_KIB: usize = 8 * 1024;
+    /// Workers that a busy moment has started stay, each with a descriptor or two. What leaks leaks in each round.
+    const MORE: usize = 4;
     let Some((scratch, options, before)) = place(on) else { return };
     let point = scratch.folder("mnt");
     // Threads as many as ever, so that a number of them says something.
@@ -105,7 +109,11 @@ fn show_branches(on: On, times: usize) {
     (0..times).for_each(cycle);
     eventually("no descriptors and no threads are left", || {
         let now = held(mount.pid());
-        now.0 <= files && now.1 <= threads
+        let more = now.0 > files + MORE || now.1 > threads + MORE;
+        if more {
+            println!("descriptors {files}, then {}; threads {threads}, then {}", now.0, now.1);
+        }
+        !more
     });
     let after = held(mount.pid()).2;
     assert!(after < memory + GROWTH_KIB, "{times} branches shown took {memory} KiB to {after} KiB");
@@ -160,6 +168,7 @@ fn die_at_random(on: On, times: u64) {
     let output = start(&scratch, &named(times), &point);
     assert!(output.status.success(), "{output:?}");
     let pid = info(&point).pid;
+    sound(&point, true);
     eventually("it can be unmounted", || sys::unmount(&point).is_ok());
     eventually("the daemon ends", || !is_alive(pid));
     assert_eq!(fs::read_dir(scratch.path().join("state")).unwrap().count(), 0, "the living clear away after the dead");
@@ -189,28 +198,12 @@ fn a_socket_of_a_living_daemon_is_left_alone_and_so_is_what_is_no_socket() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(names(&state), ["file.sock", "first.sock", "second.sock"]);
     let pid = info(&second).pid;
+    sound(&second, true);
     eventually("it can be unmounted", || sys::unmount(&second).is_ok());
     eventually("the daemon ends", || !is_alive(pid));
     fs::remove_file(state.join("file.sock")).unwrap();
     assert_eq!(mount.socket(), state.join("first.sock"));
     mount.end();
-}
-
-/// A file system of so many bytes, to fill up; unmounted at the end.
-struct SmallDisk(std::path::PathBuf);
-
-impl SmallDisk {
-    fn new(point: std::path::PathBuf, size: &str) -> Option<SmallDisk> {
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&point);
-        mount.output().is_ok_and(|output| output.status.success()).then_some(SmallDisk(point))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = sys::unmount_lazily(&self.0);
-    }
 }
 
 /// Bytes written before there is no more room.
@@ -243,7 +236,7 @@ fn a_full_disk_is_no_space_and_everything_stored_stays() {
 fn fill_the_disk(on: On, disk: &SmallDisk) {
     let Some((scratch, options, before)) = place(on) else { return };
     let point = scratch.folder("mnt");
-    let mount = Mount::begin(scratch, &format!("{options},memory=2M,spill_dir={}", disk.0.display()), point);
+    let mount = Mount::begin(scratch, &format!("{options},memory=2M,spill_dir={}", disk.path().display()), point);
     fs::write(mount.at("kept"), noise(1, 1_000_000)).unwrap();
     for round in 0..2 {
         let room = fill(&mount.at("filling"));
@@ -287,54 +280,70 @@ fn a_daemon_without_descriptors_says_so_or_serves() {
         fs::write(point.join("file"), noise(1, 200_000)).unwrap();
         assert!(fs::read(point.join("file")).unwrap() == noise(1, 200_000));
         let pid = info(&point).pid;
+        sound(&point, true);
         eventually("it can be unmounted", || sys::unmount(&point).is_ok());
         eventually("the daemon ends", || !is_alive(pid));
     }
 }
 
-/// The daemon with a sanitizer in it: what it says of itself stands in files of its own.
-fn sanitized(sanitizer: &str, options: (&str, &str)) {
-    if !fuse_is_here() {
-        return;
+/// Lives of a daemon with a sanitizer in it, whose reports go to files of their own: there must be none.
+fn live_watched(program: &Path, options: (&str, &str), on: On, lives: usize) {
+    let Some((scratch, usual, before)) = place(on) else { return };
+    let short = format!("{usual},memory=4M,spill_dir={}", scratch.folder("spill").display());
+    let frozen = if on == On::Base { format!("{usual},freeze") } else { format!("{usual},locks,no_writeback") };
+    for (number, mount_options) in [short, usual, frozen].iter().take(lives).enumerate() {
+        watch_over(program, options, &scratch, mount_options, &format!("{number}"));
     }
-    let program = sanitized_daemon(sanitizer);
-    for on in On::BOTH {
-        let Some((scratch, usual, before)) = place(on) else { return };
-        let short = format!("{usual},memory=4M,spill_dir={}", scratch.folder("spill").display());
-        let frozen = if on == On::Base { format!("{usual},freeze") } else { format!("{usual},locks,no_writeback") };
-        for (number, mount_options) in [usual, short, frozen].iter().enumerate() {
-            watch_over(&program, options, &scratch, mount_options, &format!("{number}"));
-        }
-        check_base(&scratch, before);
-    }
+    check_base(&scratch, before);
 }
 
-/// `$BOUGH_FUSE_SANITIZED`, or one built for this. Core is instrumented too where there is a compiler that can (a nightly one);
-/// elsewhere what core does with memory is seen as far as it calls the allocator.
-fn sanitized_daemon(sanitizer: &str) -> std::path::PathBuf {
+fn live_long(program: &Path, options: (&str, &str)) {
+    On::BOTH.into_iter().for_each(|on| live_watched(program, options, on, 3));
+}
+
+/// Makes the daemon with a sanitizer in it; `$BOUGH_FUSE_SANITIZED` takes its place.
+fn make_daemon(sanitizer: &str, library: &Path, folder: &Path, more: &[String]) -> PathBuf {
     if let Some(chosen) = std::env::var_os("BOUGH_FUSE_SANITIZED") {
         return chosen.into();
     }
+    let mut make = Command::new("make");
+    make.arg("-C").arg(root().join("glue-linux")).arg(format!("SANITIZE={sanitizer}")).args(more);
+    make.arg(format!("LIBBOUGH={}", library.join("libbough.a").display()));
+    run(make.arg(format!("OUT={}", folder.display())));
+    folder.join(format!("bough-fuse-{sanitizer}"))
+}
+
+/// Core is instrumented too where there is a compiler that can (a nightly one); elsewhere what core does with memory is seen as far as it
+/// calls the allocator.
+fn sanitized_daemon(sanitizer: &str) -> PathBuf {
     let folder = root().join("target/sanitized");
     let works = |program: &str, words: &[&str]| {
         Command::new(program).args(words).output().is_ok_and(|output| output.status.success())
     };
-    let instrumented =
-        sanitizer == "address" && works("rustup", &["run", "nightly", "cargo", "-V"]) && works("clang", &["--version"]);
+    let instrumented = sanitizer == "address"
+        && works("rustup", &["run", &nightly(), "cargo", "-V"])
+        && works("clang", &["--version"]);
     let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let mut cargo = Command::new(if instrumented { "rustup" } else { env!("CARGO") });
     if instrumented {
-        cargo.args(["run", "nightly", "cargo"]).env("RUSTFLAGS", "-Zsanitizer=address");
+        cargo.args(["run", &nightly(), "cargo"]).env("RUSTFLAGS", "-Zsanitizer=address");
     }
     cargo.args(["build", "--quiet", "--package", "bough", "--target-dir"]).arg(&folder).current_dir(root());
     let library = if instrumented { format!("{triple}/debug") } else { "debug".to_owned() };
     run(cargo.args(instrumented.then_some(["--target", &triple]).into_iter().flatten()));
-    let mut make = Command::new("make");
-    make.arg("-C").arg(root().join("glue-linux")).arg(format!("SANITIZE={sanitizer}"));
-    make.arg(format!("LIBBOUGH={}", folder.join(library).join("libbough.a").display()));
-    make.args(instrumented.then_some("CC=clang"));
-    run(make.arg(format!("OUT={}", folder.display())));
-    folder.join(format!("bough-fuse-{sanitizer}"))
+    let compiler: Vec<String> = instrumented.then(|| "CC=clang".to_owned()).into_iter().collect();
+    make_daemon(sanitizer, &folder.join(library), &folder, &compiler)
+}
+
+/// Core is the instrumented one of the C API's tests: what of its threads is not seen says nothing.
+fn thread_sanitized_daemon(sanitizer: &ThreadSanitizer) -> PathBuf {
+    let runtime = format!("RUNTIME={}", sanitizer.runtime().display());
+    make_daemon("thread", sanitizer.library(), sanitizer.library(), &[runtime])
+}
+
+/// libfuse is as the system has it: what it does itself is not judged.
+fn thread_options(sanitizer: &ThreadSanitizer) -> String {
+    sanitizer.options("ignore_noninstrumented_modules=1")
 }
 
 /// One life of it, with a bit of everything.
@@ -359,6 +368,14 @@ fn watch_over(program: &Path, options: (&str, &str), scratch: &Scratch, mount_op
          if [ -e many ]; then cat many/[1-5]* > /dev/null; echo more >> many/7; mv many moved; ln moved/8 linked; chmod 600 moved/9
              rm -r moved/d*; mv moved/10 moved/11; truncate -s 9999 large; cat large > /dev/null; rm links/one; getfattr -d large; fi",
     );
+    // Many at once, on names of their own and on some that all want.
+    shell(
+        &point,
+        "for w in 1 2 3 4; do (mkdir w$w; for i in $(seq 40); do
+             echo $w $i > w$w/$i; cat w$w/$i >> both; ln -f w$w/$i any || true; mv w$w/$i w$w/last
+             ls -l . w$w > /dev/null || true; setfattr -n user.$w -v $i both; flock both true
+         done) & done; wait; test $(wc -l < both) = 160; rm -r w?",
+    );
     for round in 0..20 {
         snapshot(&point, &format!("s{round}"));
         branch(&point, &format!("b{round}"), &format!("s{round}"));
@@ -375,13 +392,37 @@ fn watch_over(program: &Path, options: (&str, &str), scratch: &Scratch, mount_op
 }
 
 #[test]
+fn the_daemon_lives_under_sanitizers_and_they_have_nothing_to_say() {
+    if !fuse_is_here() {
+        return;
+    }
+    let address = make_daemon("address", library(), library(), &[]);
+    live_watched(&address, ("ASAN_OPTIONS", "detect_leaks=1"), On::Base, 1);
+    if let Some(sanitizer) = ThreadSanitizer::new() {
+        let threads = thread_sanitized_daemon(&sanitizer);
+        live_watched(&threads, ("TSAN_OPTIONS", &thread_options(&sanitizer)), On::Base, 1);
+    }
+}
+
+#[test]
 #[ignore = "builds the daemon anew: make test-long"]
 fn the_daemon_leaks_nothing_and_touches_nothing_that_it_should_not() {
-    sanitized("address", ("ASAN_OPTIONS", "detect_leaks=1"));
+    if fuse_is_here() {
+        live_long(&sanitized_daemon("address"), ("ASAN_OPTIONS", "detect_leaks=1"));
+    }
 }
 
 #[test]
 #[ignore = "builds the daemon anew: make test-long"]
 fn the_daemon_does_nothing_undefined() {
-    sanitized("undefined", ("UBSAN_OPTIONS", "print_stacktrace=1"));
+    if fuse_is_here() {
+        live_long(&sanitized_daemon("undefined"), ("UBSAN_OPTIONS", "print_stacktrace=1"));
+    }
+}
+
+#[test]
+#[ignore = "builds the daemon anew: make test-long"]
+fn the_daemon_s_threads_do_not_race() {
+    let Some(sanitizer) = fuse_is_here().then(ThreadSanitizer::new).flatten() else { return };
+    live_long(&thread_sanitized_daemon(&sanitizer), ("TSAN_OPTIONS", &thread_options(&sanitizer)));
 }

@@ -1,11 +1,14 @@
 //! pjdfstest, as root on a mount that others may enter: every case that tmpfs passes.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::fixture::USUAL;
+use crate::fixture::{Scratch, USUAL};
 use crate::ground::{Ground, On};
-use crate::kit::cargo_program;
+use crate::kit::{SmallDisk, cargo_program};
 use crate::sys;
 
 /// Cases that are left out, each with its reason.
@@ -34,29 +37,73 @@ secondary_fs = "ELSEWHERE"
 [dummy_auth]
 entries = [["nobody", "nogroup"], ["daemon", "daemon"], ["bin", "bin"]]
 [settings]
-naptime = 0.02
+naptime = 0.06
 allow_remount = false
 "#;
 
-fn run_on(on: On, options: &str) {
+/// What the suite says of a folder.
+struct Told {
+    lines: Vec<String>,
+    complained: String,
+}
+
+impl Told {
+    fn of(program: &Path, folder: &Path, scratch: &Scratch) -> Told {
+        let configuration = scratch.path().join("pjdfstest.toml");
+        // What others leave in a folder that all use would be in the way of names that the suite gives.
+        let elsewhere = scratch.path().join("elsewhere");
+        if !elsewhere.exists() {
+            fs::create_dir(&elsewhere).unwrap();
+        }
+        fs::write(&configuration, CONFIGURATION.replace("ELSEWHERE", elsewhere.to_str().unwrap())).unwrap();
+        let output = Command::new(program).arg("-c").arg(configuration).arg("-p").arg(folder).output().unwrap();
+        Told {
+            lines: String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect(),
+            complained: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The cases of which a word is said, in the suite's order.
+    fn with(&self, word: &str) -> Vec<&str> {
+        let lines = self.lines.iter().filter_map(|line| line.strip_suffix(word));
+        lines.map(str::trim_end).collect()
+    }
+
+    fn passed(&self) -> Vec<&str> {
+        self.with(" ok")
+    }
+
+    #[track_caller]
+    fn assert_passed(&self) {
+        let failed = self.with("FAILED").into_iter().chain(self.with("skipped"));
+        let wrong: Vec<&str> = failed.filter(|case| !is_excluded(case)).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}\n{}", self.lines.join("\n"));
+        self.assert_enough();
+    }
+
+    #[track_caller]
+    fn assert_enough(&self) {
+        let passed = self.passed().len();
+        assert!(passed >= PASSING, "only {passed} passed\n{}\n{}", self.lines.join("\n"), self.complained);
+    }
+}
+
+fn is_excluded(case: &str) -> bool {
+    EXCLUDED.iter().any(|(excluded, _)| case.contains(excluded))
+}
+
+fn program() -> Option<PathBuf> {
     if !sys::is_root() {
         eprintln!("SKIPPED: pjdfstest becomes other users, which takes root");
-        return;
+        return None;
     }
-    let Some(program) = cargo_program("pjdfstest", "0.2.2") else { return };
+    cargo_program("pjdfstest", "0.2.2")
+}
+
+fn run_on(on: On, options: &str) {
+    let Some(program) = program() else { return };
     let Some(ground) = Ground::new(on, options, |_| {}) else { return };
-    let configuration = ground.scratch().path().join("pjdfstest.toml");
-    // What others leave in a folder that all use would be in the way of names that the suite gives.
-    let elsewhere = ground.scratch().folder("elsewhere");
-    fs::write(&configuration, CONFIGURATION.replace("ELSEWHERE", elsewhere.to_str().unwrap())).unwrap();
-    let output = Command::new(program).arg("-c").arg(configuration).arg("-p").arg(ground.folder()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let with = |word: &str| said.lines().filter(|line| line.ends_with(word)).collect::<Vec<_>>();
-    let excluded = |line: &str| EXCLUDED.iter().any(|(case, _)| line.contains(case));
-    let wrong: Vec<&str> = with("FAILED").into_iter().chain(with("skipped")).filter(|line| !excluded(line)).collect();
-    assert!(wrong.is_empty(), "{wrong:#?}\n{said}");
-    let passed = with(" ok").len();
-    assert!(passed >= PASSING, "only {passed} passed\n{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    Told::of(&program, &ground.folder(), ground.scratch()).assert_passed();
     ground.end();
 }
 
@@ -80,4 +127,25 @@ fn pjdfstest_passes_in_a_folder_of_a_base() {
 fn pjdfstest_passes_in_a_folder_of_a_base_in_other_ways() {
     run_on(On::Base, "default_permissions,allow_other,no_writeback,locks");
     run_on(On::Base, "default_permissions,allow_other,freeze");
+}
+
+#[test]
+#[ignore = "minutes: make test-long"]
+fn what_passes_on_a_tmpfs_passes_here() {
+    let Some(program) = program() else { return };
+    let Some(ground) = Ground::new(On::Nothing, USUAL, |_| {}) else { return };
+    let Some(tmpfs) = SmallDisk::new(ground.scratch().folder("tmpfs"), "64M") else {
+        eprintln!("SKIPPED: here root mounts no tmpfs");
+        return;
+    };
+    fs::set_permissions(tmpfs.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let there = Told::of(&program, tmpfs.path(), ground.scratch());
+    there.assert_enough();
+    let here = Told::of(&program, &ground.folder(), ground.scratch());
+    let passed: BTreeSet<&str> = here.passed().into_iter().collect();
+    let missed: Vec<&str> =
+        there.passed().into_iter().filter(|case| !passed.contains(case) && !is_excluded(case)).collect();
+    assert!(missed.is_empty(), "these pass on a tmpfs and not here: {missed:#?}");
+    drop(tmpfs);
+    ground.end();
 }

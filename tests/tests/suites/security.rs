@@ -1,6 +1,7 @@
 //! Two ordinary users on a mount that both may enter. Each is a process of its own; the kernel checks permissions, and core
 //! where the kernel asks it to.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
@@ -312,31 +313,47 @@ fn control_is_for_the_owner_of_the_volume_and_root() {
     mount.end();
 }
 
-fn refused<M: bough::control::Message>(path: &Path, message: M) {
+/// Answers the number of what was asked.
+fn refused<M: bough::control::Message>(path: &Path, message: M) -> u32 {
     let inherited = path.starts_with("/proc/self/fd");
     let answer = if inherited { calls::control_stdin(message) } else { sys::control(path, message) }.map(|_| ());
     assert_eq!(answer.unwrap_err().raw_os_error(), Some(libc::EPERM), "request {}", M::REQUEST);
+    M::REQUEST
+}
+
+/// Every request that there is, by the list of them in the source.
+fn requests() -> BTreeSet<u32> {
+    let list = include_str!("../../../core/src/control/messages.rs");
+    let (_, list) = list.split_once("pub mod request {").unwrap();
+    let (list, _) = list.split_once("\n}\n").unwrap();
+    let numbers = list.lines().filter_map(|line| line.trim().strip_prefix("pub const FS_CONTROL_"));
+    numbers.map(|line| line.trim_end_matches(';').rsplit(' ').next().unwrap().parse().unwrap()).collect()
 }
 
 fn ask_everything(path: &Path) {
-    refused(path, message::<fs_control_info>());
-    refused(path, message::<fs_control_snapshot>());
-    refused(path, message::<fs_control_list>());
-    refused(path, fs_control_branch { name: name("mine"), ..message() });
-    refused(path, fs_control_switch { to: name("s"), ..message() });
-    refused(path, fs_control_rename { from: name("s"), to: name("t"), ..message() });
-    refused(path, fs_control_delete { name: name("s"), ..message() });
-    refused(path, message::<fs_control_diff_open>());
-    refused(path, message::<fs_control_diff_read>());
-    refused(path, message::<fs_control_diff_close>());
-    refused(path, message::<fs_control_stats>());
-    refused(path, message::<fs_control_views>());
-    refused(path, message::<fs_control_activity>());
-    refused(path, message::<fs_control_check>());
-    refused(path, message::<fs_control_holdings>());
-    refused(path, message::<fs_control_base>());
-    refused(path, message::<fs_control_origin>());
-    refused(path, message::<fs_control_attach>());
+    let asked = [
+        refused(path, message::<fs_control_info>()),
+        refused(path, message::<fs_control_snapshot>()),
+        refused(path, message::<fs_control_list>()),
+        refused(path, fs_control_branch { name: name("mine"), ..message() }),
+        refused(path, fs_control_switch { to: name("s"), ..message() }),
+        refused(path, fs_control_rename { from: name("s"), to: name("t"), ..message() }),
+        refused(path, fs_control_delete { name: name("s"), ..message() }),
+        refused(path, message::<fs_control_diff_open>()),
+        refused(path, message::<fs_control_diff_read>()),
+        refused(path, message::<fs_control_diff_close>()),
+        refused(path, message::<fs_control_stats>()),
+        refused(path, message::<fs_control_views>()),
+        refused(path, message::<fs_control_activity>()),
+        refused(path, message::<fs_control_check>()),
+        refused(path, message::<fs_control_holdings>()),
+        refused(path, message::<fs_control_base>()),
+        refused(path, message::<fs_control_origin>()),
+        refused(path, message::<fs_control_attach>()),
+        refused(path, fs_control_revert { branch: name("main"), to: name("s"), ..message() }),
+        refused(path, message::<fs_control_ranges>()),
+    ];
+    assert_eq!(BTreeSet::from(asked), requests(), "every request is asked for");
 }
 
 #[test]

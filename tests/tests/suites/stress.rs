@@ -23,10 +23,13 @@ const STRESSORS: &[&str] = &[
     "filename",
     "flock",
     "fpunch",
+    "fsize",
     "fstat",
     "getdent",
     "hdd",
+    "inode-flags",
     "iomix",
+    "lease",
     "link",
     "locka",
     "lockf",
@@ -48,12 +51,46 @@ const STRESSORS: &[&str] = &[
 /// Of those there are, what is left out and why.
 const EXCLUDED: &[(&str, &str)] = &[
     ("acl", "not in the release that Debian 12 has"),
+    (
+        "bind-mount",
+        "mounts / in itself until memory is short (its own manual warns of it), and nothing of the folder it is given",
+    ),
+    ("binderfs", "mounts a file system of its own"),
     ("chattr", "sets flags that only ext4 has, and counts a refusal as a failure"),
+    ("dnotify", "asks for events of the watched folder, which the kernel makes, as `inotify` does"),
+    ("eventfd", "descriptors without a file"),
+    ("fanotify", "marks every mount of the machine, and asks for events that the kernel makes"),
     ("file-ioctl", "FIONBIO and the like on files: the kernel's own, never seen by a file system"),
     ("handle", "open_by_handle_at: nodes of a FUSE mount that exports no handles"),
     ("inotify", "asks for events of the watched mount alone, which the kernel makes"),
+    ("io", "sync(2) of all the machine's file systems, with nothing of its own to write: `sync-file` and `hdd` have"),
+    ("ioprio", "priorities of processes"),
+    ("procfs", "reads /proc"),
     ("verity", "fs-verity, which FUSE has not"),
 ];
+
+/// The release that both lists were made for.
+const RELEASE: &str = "stress-ng, version 0.15.06";
+
+#[test]
+fn every_stressor_of_file_systems_is_run_or_left_out_with_a_reason() {
+    if !installed("stress-ng") {
+        return;
+    }
+    let ask = |words: &[&str]| {
+        let output = Command::new("stress-ng").args(words).output().unwrap();
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat()
+    };
+    let said = ask(&["--class", "filesystem?"]);
+    let (_, names) = said.split_once("stressors:").unwrap_or_else(|| panic!("no list of stressors: {said}"));
+    let unknown = |name: &&str| !STRESSORS.contains(name) && EXCLUDED.iter().all(|(other, _)| other != name);
+    let unknown: Vec<&str> = names.split_whitespace().filter(unknown).collect();
+    if ask(&["--version"]).starts_with(RELEASE) {
+        assert!(unknown.is_empty(), "neither run nor left out: {unknown:?}");
+    } else {
+        eprintln!("another release than the lists are for; not run: {unknown:?}");
+    }
+}
 
 fn run_each(on: On, options: &str, names: &[&str], seconds: u32) {
     if !installed("stress-ng") {

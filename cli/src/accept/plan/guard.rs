@@ -41,6 +41,7 @@ impl Origin {
             Origin::Unknown => true,
             Origin::Recorded { changed, .. } => changed == changed_now,
             Origin::UnchangedSince(time) => changed_now <= time,
+            Origin::Changed => false,
         }
     }
 }

@@ -54,7 +54,7 @@ impl Planner<'_> {
                     if !origin.fits(&found) {
                         self.conflict(&was, "has changed in the base", true);
                     }
-                    self.seen.add(&was, &found);
+                    self.see_file(&was, &found);
                     self.sorted.removed.insert(was.clone(), origin);
                     // Made anew where it is, it need not move there.
                     self.sorted.moved.remove(&other);
@@ -62,7 +62,10 @@ impl Planner<'_> {
                     self.sorted.added.insert(other.clone(), None);
                     known.push(other);
                 }
-                (None, Some(_)) => kept = Some(was),
+                (None, Some(found)) => {
+                    self.see_file(&was, &found);
+                    kept = Some(was);
+                }
                 (_, None) => {}
             }
         }
@@ -85,7 +88,7 @@ impl Planner<'_> {
             let Some((origin, moved)) = self.sorted.rewritten.get(path) else { continue };
             // A name may lead to another inode than before, which itself is as it was.
             let is_itself = match origin {
-                Origin::UnchangedSince(_) if !moved => {
+                Origin::UnchangedSince(_) | Origin::Changed if !moved => {
                     let (now, was) = (self.source.look(path)?, self.target.look(&self.sorted.was(path))?);
                     now.map(|found| found.st_ino) == was.map(|found| found.st_ino)
                 }

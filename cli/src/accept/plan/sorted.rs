@@ -80,6 +80,11 @@ impl Sorted {
         self.vacated = self.removed.keys().chain(self.moved.values().map(|(old, _)| old)).cloned().collect();
     }
 
+    /// Whether something new or moved comes to a path.
+    pub(super) fn comes(&self, path: &Path) -> bool {
+        self.added.contains_key(path) || self.moved.contains_key(path)
+    }
+
     /// Where something was that is at `path` afterwards, if it is not new.
     pub(super) fn was(&self, path: &Path) -> PathBuf {
         let above = path.ancestors().find_map(|above| Some((above, &self.moved.get(above)?.0)));

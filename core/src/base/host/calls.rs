@@ -50,6 +50,10 @@ pub(super) struct Manner {
     pub(super) cross_mounts: bool,
     /// The file system of the base's root.
     pub(super) device: u64,
+    /// Whether the host says of an entry that something is mounted there (Linux 5.8).
+    pub(super) tells_mounts: bool,
+    /// The host's birth of a thing is another once somebody has written to it: on overlayfs that of the layer's.
+    pub(super) births_change: bool,
     /// The host keeps attributes elsewhere and must be told to ask there.
     pub(super) remote: bool,
     /// Whether openat2(2) is there.
@@ -86,21 +90,50 @@ impl Manner {
 
     /// What an entry of a directory is. A file system mounted there is not asked, so it may be one that waits for us.
     pub(super) fn status(&self, directory: BorrowedFd<'_>, name: &[u8]) -> Result<Option<Status>> {
+        #[cfg(test)]
+        asked::count(|asked| asked.status += 1);
         let name = c_name(name)?;
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
         let ask = |flags| there(rustix::fs::statx(directory, &name, flags, ASKED), "looking at an entry");
         let Some(found) = ask(flags | AtFlags::STATX_DONT_SYNC)? else { return Ok(None) };
-        let mut status = status_of(&found);
-        status.covered = !self.cross_mounts && self.is_mount_point(&found, &status);
-        if self.remote && !status.covered {
-            return Ok(ask(flags)?.map(|found| status_of(&found)));
+        let mut status = self.settled(status_of(&found));
+        status.covered = !self.cross_mounts && self.is_mount_point(&status);
+        // Of another file system it is not known here whether it is remote.
+        let elsewhere = self.cross_mounts && status.identity.device != self.device;
+        if (self.remote || elsewhere) && !status.covered {
+            return Ok(ask(flags)?.map(|found| self.settled(status_of(&found))));
         }
         Ok(Some(status))
     }
 
-    fn is_mount_point(&self, found: &rustix::fs::Statx, status: &Status) -> bool {
-        found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) || status.identity.device != self.device
+    /// What an open descriptor is.
+    pub(super) fn status_of_open(&self, file: BorrowedFd<'_>) -> Result<Status> {
+        status_of_open(file).map(|status| self.settled(status))
     }
+
+    /// Without a birth that does not tell one thing from another.
+    fn settled(&self, mut status: Status) -> Status {
+        if self.births_change {
+            status.identity.born = Time(0);
+        }
+        status
+    }
+
+    fn is_mount_point(&self, status: &Status) -> bool {
+        status.mount_root || !self.is_on(self.device, status)
+    }
+
+    /// Whether an entry is on the file system of its directory, whose number is `device`, unless something is mounted there. Overlayfs gives files the numbers
+    /// of the layers that they come from.
+    pub(super) fn is_on(&self, device: u64, status: &Status) -> bool {
+        status.identity.device == device || (self.tells_mounts && status.kind != FileKind::Directory)
+    }
+}
+
+/// Whether this kernel tells of mount points.
+pub(super) fn tells_mounts(root: BorrowedFd<'_>) -> bool {
+    let found = rustix::fs::statx(root, c"", AtFlags::EMPTY_PATH, StatxFlags::empty());
+    found.is_ok_and(|found| found.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// What an open descriptor is.
@@ -128,6 +161,7 @@ fn status_of(found: &rustix::fs::Statx) -> Status {
         device: rustix::fs::makedev(found.stx_rdev_major, found.stx_rdev_minor),
         allocated: found.stx_blocks.saturating_mul(BLOCK_BYTES),
         accessed: time(found.stx_atime),
+        mount_root: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
         covered: false,
         watched: false,
     }
@@ -201,6 +235,8 @@ fn path_by(directory: BorrowedFd<'_>, name: &[u8]) -> Result<CString> {
 
 /// The extended attributes of an entry, or of the directory itself without a name; sorted by name.
 pub(super) fn xattrs(directory: BorrowedFd<'_>, name: Option<&[u8]>) -> Result<Vec<Xattr>> {
+    #[cfg(test)]
+    asked::count(|asked| asked.xattrs += u64::from(name.is_some()));
     let path = match name {
         Some(name) => path_by(directory, name)?,
         None => {
@@ -271,11 +307,18 @@ pub(super) fn seek(file: BorrowedFd<'_>, offset: u64, what: Sought) -> Result<Op
     }
 }
 
+/// Whether this is overlayfs, where what is written to gets the birth of its new layer, and keeps its number.
+pub(super) fn births_change(root: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstatfs(root).is_ok_and(|found| found.f_type == OVERLAYFS)
+}
+
 /// Whether openat2(2) works here.
 pub(super) fn has_openat2(root: BorrowedFd<'_>) -> bool {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::openat2(root, c".", flags, Mode::empty(), NEVER).is_ok()
 }
+
+const OVERLAYFS: rustix::fs::FsWord = 0x794C_7630;
 
 /// Whether the file system of the base may know of changes before this machine's kernel does.
 pub(super) fn is_remote(root: BorrowedFd<'_>) -> bool {
@@ -284,7 +327,7 @@ pub(super) fn is_remote(root: BorrowedFd<'_>) -> bool {
         0x5846_5342, // xfs
         0x9123_683E, // btrfs
         0x0102_1994, // tmpfs
-        0x794C_7630, // overlayfs
+        OVERLAYFS,
         0x2FC1_2FC1, // zfs
         0xF2F5_2010, // f2fs
         0x8584_58F6, // ramfs
@@ -316,4 +359,29 @@ fn unusable(path: &std::path::Path, errno: Errno) -> Error {
 /// A descriptor as a call wants it.
 pub(super) fn of(file: &Arc<OwnedFd>) -> BorrowedFd<'_> {
     file.as_fd()
+}
+
+/// What this thread has asked of the host about entries of directories.
+#[cfg(test)]
+pub(super) mod asked {
+    use std::cell::Cell;
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub(crate) struct Asked {
+        pub(crate) status: u64,
+        pub(crate) xattrs: u64,
+    }
+
+    thread_local!(static ASKED: Cell<Asked> = const { Cell::new(Asked { status: 0, xattrs: 0 }) });
+
+    pub(super) fn count(add: impl FnOnce(&mut Asked)) {
+        let mut asked = ASKED.get();
+        add(&mut asked);
+        ASKED.set(asked);
+    }
+
+    /// Since it was last asked for.
+    pub(crate) fn take() -> Asked {
+        ASKED.take()
+    }
 }

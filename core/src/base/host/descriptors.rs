@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::sync::Mutex;
 use crate::types::InodeId;
@@ -51,6 +51,9 @@ impl Descriptors {
         if old.is_none() {
             held.order.push_back(id);
         }
+        if held.order.len() > 2 * self.most {
+            held.tidy();
+        }
         _gone = (old, if held.files.len() > self.most { held.give_up() } else { None });
         drop(held);
     }
@@ -62,6 +65,13 @@ impl Descriptors {
 }
 
 impl Held {
+    /// Forgets the places of what is not kept any more, or has another.
+    fn tidy(&mut self) {
+        let Held { files, order } = self;
+        let mut seen = HashSet::new();
+        order.retain(|id| files.contains_key(id) && seen.insert(*id));
+    }
+
     /// Takes out one that was not used since the last time around.
     fn give_up(&mut self) -> Option<Kept> {
         while let Some(id) = self.order.pop_front() {
@@ -102,6 +112,7 @@ mod tests {
         for _ in 0..10 {
             descriptors.keep(InodeId(1), file());
             descriptors.forget(InodeId(1));
+            assert!(descriptors.held.lock().order.len() <= 4);
         }
         assert!(descriptors.get(InodeId(1)).is_none());
         for id in 1..=5 {

@@ -4,16 +4,14 @@
 //! of git, say) knows it again. Others get numbers of their own: those of other file systems, those past
 //! [`BASE_INODE_ID`], and one whose number the host has given to a new inode. A number means one inode for ever.
 //!
-//! An inode that was looked at costs about 120 bytes here. Locks are leaves: nothing is waited for under them.
+//! An inode that was looked at costs 150 to 250 bytes here. Locks are leaves: nothing is waited for under them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use hashbrown::HashMap;
-
 use crate::base::{BaseIdentity, Place};
 use crate::error::Result;
-use crate::ledger::{Kind, Ledger, heap_bytes};
+use crate::ledger::{CountedMap, Kind, Ledger, heap_bytes};
 use crate::limits::BASE_INODE_ID;
 use crate::sync::{Mutex, RwLock};
 use crate::types::{FileKind, InodeId, Time};
@@ -35,6 +33,8 @@ struct Node {
     kind: FileKind,
     /// Of size and times when it was last looked at; 0: it was not.
     stamp: AtomicU64,
+    /// Word was to come of its changes when it was last looked at.
+    told: AtomicBool,
     /// It has been copied up: it is to be found where it is, or nowhere.
     keeps_place: bool,
     place: Place,
@@ -43,6 +43,21 @@ struct Node {
 }
 
 impl Node {
+    fn of(seen: &Seen<'_>) -> Node {
+        let BaseIdentity { device, inode, born, .. } = *seen.identity;
+        Node {
+            device,
+            inode,
+            born,
+            kind: seen.kind,
+            stamp: AtomicU64::new(0),
+            told: AtomicBool::new(false),
+            keeps_place: false,
+            place: seen.place(),
+            others: None,
+        }
+    }
+
     fn is(&self, seen: &Seen<'_>) -> bool {
         let same =
             (self.device, self.inode, self.born) == (seen.identity.device, seen.identity.inode, seen.identity.born);
@@ -61,6 +76,16 @@ impl Node {
             others.drain(..others.len().min(1));
         }
         others.push(seen.place());
+    }
+
+    /// What it takes of the heap beside its place in the table.
+    fn heap_bytes(&self) -> usize {
+        let names = self.places().map(|place| heap_bytes(place.name.len() + 2 * size_of::<usize>())).sum::<usize>();
+        let others = self
+            .others
+            .as_ref()
+            .map_or(0, |others| heap_bytes(size_of::<Others>()) + heap_bytes(others.0.capacity() * size_of::<Place>()));
+        names + others
     }
 
     fn places(&self) -> impl Iterator<Item = &Place> {
@@ -89,34 +114,33 @@ fn stamp(identity: &BaseIdentity) -> u64 {
     (size ^ (modified.0 as u64).rotate_left(20) ^ (changed.0 as u64).rotate_left(40)).max(1)
 }
 
-/// What an inode is counted as: a name of ordinary length beside its record.
-const NODE_BYTES: usize = size_of::<(InodeId, Node)>() * 8 / 7 + heap_bytes(2 * size_of::<usize>() + 16);
-
 pub(super) struct Nodes {
     device: u64,
     ledger: Ledger,
     new_id: NewId,
-    shards: [RwLock<HashMap<InodeId, Node>>; SHARDS],
+    shards: [RwLock<CountedMap<InodeId, Node>>; SHARDS],
     /// Numbers that are not the host's, by device and the host's number.
-    others: Mutex<HashMap<(u64, u64), InodeId>>,
+    others: Mutex<CountedMap<(u64, u64), InodeId>>,
     has_others: AtomicBool,
 }
 
 impl Drop for Nodes {
     fn drop(&mut self) {
-        let count: usize = self.shards.iter().map(|shard| shard.read().len()).sum();
-        self.ledger.sub(Kind::References, count * NODE_BYTES);
+        let bytes =
+            |shard: &RwLock<CountedMap<InodeId, Node>>| shard.read().values().map(Node::heap_bytes).sum::<usize>();
+        self.ledger.sub(Kind::References, self.shards.iter().map(bytes).sum());
     }
 }
 
 impl Nodes {
     /// For a base on the file system `device`.
     pub(super) fn new(device: u64, ledger: Ledger, new_id: NewId) -> Nodes {
-        let shards = Default::default();
-        Nodes { device, ledger, new_id, shards, others: Mutex::default(), has_others: AtomicBool::new(false) }
+        let shards = std::array::from_fn(|_| RwLock::new(CountedMap::new(ledger, Kind::References)));
+        let others = Mutex::new(CountedMap::new(ledger, Kind::References));
+        Nodes { device, ledger, new_id, shards, others, has_others: AtomicBool::new(false) }
     }
 
-    fn shard(&self, id: InodeId) -> &RwLock<HashMap<InodeId, Node>> {
+    fn shard(&self, id: InodeId) -> &RwLock<CountedMap<InodeId, Node>> {
         &self.shards[(id.0 % SHARDS as u64) as usize]
     }
 
@@ -166,28 +190,16 @@ impl Nodes {
     fn note_as(&self, id: InodeId, seen: &Seen<'_>) -> bool {
         let mut shard = self.shard(id).write();
         let Some(node) = shard.get_mut(&id) else {
-            self.ledger.add(Kind::References, NODE_BYTES);
-            let BaseIdentity { device, inode, born, .. } = *seen.identity;
-            let place = seen.place();
-            shard.insert(
-                id,
-                Node {
-                    device,
-                    inode,
-                    born,
-                    kind: seen.kind,
-                    stamp: AtomicU64::new(0),
-                    keeps_place: false,
-                    place,
-                    others: None,
-                },
-            );
+            let node = Node::of(seen);
+            self.ledger.add(Kind::References, node.heap_bytes());
+            shard.insert(id, node);
             return true;
         };
         if !node.is(seen) {
             return false;
         }
         let has_many_names = seen.links > 1 && seen.kind != FileKind::Directory;
+        let before = node.heap_bytes();
         match (node.is_at(seen.parent, seen.name), has_many_names) {
             (true, _) => {}
             (false, true) => node.add_place(seen),
@@ -197,20 +209,28 @@ impl Nodes {
                 node.others = None;
             }
         }
+        self.ledger.recount(Kind::References, before, node.heap_bytes());
         true
     }
 
-    /// Whether size and times are others than when the inode was last looked at.
-    pub(super) fn has_changed(&self, id: InodeId, identity: &BaseIdentity) -> bool {
+    /// Whether size and times are others than when the inode was last looked at. `told`: word comes of what changes from now on.
+    pub(super) fn has_changed(&self, id: InodeId, identity: &BaseIdentity, told: bool) -> bool {
         let new = stamp(identity);
         let shard = self.shard(id).read();
         shard.get(&id).is_some_and(|node| {
+            if node.told.load(Ordering::Relaxed) != told {
+                node.told.store(told, Ordering::Relaxed);
+            }
             let old = node.stamp.load(Ordering::Relaxed);
             if old != new {
                 node.stamp.store(new, Ordering::Relaxed);
             }
             old != new && old != 0
         })
+    }
+
+    pub(super) fn is_told(&self, id: InodeId) -> bool {
+        self.shard(id).read().get(&id).is_some_and(|node| node.told.load(Ordering::Relaxed))
     }
 
     pub(super) fn knows(&self, id: InodeId) -> bool {

@@ -42,7 +42,7 @@ pub(super) struct Watcher {
     /// Readable when the thread is to end.
     end: OwnedFd,
     watches: RwLock<Watches>,
-    /// The kernel gives no more of them.
+    /// The kernel gives no more of them, or tells no more.
     is_full: AtomicBool,
 }
 
@@ -70,14 +70,17 @@ impl Watcher {
         self.watches.read().numbers.contains_key(&directory)
     }
 
-    /// Watches a directory from now on, if there is a watch left.
-    pub(super) fn watch(&self, id: InodeId, directory: &OwnedFd) {
-        if self.is_full.load(Ordering::Relaxed) || self.is_watched(id) {
+    /// Watches a directory from now on, if there is a watch left. `is_told`: whether the kernel knows of each change there.
+    pub(super) fn watch(&self, id: InodeId, directory: &OwnedFd, is_told: impl FnOnce() -> bool) {
+        if self.is_full.load(Ordering::Relaxed) || self.is_watched(id) || !is_told() {
             return;
         }
         let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
         // Locked before the kernel tells of anything.
         let mut watches = self.watches.write();
+        if self.is_full.load(Ordering::Relaxed) {
+            return;
+        }
         match inotify::add_watch(&self.inotify, path, WANTED) {
             Ok(number) => {
                 // The same directory by another number: an old one that it has no more.
@@ -100,9 +103,13 @@ impl Watcher {
         loop {
             let event = match reader.next() {
                 Ok(event) => event,
-                Err(Errno::AGAIN) if self.wait() => continue,
                 Err(Errno::INTR) => continue,
-                Err(_) => return,
+                Err(Errno::AGAIN) => match self.wait() {
+                    Ok(true) => continue,
+                    Ok(false) => return,
+                    Err(errno) => return self.give_up(errno, tell),
+                },
+                Err(errno) => return self.give_up(errno, tell),
             };
             let Some(directory) = directory.upgrade() else { return };
             let (flags, name) = (event.events(), event.file_name().map(|name| name.to_bytes()).unwrap_or_default());
@@ -117,12 +124,23 @@ impl Watcher {
     }
 
     /// False: it is time to end.
-    fn wait(&self) -> bool {
+    fn wait(&self) -> rustix::io::Result<bool> {
         let mut files = [PollFd::new(&self.inotify, PollFlags::IN), PollFd::new(&self.end, PollFlags::IN)];
         match poll(&mut files, None) {
-            Ok(_) => files[1].revents().is_empty(),
-            Err(errno) => errno == Errno::INTR,
+            Ok(_) => Ok(files[1].revents().is_empty()),
+            Err(Errno::INTR) => Ok(true),
+            Err(errno) => Err(errno),
         }
+    }
+
+    /// Nobody hears of changes any more: nothing counts as watched, now or later, and whoever follows must look for himself.
+    fn give_up(&self, errno: Errno, tell: &(dyn Fn(BaseChange) + Send + Sync)) {
+        let mut watches = self.watches.write();
+        self.is_full.store(true, Ordering::Relaxed);
+        *watches = Watches::default();
+        drop(watches);
+        tracing::error!(%errno, "changes in the base are not told any more");
+        tell(BaseChange::Lost);
     }
 
     fn directory_of(&self, number: i32) -> Option<InodeId> {
@@ -156,5 +174,34 @@ fn pass_on(
     } else if let Ok(Some((id, _))) = directory.look(parent, name) {
         let content = flags.contains(ReadFlags::MODIFY);
         tell(if content { BaseChange::Content(id) } else { BaseChange::Attributes(id) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::Mutex;
+
+    #[test]
+    fn when_no_more_can_be_told_nothing_counts_as_watched_and_who_follows_is_told_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || OwnedFd::from(std::fs::File::open(directory.path()).unwrap());
+        let (id, other) = (InodeId(10), InodeId(11));
+        let watcher = Watcher {
+            // Reading it fails.
+            inotify: open(),
+            end: eventfd(0, EventfdFlags::CLOEXEC).unwrap(),
+            watches: RwLock::default(),
+            is_full: AtomicBool::new(false),
+        };
+        watcher.watches.write().numbers.insert(id, 1);
+        watcher.watches.write().directories.insert(1, id);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let hears = told.clone();
+        watcher.run(&Weak::new(), &move |change| hears.lock().push(change));
+        assert_eq!(*told.lock(), [BaseChange::Lost]);
+        assert!(!watcher.is_watched(id) && watcher.directory_of(1).is_none());
+        watcher.watch(other, &open(), || panic!("it is not even asked for"));
+        assert!(!watcher.is_watched(other));
     }
 }

@@ -12,6 +12,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::ChunkBytes;
+use super::check::Pages;
 use super::depot::{Depot, Need};
 use super::region::{Frame, Place};
 use crate::check::CheckReport;
@@ -350,9 +351,9 @@ impl Cell {
                 report.ensure(frame.bytes().iter().all(|&byte| byte == 0), || "a blank chunk is not zero".into());
             }
             (Some(frame), Some(slot)) if still && !dirty => {
-                let mut bytes = Box::new([0; super::CHUNK_BYTES]);
-                let read = self.depot.read_slots(slot, &mut [&mut *bytes]);
-                let same = read.is_err() || *bytes == *frame.bytes();
+                let mut pages = Pages::boxed();
+                let read = self.depot.read_slots(slot, &mut [&mut pages.0]);
+                let same = read.is_err() || pages.0 == *frame.bytes();
                 report.ensure(same, || format!("slot {slot} has other bytes than the clean frame it belongs to"));
             }
             _ => {}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::cell::Cell;
 use super::depot::Depot;
 use super::region::Place;
-use super::{CHUNK_BYTES, Chunk, ChunkStore, Slot};
+use super::{CHUNK_BYTES, Chunk, ChunkBytes, ChunkStore, Slot};
 use crate::check::CheckReport;
 
 /// The chunks that were found in streams, and how often each.
@@ -48,11 +48,21 @@ impl Census {
     }
 }
 
+/// A chunk's bytes aligned as pages are, as devices want them: else one would give up direct transfers for good.
+#[repr(align(4096))]
+pub(super) struct Pages(pub(super) ChunkBytes);
+
+impl Pages {
+    pub(super) fn boxed() -> Box<Pages> {
+        Box::new(Pages([0; CHUNK_BYTES]))
+    }
+}
+
 impl Chunk {
     /// Whether all bytes from `start` on are zero. Reads the device if it must, and takes no memory of the store.
     pub(crate) fn is_zero_from(&self, start: usize) -> bool {
-        let mut bytes = Box::new([0; CHUNK_BYTES]);
-        self.cell.copy_to(&mut bytes).is_ok() && bytes[start..].iter().all(|&byte| byte == 0)
+        let mut copy = Pages::boxed();
+        self.cell.copy_to(&mut copy.0).is_ok() && copy.0[start..].iter().all(|&byte| byte == 0)
     }
 }
 

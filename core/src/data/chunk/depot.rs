@@ -196,6 +196,12 @@ impl Depot {
         self.away.load(Relaxed)
     }
 
+    /// What of it cannot be evicted: metadata, and what spilled cells still take.
+    #[inline]
+    pub(super) fn fixed(&self) -> u64 {
+        self.ledger.coarse() + self.away() * CELL_BYTES
+    }
+
     /// Counts memory that is not frames as used and charged.
     pub(super) fn reserve(&self, bytes: u64) -> Result<()> {
         self.claim(bytes, Need::Fresh)?;
@@ -227,7 +233,7 @@ impl Depot {
         if self.used_by_chunks() + metadata <= self.marks_now().hard {
             return Ok(());
         }
-        if self.spill.is_none() {
+        if self.spill.is_none() || self.fixed() + ADMIT_BYTES > self.marks.hard {
             return Err(Error::NoSpace);
         }
         self.counters.stalls.add(1);
@@ -275,7 +281,7 @@ impl Depot {
         let fits = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= mark);
         match self.used.fetch_update(Relaxed, Relaxed, fits) {
             Ok(before) => {
-                if before + bytes + metadata > self.marks_now().beside(metadata).1 {
+                if before + bytes + metadata > self.marks_now().beside(self.fixed()).1 {
                     self.kick();
                 }
                 true
@@ -299,6 +305,10 @@ impl Depot {
         }
         let most = self.marks.of(need);
         if need == Need::Ahead || self.spill.is_none() || bytes > most {
+            return Err(Error::NoSpace);
+        }
+        if need != Need::Read && self.fixed() + bytes > most {
+            // Nothing that could go would be enough.
             return Err(Error::NoSpace);
         }
         self.counters.stalls.add(1);
@@ -351,7 +361,7 @@ impl Listener for Depot {
         }
         // Warm frames make way.
         self.charge(0);
-        if self.used() > self.marks_now().beside(self.ledger.coarse()).1 {
+        if self.used() > self.marks_now().beside(self.fixed()).1 {
             self.kick();
         }
     }

@@ -270,8 +270,11 @@ mod os {
 mod tests {
     use std::process::Command;
 
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+    use super::super::CHUNK_BYTES;
+    use super::super::check::Pages;
     use super::*;
 
     const CHILD: &str = "BOUGH_TEST_FILE_SIZE";
@@ -287,6 +290,27 @@ mod tests {
             if gave_up { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
         });
         assert!(done.is_ok() && tries == 2, "{done:?} after {tries}");
+    }
+
+    #[test]
+    fn what_is_spilled_is_not_in_the_page_cache_too() {
+        const SLOT: usize = 8;
+        let file = SpillFile::create_in(&std::env::temp_dir()).expect("a file");
+        let mut pages = Pages::boxed();
+        file.allocate(0..16 * CHUNK_BYTES as u64).expect("room");
+        file.write_at(0, &[&pages.0[..]; 16]).expect("room");
+        file.read_at((SLOT * CHUNK_BYTES) as u64, &mut [&mut pages.0[..]]).expect("what was written");
+        if !file.direct.load(Relaxed) {
+            return eprintln!("SKIPPED: no direct transfers in the folder of temporary files");
+        }
+        os::set_direct(&file.file, false);
+        let (mut byte, at) = ([0], (SLOT * CHUNK_BYTES) as u64);
+        let mut into = [std::io::IoSliceMut::new(&mut byte)];
+        // Answers from the page cache, or not at all.
+        match preadv2(&file.file, &mut into, at, ReadWriteFlags::NOWAIT) {
+            Err(Errno::OPNOTSUPP) => eprintln!("SKIPPED: this file system does not say what is cached"),
+            answer => assert_eq!(answer, Err(Errno::AGAIN)),
+        }
     }
 
     #[test]

@@ -248,7 +248,7 @@ impl Depot {
     fn begin(&self, status: &mut Status) -> (u64, u64) {
         status.wanted = false;
         status.begun += 1;
-        let (low, _) = self.marks_now().beside(self.ledger().coarse());
+        let (low, _) = self.marks_now().beside(self.fixed());
         (status.begun, low.min(status.wanted_below.take().unwrap_or(u64::MAX)))
     }
 }

@@ -110,6 +110,16 @@ impl Spill {
         self.is_spare(&slots)
     }
 
+    /// Takes slots back that could not be written. What of the disk that has taken goes back, where it had none before.
+    pub(super) fn free_unwritten(&self, run: Range<u32>) {
+        let bare = self.slots.lock().unbacked(run.clone());
+        for slot in bare {
+            // A device that cannot punch keeps it until it is written over.
+            let _ = self.device.punch(bytes_of(&(slot..slot + 1)));
+        }
+        self.slots.lock().free_unwritten(run);
+    }
+
     /// Whether there is more freed space than is kept, and the device has not just refused to take it.
     pub(super) fn wants_punch(&self) -> bool {
         !self.stuck.load(Relaxed) && self.is_spare(&self.slots.lock())
@@ -142,12 +152,13 @@ impl Spill {
         self.slots.lock().check(taken, report);
     }
 
-    /// Bytes that can still be spilled; 0 where that cannot be asked.
-    pub(super) fn room_bytes(&self) -> u64 {
+    /// Bytes in slots that are taken, and bytes that can still be spilled; none where that cannot be asked.
+    pub(super) fn taken_and_room_bytes(&self) -> (u64, u64) {
         let room = self.device.room().unwrap_or(0).saturating_sub(self.config.disk_reserve_bytes);
         let slots = self.slots.lock();
-        let used = slots.taken() * CHUNK;
-        (room.saturating_add(slots.spare() * CHUNK)).min(self.config.limit_bytes.saturating_sub(used))
+        let taken = slots.taken() * CHUNK;
+        let room = room.saturating_add(slots.spare() * CHUNK).min(self.config.limit_bytes.saturating_sub(taken));
+        (taken, room)
     }
 
     /// How many more slots the disk has room for. A device that does not know finds out by trying.

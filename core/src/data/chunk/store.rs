@@ -17,6 +17,7 @@ use super::device::{SpillDevice, SpillFile};
 use super::spill::{Spill, SpillConfig};
 use crate::error::{Error, Result};
 use crate::ledger::{KINDS, Ledger};
+use crate::reckoning::Counted;
 
 /// What a spilled chunk takes of memory, with its place in the map of its stream.
 const SPILLED_BYTES: u64 = CELL_BYTES + 16;
@@ -139,24 +140,53 @@ impl ChunkStore {
         }
     }
 
+    /// What all content takes, whoever's it is. Metadata is not counted.
+    pub(crate) fn content(&self) -> Counted {
+        let StoreUsage { frames, slabs, spilled_frames, small_bytes, .. } = self.usage();
+        let resident = (frames + slabs).saturating_sub(spilled_frames);
+        Counted {
+            content_bytes: frames * CHUNK + small_bytes,
+            memory_bytes: resident * CHUNK + spilled_frames * CELL_BYTES,
+            spilled_bytes: spilled_frames * CHUNK,
+            ..Counted::default()
+        }
+    }
+
     /// How many bytes a writer can still store.
     pub(crate) fn free_bytes(&self) -> u64 {
         let in_memory = self.depot.marks.hard.saturating_sub(self.depot.used());
-        in_memory.saturating_add(self.spill_room_bytes())
+        let (taken, room) = self.taken_and_room_bytes();
+        in_memory.saturating_add(self.in_both_bytes(taken)).saturating_add(room)
     }
 
-    /// Room left where spilling goes, in bytes: on the disk, by the limit, and by what spilled chunks still take of memory.
-    pub(crate) fn spill_room_bytes(&self) -> u64 {
-        let Some(spill) = &self.depot.spill else { return 0 };
-        let metadata = self.depot.ledger().coarse() + self.depot.away() * CELL_BYTES;
-        let cells = self.depot.marks.metadata.saturating_sub(metadata) / SPILLED_BYTES;
-        spill.room_bytes().min(cells.saturating_mul(CHUNK))
+    /// How many bytes can be stored in all: in memory, in slots that are taken, and in those that can still be.
+    pub(crate) fn capacity_bytes(&self) -> u64 {
+        let (taken, room) = self.taken_and_room_bytes();
+        self.depot.marks.limit.saturating_add(taken).saturating_add(room)
+    }
+
+    /// Of so many bytes in slots those whose frames can go any time: what was read back, or is about to go.
+    fn in_both_bytes(&self, taken: u64) -> u64 {
+        taken.saturating_sub(self.depot.away() * CHUNK)
+    }
+
+    /// Bytes in slots that are taken, and room left where spilling goes: on the disk, by the limit, and by what spilled chunks
+    /// still take of memory.
+    fn taken_and_room_bytes(&self) -> (u64, u64) {
+        let Some(spill) = &self.depot.spill else { return (0, 0) };
+        let cells = self.depot.marks.metadata.saturating_sub(self.depot.fixed()) / SPILLED_BYTES;
+        let (taken, room) = spill.taken_and_room_bytes();
+        (taken, room.min(cells.saturating_mul(CHUNK)))
     }
 
     /// Whether so many more chunks are worth trying. Says yes where only trying can tell.
     pub(crate) fn may_hold(&self, chunks: u64) -> bool {
         let free = self.depot.marks.limit.saturating_sub(self.depot.used());
-        chunks <= free / CHUNK || chunks <= (free.saturating_add(self.spill_room_bytes())) / CHUNK
+        let more = || {
+            let (taken, room) = self.taken_and_room_bytes();
+            self.in_both_bytes(taken).saturating_add(room)
+        };
+        chunks <= free / CHUNK || chunks <= free.saturating_add(more()) / CHUNK
     }
 
     /// Whether metadata may grow. May wait for chunks to be spilled for it. [`Error::NoSpace`] if it takes all that it may.
@@ -168,6 +198,11 @@ impl ChunkStore {
     /// As [`ChunkStore::admit`], for who cannot wait: chunks that can be spilled for it are no hindrance.
     pub(crate) fn admits(&self) -> bool {
         self.depot.admits()
+    }
+
+    /// Counts somebody who waits for room that is being made elsewhere.
+    pub(crate) fn count_stall(&self) {
+        self.depot.counters.stalls.add(1);
     }
 
     /// The limit, in bytes.
@@ -230,9 +265,14 @@ impl ChunkStore {
     }
 }
 
-/// For tests that have the system short of memory.
+/// For tests: what there is room for, and a system that is short of memory.
 #[cfg(test)]
 impl ChunkStore {
+    /// Room left where spilling goes, in bytes.
+    pub(crate) fn spill_room_bytes(&self) -> u64 {
+        self.taken_and_room_bytes().1
+    }
+
     /// Has the `nth` frame from now on fail, counted from 0.
     pub(crate) fn fail_frame(&self, nth: u64) {
         self.depot.fail_frame(nth);

@@ -199,7 +199,7 @@ impl Sweep<'_> {
         let run = self.spill.take_run(victims.len() as u32)?;
         let victims = &victims[..run.len()];
         if let Err(error) = self.write_run(run.start, victims) {
-            self.spill.free(run);
+            self.spill.free_unwritten(run);
             return Err(error);
         }
         for ((cell, bytes), slot) in victims.iter().zip(run.clone()) {

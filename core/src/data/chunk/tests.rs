@@ -4,8 +4,12 @@ use crate::data::SpillConfig;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::check::Pages;
+use super::spill::Spill;
 use super::store::{ChunkStore, StoreConfig};
 use super::{CHUNK_BYTES, Chunk};
+use crate::data::tests::device::{Call, Disk};
+use crate::data::tests::eager;
 use crate::error::Error;
 
 const CHUNK: u64 = CHUNK_BYTES as u64;
@@ -84,6 +88,29 @@ fn a_spill_folder_that_is_not_there_is_an_error() {
 }
 
 #[test]
+fn slots_whose_write_failed_are_not_taken_for_space_that_is_set_aside() {
+    let disk = Disk::default();
+    disk.set_capacity(Some(64));
+    let spill = Spill::new(Box::new(disk.clone()), eager());
+    let run = spill.take_run(32).unwrap();
+    spill.free(run);
+    spill.punch_spare();
+    assert_eq!(disk.chunks(), 0);
+    let run = spill.take_run(8).unwrap();
+    disk.fail(Call::Write, 0, std::io::ErrorKind::StorageFull);
+    let pages = Pages::boxed();
+    assert!(spill.write(run.start, &[&pages.0[..]; 8]).is_err());
+    spill.free_unwritten(run);
+    assert_eq!((disk.chunks(), spill.taken_and_room_bytes()), (0, (0, 64 * CHUNK)));
+    // Once round, and there again: where somebody wants space set aside the disk is asked for it.
+    let others = spill.take_run(56).unwrap();
+    assert_eq!(others, 8..64);
+    spill.free(others);
+    spill.punch_spare();
+    assert_eq!((spill.reserve_run(8).unwrap(), disk.chunks()), (0..8, 8));
+}
+
+#[test]
 fn many_threads_allocate_share_and_free_without_meeting_each_others_bytes() {
     let store = store_of(1 << 30);
     let (sender, receiver) = std::sync::mpsc::channel::<(Chunk, u8)>();
@@ -94,7 +121,7 @@ fn many_threads_allocate_share_and_free_without_meeting_each_others_bytes() {
                 for round in 0..200_u8 {
                     let mut chunk = Chunk::allocate(store, 0..CHUNK_BYTES).unwrap();
                     let mark = thread.wrapping_mul(50).wrapping_add(round);
-                    chunk.overwrite(store).unwrap().fill(mark);
+                    chunk.overwrite(store, &[mark; CHUNK_BYTES]).unwrap();
                     sender.send((chunk.clone(), mark)).unwrap();
                     chunk.write(store).unwrap()[0] = 0;
                 }
@@ -110,7 +137,7 @@ fn many_threads_allocate_share_and_free_without_meeting_each_others_bytes() {
 
 #[test]
 fn who_waits_for_room_below_a_mark_that_has_risen_since_gets_it_all_the_same() {
-    let device = Box::new(crate::data::tests::device::Disk::default());
+    let device = Box::new(Disk::default());
     let store = ChunkStore::with_device(8 << 30, device, SpillConfig::default());
     let held: Vec<_> = (0..100).map(|_| Chunk::zeroed(&store).unwrap()).collect();
     // As if the system had been short of memory when it began to wait.
@@ -152,7 +179,7 @@ fn where_the_system_maps_nothing_more_threads_use_what_others_have_left() {
 
 fn filled(store: &ChunkStore) -> Chunk {
     let mut chunk = Chunk::allocate(store, 0..CHUNK_BYTES).expect("there are free frames");
-    chunk.overwrite(store).unwrap().fill(1);
+    chunk.overwrite(store, &[1; CHUNK_BYTES]).unwrap();
     chunk
 }
 

@@ -6,30 +6,76 @@ use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-use super::{Pressure, Signal, Stop};
+use super::{Pressure, STEP, Signal, Stop};
 use crate::machine::{Group, groups};
 
 /// Somebody waited for memory for a tenth of two seconds. Whoever may not ask for shorter windows may ask for this.
 const TRIGGER: &str = "some 200000 2000000\0";
+
+/// So many microseconds at least must have been waited for memory, for events of a limit to count: a group that is full of files that were
+/// read meets its limit all the time, and nobody is held up.
+const LEAST_STALL: u64 = 50_000;
 
 /// Something to wait for, and how it says that it has something to say.
 #[derive(Debug)]
 enum Source {
     /// A file that has become readable out of the ordinary.
     Exception(File),
-    /// As that; what it tells is remembered, as it also tells of other things.
-    Events(File, u64),
+    /// As that.
+    Events(Events),
     /// A descriptor that counts events.
     Count(OwnedFd),
+}
+
+/// Events of a group's limit. What was told is remembered, as other things are told, too.
+#[derive(Debug)]
+struct Events {
+    file: File,
+    seen: u64,
+    /// How long those in the group have waited for memory, and had when that was enough last; where the group tells.
+    stalled: Option<(File, u64)>,
+}
+
+impl Events {
+    fn of(group: &Path) -> Option<Events> {
+        let mut file = File::open(group.join("memory.events")).ok()?;
+        let seen = throttled(&mut file)?;
+        let stalled = File::open(group.join("memory.pressure")).ok().and_then(|mut file| {
+            let total = stalled(&mut file)?;
+            Some((file, total))
+        });
+        Some(Events { file, seen, stalled })
+    }
+
+    /// Whether there were new ones, and somebody was held up.
+    fn are_new(&mut self) -> Option<bool> {
+        let now = throttled(&mut self.file)?;
+        let grew = std::mem::replace(&mut self.seen, now) < now;
+        Some(grew && self.hold_up())
+    }
+
+    fn hold_up(&mut self) -> bool {
+        let Some((file, before)) = &mut self.stalled else { return true };
+        match stalled(file) {
+            Some(now) if now.saturating_sub(*before) < LEAST_STALL => false,
+            Some(now) => {
+                *before = now;
+                true
+            }
+            None => true,
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct LinuxPressure {
     sources: Vec<Source>,
+    /// When memory was said to be short last.
+    said: Option<Instant>,
     stop: Arc<OwnedFd>,
 }
 
@@ -56,7 +102,7 @@ fn source_of(groups: &[Group], machine: &Path) -> Option<(LinuxPressure, LinuxSt
     });
     let stalls = stalls.or_else(|| self::stalls(machine));
     let limits = groups.iter().filter_map(|group| match group {
-        Group::V2(folder) => events(&folder.join("memory.events")),
+        Group::V2(folder) => Events::of(folder).map(Source::Events),
         Group::V1(folder) => level(folder),
     });
     let sources: Vec<Source> = stalls.into_iter().chain(limits).collect();
@@ -64,7 +110,7 @@ fn source_of(groups: &[Group], machine: &Path) -> Option<(LinuxPressure, LinuxSt
         return None;
     }
     let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).ok()?);
-    Some((LinuxPressure { sources, stop: Arc::clone(&stop) }, LinuxStop(stop)))
+    Some((LinuxPressure { sources, said: None, stop: Arc::clone(&stop) }, LinuxStop(stop)))
 }
 
 fn stalls(file: &Path) -> Option<Source> {
@@ -73,17 +119,23 @@ fn stalls(file: &Path) -> Option<Source> {
     Some(Source::Exception(file))
 }
 
-fn events(file: &Path) -> Option<Source> {
-    let mut file = File::open(file).ok()?;
-    let seen = throttled(&mut file)?;
-    Some(Source::Events(file, seen))
-}
-
-/// How often a group was held up at its limit.
-fn throttled(file: &mut File) -> Option<u64> {
+fn text_of(file: &mut File) -> Option<String> {
     let mut text = String::new();
     file.rewind().ok()?;
     file.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// How many microseconds some of a group have waited for memory.
+fn stalled(file: &mut File) -> Option<u64> {
+    let text = text_of(file)?;
+    let some = text.lines().find_map(|line| line.strip_prefix("some "))?;
+    some.split(' ').find_map(|field| field.strip_prefix("total="))?.parse().ok()
+}
+
+/// How often a group was at its limit.
+fn throttled(file: &mut File) -> Option<u64> {
+    let text = text_of(file)?;
     let count = |line: &str| match line.split_once(' ')? {
         ("high" | "max", count) => count.parse::<u64>().ok(),
         _ => None,
@@ -102,7 +154,7 @@ fn level(folder: &Path) -> Option<Source> {
 impl Source {
     fn poll_fd(&self) -> PollFd<'_> {
         match self {
-            Source::Exception(file) | Source::Events(file, _) => PollFd::new(file, PollFlags::PRI),
+            Source::Exception(file) | Source::Events(Events { file, .. }) => PollFd::new(file, PollFlags::PRI),
             Source::Count(count) => PollFd::new(count, PollFlags::IN),
         }
     }
@@ -113,10 +165,7 @@ impl Source {
             Source::Exception(_) | Source::Count(_) if woken_by.contains(PollFlags::ERR) => None,
             Source::Exception(_) => Some(true),
             Source::Count(count) => Some(rustix::io::read(count.as_fd(), &mut [0; 8]).is_ok()),
-            Source::Events(file, seen) => {
-                let now = throttled(file)?;
-                Some(std::mem::replace(seen, now) < now)
-            }
+            Source::Events(events) => events.are_new(),
         }
     }
 }
@@ -135,9 +184,31 @@ impl LinuxPressure {
     }
 }
 
+fn timespec(time: Duration) -> Timespec {
+    Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() }
+}
+
+impl LinuxPressure {
+    /// What was said takes effect before more is heard: a limit that is met a hundred times a second is one reason, not a hundred.
+    /// Answers how long it waited for that; `None` when stopped.
+    fn let_it_work(&self) -> Option<Duration> {
+        let rest = self.said.and_then(|said| STEP.checked_sub(said.elapsed())).unwrap_or_default();
+        if !rest.is_zero() {
+            let mut stop = [PollFd::new(&*self.stop, PollFlags::IN)];
+            // Interrupted, it goes on a little early.
+            let _ = poll(&mut stop, Some(&timespec(rest)));
+            if !stop[0].revents().is_empty() {
+                return None;
+            }
+        }
+        Some(rest)
+    }
+}
+
 impl Pressure for LinuxPressure {
     fn wait(&mut self, most: Option<Duration>) -> Signal {
-        let most = most.map(|most| Timespec { tv_sec: most.as_secs() as i64, tv_nsec: most.subsec_nanos().into() });
+        let Some(waited) = self.let_it_work() else { return Signal::Stopped };
+        let most = most.map(|most| timespec(most.saturating_sub(waited)));
         loop {
             let Some(ready) = self.ready(most.as_ref()) else { return Signal::Stopped };
             if ready.iter().all(|flags| flags.is_empty()) {
@@ -154,6 +225,7 @@ impl Pressure for LinuxPressure {
                 }
             }
             if short {
+                self.said = Some(Instant::now());
                 return Signal::Short;
             }
             if self.sources.is_empty() {
@@ -162,6 +234,10 @@ impl Pressure for LinuxPressure {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../../tests/support/confinement.rs"]
+mod confinement;
 
 #[cfg(test)]
 mod tests {
@@ -178,13 +254,17 @@ mod tests {
     #[test]
     fn a_group_that_has_gone_is_waited_for_no_more() {
         // What is there no more cannot be read; a directory stands for it.
-        let gone = Source::Events(File::open("/").expect("a directory"), 0);
+        let events = |seen| {
+            let file = File::open("/").expect("a directory");
+            Source::Events(Events { file, seen, stalled: None })
+        };
+        let gone = events(0);
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd"));
-        let mut woken = Source::Events(File::open("/").expect("a directory"), 7);
+        let mut woken = events(7);
         assert_eq!(woken.is_short(PollFlags::PRI), None);
         let count = eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd");
         assert_eq!(Source::Count(count).is_short(PollFlags::ERR), None);
-        let mut source = LinuxPressure { sources: vec![gone], stop };
+        let mut source = LinuxPressure { sources: vec![gone], said: None, stop };
         // A directory is never ready: only what was woken is looked at.
         assert_eq!(source.wait(Some(Duration::from_millis(1))), Signal::Quiet);
     }
@@ -226,6 +306,50 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_is_met_without_holding_anybody_up_is_no_pressure() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tells = |max: u32, total: u64| {
+            made_up(folder.path(), &format!("high 0\nmax {max}\n"));
+            let stalls = format!("some avg10=0.00 avg60=0.00 avg300=0.00 total={total}\nfull avg10=0.00 total=7\n");
+            std::fs::write(folder.path().join("memory.pressure"), stalls).expect("a file");
+        };
+        tells(3, 1_000_000);
+        let mut events = Events::of(folder.path()).expect("a group");
+        for (max, total, short) in [
+            (900, 1_000_100, false),
+            (2_000, 1_049_999, false),
+            (2_001, 1_050_000, true),
+            (2_001, 9_050_000, false),
+            (2_002, 9_050_000, true),
+            (2_003, 9_050_001, false),
+        ] {
+            tells(max, total);
+            assert_eq!(events.are_new(), Some(short), "{max} {total}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_takes_effect_before_more_is_heard() {
+        let count = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).expect("an eventfd");
+        let say = count.try_clone().expect("another descriptor");
+        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd"));
+        let stopper = LinuxStop(Arc::clone(&stop));
+        let mut source = LinuxPressure { sources: vec![Source::Count(count)], said: None, stop };
+        let say = || rustix::io::write(&say, &1_u64.to_ne_bytes()).expect("it counts");
+        let begun = Instant::now();
+        say();
+        assert_eq!(source.wait(None), Signal::Short);
+        (0..100).for_each(|_| _ = say());
+        assert_eq!(source.wait(Some(STEP)), Signal::Short);
+        assert!(begun.elapsed() >= STEP / 2, "{:?}", begun.elapsed());
+        assert_eq!(source.wait(Some(STEP)), Signal::Quiet, "all hundred were one");
+        say();
+        assert_eq!(source.wait(None), Signal::Short);
+        stopper.stop();
+        assert_eq!(source.wait(None), Signal::Stopped);
+    }
+
+    #[test]
     fn where_no_group_tells_of_stalls_the_machine_is_asked() {
         let folder = tempfile::tempdir().expect("a folder");
         let groups = [made_up(folder.path(), "max 0\n")];
@@ -251,6 +375,86 @@ mod tests {
         std::fs::remove_dir(&group).expect("nobody is in it");
         // Who is in no such group stalls nobody.
         assert_eq!(waited, has_stalls.then_some(Signal::Quiet));
+    }
+
+    #[test]
+    fn a_real_group_that_is_full_says_so() {
+        let Some(limited) = super::confinement::Group::with_memory(32 << 20) else { return };
+        if limited.is_second() {
+            return eprintln!("SKIPPED: what is in a group of version 2 is killed before it was held up for long");
+        }
+        let group = Group::V1(limited.folder().to_owned());
+        let Some((mut source, _stop)) = source_of(&[group], Path::new("/nowhere")) else {
+            return eprintln!("SKIPPED: this system tells nothing of a group's pressure");
+        };
+        assert_eq!(source.wait(Some(Duration::from_millis(1))), Signal::Quiet);
+        // Holds more than there may be, and is killed for it.
+        let mut hog = std::process::Command::new("sh");
+        hog.args(["-c", "head -c 200000000 /dev/zero | tail -c 190000000 | wc -c"]).stdout(std::process::Stdio::null());
+        let mut hog = limited.run(&hog).spawn().expect("a shell");
+        let signal = source.wait(Some(Duration::from_secs(20)));
+        hog.wait().expect("it ends");
+        assert_eq!(signal, Signal::Short);
+    }
+
+    /// A group of version 2, in that hierarchy mounted for the test alone. It needs no controller: stalls are told of every group.
+    struct Second(tempfile::TempDir);
+
+    impl Second {
+        fn mounted() -> Option<Second> {
+            let point = tempfile::tempdir().expect("a folder");
+            let mut mount = std::process::Command::new("mount");
+            let mount = mount.args(["-t", "cgroup2", "none"]).arg(point.path()).stderr(std::process::Stdio::null());
+            mount.status().ok().filter(std::process::ExitStatus::success)?;
+            let second = Second(point);
+            std::fs::create_dir(second.group()).ok().map(|()| second)
+        }
+
+        fn group(&self) -> std::path::PathBuf {
+            self.0.path().join(format!("bough-test-stalls-{}", std::process::id()))
+        }
+    }
+
+    impl Drop for Second {
+        fn drop(&mut self) {
+            let gone = |_: &u32| {
+                std::thread::sleep(Duration::from_millis(10));
+                std::fs::remove_dir(self.group()).is_ok()
+            };
+            let _ = (0..200).find(gone);
+            let _ = std::process::Command::new("umount").arg(self.0.path()).status();
+        }
+    }
+
+    #[test]
+    fn stalls_of_a_real_group_of_version_2_are_heard() {
+        let Some(limited) = super::confinement::Group::with_memory(24 << 20) else { return };
+        let Some(second) = Second::mounted().filter(|_| !limited.is_second()) else {
+            return eprintln!("SKIPPED: no group of version 2 can be had beside the one that has the limit");
+        };
+        let Some(stalls) = stalls(&second.group().join("memory.pressure")) else {
+            return eprintln!("SKIPPED: this system tells nothing of a group's stalls");
+        };
+        drop(stalls);
+        let groups = [Group::V2(second.group())];
+        let (mut source, _stop) = source_of(&groups, Path::new("/nowhere")).expect("what was there just now");
+        assert_eq!(source.wait(Some(Duration::from_millis(1))), Signal::Quiet);
+        // Reads more than fits, over and over, beside one that takes all there is.
+        let folder = tempfile::tempdir().expect("a folder");
+        let big = folder.path().join("big");
+        std::fs::write(&big, vec![1; 60_000_000]).expect("room");
+        let script = r#"echo $$ > "$1/cgroup.procs"; while [ -e "$2" ]; do
+            (head -c 60000000 /dev/zero | tail -c 50000000 | wc -c) 2> "$2.log" &
+            cat "$2" "$2" "$2" | wc -c & cat "$2" "$2" "$2" "$2" | wc -c; wait; done"#;
+        let mut hogs = std::process::Command::new("sh");
+        hogs.args(["-c", script, "sh"]).arg(second.group()).arg(&big);
+        let mut hogs = limited.run(&hogs);
+        let quiet = std::process::Stdio::null;
+        let mut hogs = hogs.stdout(quiet()).stderr(quiet()).spawn().expect("a shell");
+        let signal = source.wait(Some(Duration::from_secs(60)));
+        std::fs::remove_file(&big).expect("it is there");
+        hogs.wait().expect("it ends");
+        assert_eq!(signal, Signal::Short);
     }
 
     #[test]

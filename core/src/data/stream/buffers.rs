@@ -4,6 +4,7 @@
 use std::ops::Deref;
 
 use crate::error::{Error, Result};
+use crate::ledger::{Charge, Kind, Ledger, heap_bytes};
 use crate::sync::CountsMutex as Mutex;
 
 /// How many are kept.
@@ -20,12 +21,17 @@ static FREE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 pub(super) struct Buffer {
     bytes: Vec<u8>,
     length: usize,
+    /// For what is worth counting: short ones are gone soon, and their number is that of requests.
+    _charge: Option<Charge>,
 }
 
 impl Buffer {
     /// One of `length` bytes, filled by `fill`, which is to write all of it: other bytes were in it before.
-    pub(super) fn filled(length: usize, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Buffer> {
-        let mut buffer = Buffer { bytes: free(length)?, length };
+    pub(super) fn filled(ledger: Ledger, length: usize, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Buffer> {
+        let bytes = free(length)?;
+        let charge = || Charge::new(ledger, Kind::References, heap_bytes(bytes.len()));
+        let _charge = (length >= WORTH_BYTES).then(charge);
+        let mut buffer = Buffer { bytes, length, _charge };
         fill(&mut buffer.bytes[..length])?;
         Ok(buffer)
     }
@@ -76,7 +82,7 @@ mod tests {
             into.fill(with);
             Ok(())
         };
-        Buffer::filled(length, fill).unwrap()
+        Buffer::filled(Ledger::of_tests(), length, fill).unwrap()
     }
 
     #[test]
@@ -89,6 +95,6 @@ mod tests {
             }
         }
         assert!(FREE.lock().len() <= KEPT);
-        assert!(Buffer::filled(WORTH_BYTES, |_| Err(Error::NoSpace)).is_err());
+        assert!(Buffer::filled(Ledger::of_tests(), WORTH_BYTES, |_| Err(Error::NoSpace)).is_err());
     }
 }

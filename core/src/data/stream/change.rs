@@ -13,12 +13,15 @@ use super::{Body, CHUNK, SMALL_BYTES, Stream, over, pieces};
 use crate::data::chunk::{CHUNK_BYTES, Chunk, ChunkStore};
 use crate::error::{Error, Result};
 use crate::limits::FILE_BYTES;
-use crate::radix::Radix;
+use crate::radix::{Radix, Removed};
 
 /// Up to so many chunks that are reserved are taken in memory, where they may well be written to at once.
 const IN_MEMORY: usize = 16;
 /// So many gaps are filled at a time.
 const GAPS_AT_ONCE: usize = 1024;
+
+/// What is no part of a stream any more, if it is much: to be dropped where nobody waits for it.
+pub(crate) type CutOff = Removed<Chunk>;
 
 impl Stream {
     /// Writes `bytes` at `offset`, and returns how many were written: fewer if space ran out after some, or if the
@@ -45,16 +48,22 @@ impl Stream {
 
     /// Makes the stream `size` bytes long. What is cut off is gone: growing again shows zeros.
     pub(crate) fn truncate(&mut self, store: &Arc<ChunkStore>, size: u64) -> Result<()> {
+        self.cut_off(store, size).map(drop)
+    }
+
+    /// As [`Stream::truncate`], and hands out what was cut off.
+    pub(crate) fn cut_off(&mut self, store: &Arc<ChunkStore>, size: u64) -> Result<CutOff> {
         if size > FILE_BYTES {
             return Err(Error::FileTooLarge);
         }
+        let mut cut = CutOff::default();
         if size == 0 {
             self.body = Body::Hole;
         } else if size <= self.size {
-            self.cut(store, size)?;
+            cut = self.cut(store, size)?;
         }
         self.size = size;
-        Ok(())
+        Ok(cut)
     }
 
     /// Sets storage aside for `len` bytes from `offset` on, so that writing there cannot run out of space while
@@ -73,10 +82,17 @@ impl Stream {
         Ok(())
     }
 
-    /// Makes a hole of `len` bytes from `offset` on: frees whole chunks, zeroes parts. The size stays.
+    /// As [`Stream::punch_out`], and drops what was there.
+    #[cfg(test)]
     pub(crate) fn punch(&mut self, store: &Arc<ChunkStore>, offset: u64, len: u64) -> Result<()> {
+        self.punch_out(store, offset, len).map(drop)
+    }
+
+    /// Makes a hole of `len` bytes from `offset` on: frees whole chunks, zeroes parts. The size stays. Hands out what was there.
+    pub(crate) fn punch_out(&mut self, store: &Arc<ChunkStore>, offset: u64, len: u64) -> Result<CutOff> {
+        let mut cut = CutOff::default();
         if len == 0 {
-            return Ok(());
+            return Ok(cut);
         }
         let mut end = offset.saturating_add(len);
         if end >= self.size {
@@ -90,22 +106,29 @@ impl Stream {
             }
             Body::Small(small) => zero_small(small, store, offset, end)?,
             Body::Chunks(chunks) => {
-                punch_chunks(chunks, store, offset, end)?;
+                cut = punch_chunks(chunks, store, offset, end)?;
                 self.settle();
             }
-            Body::Over(_) => over::change(&mut self.body, |over| over.punch(store, offset, end))?,
+            Body::Over(_) => cut = over::change(&mut self.body, |over| over.punch(store, offset, end))?,
         }
-        Ok(())
+        Ok(cut)
     }
 
-    /// Makes `len` bytes from `offset` on zero, with storage set aside for them. Grows the stream to the end of the
-    /// range unless `keep_size`.
-    pub(crate) fn zero(&mut self, store: &Arc<ChunkStore>, offset: u64, len: u64, keep_size: bool) -> Result<()> {
+    /// Makes `len` bytes from `offset` on zero, with storage set aside for them, and hands out what was there and went. Grows the stream to
+    /// the end of the range unless `keep_size`.
+    pub(crate) fn zero_out(
+        &mut self,
+        store: &Arc<ChunkStore>,
+        offset: u64,
+        len: u64,
+        keep_size: bool,
+    ) -> Result<CutOff> {
         let end = end_of(offset, len)?;
+        let mut cut = CutOff::default();
         if let Body::Over(_) = &self.body {
-            over::change(&mut self.body, |over| {
-                over.punch(store, offset, end)?;
-                over.allocate(store, offset, len)
+            cut = over::change(&mut self.body, |over| {
+                let cut = over.punch(store, offset, end)?;
+                over.allocate(store, offset, len).map(|()| cut)
             })?;
         } else {
             self.allocate(store, offset, len, true)?;
@@ -113,12 +136,18 @@ impl Stream {
         match &mut self.body {
             Body::Hole | Body::Over(_) => {}
             Body::Small(small) => zero_small(small, store, offset, end)?,
-            Body::Chunks(chunks) => zero_chunks(chunks, store, offset, end)?,
+            Body::Chunks(chunks) => zero_chunks(chunks, store, offset, end, &mut cut)?,
         }
         if !keep_size {
             self.size = self.size.max(end);
         }
-        Ok(())
+        Ok(cut)
+    }
+
+    /// As [`Stream::zero_out`], and drops what goes.
+    #[cfg(test)]
+    pub(crate) fn zero(&mut self, store: &Arc<ChunkStore>, offset: u64, len: u64, keep_size: bool) -> Result<()> {
+        self.zero_out(store, offset, len, keep_size).map(drop)
     }
 
     /// Writes to the small buffer, or says that the bytes belong into chunks: because they lie too far out, or because
@@ -212,8 +241,9 @@ impl Stream {
         }
     }
 
-    /// Drops what lies past `size`, which is neither 0 nor more than there is.
-    fn cut(&mut self, store: &Arc<ChunkStore>, size: u64) -> Result<()> {
+    /// Cuts off what lies past `size`, which is neither 0 nor more than there is.
+    fn cut(&mut self, store: &Arc<ChunkStore>, size: u64) -> Result<CutOff> {
+        let mut cut = CutOff::default();
         match &mut self.body {
             Body::Hole => {}
             Body::Small(small) if (small.len() as u64) <= size => {}
@@ -223,13 +253,18 @@ impl Stream {
                 if kept > 0 && size < self.size {
                     zero_within(chunks, store, last, kept..CHUNK_BYTES)?;
                 }
-                chunks.retain_below(size.div_ceil(CHUNK));
+                cut = chunks.take_from(size.div_ceil(CHUNK));
                 self.settle();
             }
-            Body::Over(_) if size == self.size => {}
-            Body::Over(over) => Shared::make_mut(over).cut(store, size)?,
+            Body::Over(over) if size == self.size => {
+                // What is set aside past the end; all else stays as it is.
+                if over.has_past(size) {
+                    cut = Shared::make_mut(over).chunks.take_from(size.div_ceil(CHUNK));
+                }
+            }
+            Body::Over(over) => cut = Shared::make_mut(over).cut(store, size)?,
         }
-        Ok(())
+        Ok(cut)
     }
 
     /// Adds zero chunks where there are none, all or nothing.
@@ -304,11 +339,11 @@ pub(super) fn write_piece(
     piece: &[u8],
 ) -> Result<()> {
     match chunks.get_mut(index) {
-        Some(chunk) if within.len() == CHUNK_BYTES => {
-            chunk.overwrite(store)?.copy_from_slice(piece);
-        }
+        Some(chunk) if within.len() == CHUNK_BYTES => chunk.overwrite(store, piece)?,
         Some(chunk) => chunk.write(store)?[within].copy_from_slice(piece),
         None => {
+            // Its place in the map takes memory, too.
+            store.admit()?;
             let mut chunk = Chunk::allocate(store, within.clone())?;
             chunk.write(store)?[within].copy_from_slice(piece);
             chunks.insert(index, chunk);
@@ -347,17 +382,16 @@ impl Split {
     }
 }
 
-fn punch_chunks(chunks: &mut Radix<Chunk>, store: &ChunkStore, offset: u64, end: u64) -> Result<()> {
+fn punch_chunks(chunks: &mut Radix<Chunk>, store: &ChunkStore, offset: u64, end: u64) -> Result<CutOff> {
     let Some(split) = Split::of(offset, end) else {
-        return zero_within(chunks, store, end / CHUNK, part_of(offset, end));
+        return zero_within(chunks, store, end / CHUNK, part_of(offset, end)).map(|()| CutOff::default());
     };
     zero_edges(chunks, store, split.head, split.tail)?;
-    chunks.remove_range(split.whole.start, split.whole.end);
-    Ok(())
+    Ok(chunks.take_range(split.whole.start, split.whole.end))
 }
 
 /// Zeroes chunks and keeps them.
-fn zero_chunks(chunks: &mut Radix<Chunk>, store: &ChunkStore, offset: u64, end: u64) -> Result<()> {
+fn zero_chunks(chunks: &mut Radix<Chunk>, store: &ChunkStore, offset: u64, end: u64, cut: &mut CutOff) -> Result<()> {
     let Some(split) = Split::of(offset, end) else {
         return zero_within(chunks, store, end / CHUNK, part_of(offset, end));
     };
@@ -367,7 +401,8 @@ fn zero_chunks(chunks: &mut Radix<Chunk>, store: &ChunkStore, offset: u64, end: 
     let others = zeros(store, shared.len())?;
     zero_edges(chunks, store, split.head, split.tail)?;
     for (index, other) in shared.into_iter().zip(others) {
-        chunks.insert(index, other);
+        // Shared with what may go itself meanwhile.
+        chunks.insert(index, other).into_iter().for_each(|shared| cut.push(shared));
     }
     for index in split.whole {
         if let Some(chunk) = chunks.get_mut(index) {

@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 use triomphe::Arc as Shared;
 
-use super::change::{end_of, fill_gaps, write_piece};
+use super::change::{CutOff, end_of, fill_gaps, write_piece};
 use super::{Body, CHUNK, Stream, pieces};
 use crate::base::{Sought, Source};
 use crate::check::CheckReport;
 use crate::data::chunk::{CHUNK_BYTES, Chunk, ChunkStore};
 use crate::error::{Error, Result};
-use crate::ledger::{Kind, Ledger};
+use crate::ledger::{Counted, Kind, Ledger, Tally, heap_bytes};
 use crate::limits::FILE_BYTES;
 use crate::radix::{Radix, Value};
+use crate::reckoning::Reckoning;
 use crate::types::InodeId;
 
 /// So many holes are made before it is asked whether metadata may grow.
@@ -30,6 +31,13 @@ pub(super) struct Over {
     holes: Radix<Hole>,
     source: Arc<Source>,
     end: u64,
+    _tally: Tally<Over>,
+}
+
+impl Counted for Over {
+    const KIND: Kind = Kind::Streams;
+    /// In an `Arc` that counts strong references only.
+    const BYTES: usize = heap_bytes(size_of::<Over>() + size_of::<usize>());
 }
 
 /// What says that a chunk of the base does not show.
@@ -44,6 +52,18 @@ impl Value for Hole {
     }
 }
 
+impl Over {
+    /// Counts all but its chunks, if it would go with this holder; says whether.
+    pub(super) fn count_sole(this: &Shared<Self>, reckoning: &mut Reckoning) -> bool {
+        let goes = reckoning.lets_metadata_go(Shared::as_ptr(this), Shared::strong_count(this), Self::BYTES);
+        if goes {
+            Source::count_sole(&this.source, reckoning);
+            this.holes.sole_from(reckoning, 0, usize::MAX, |_, _| {});
+        }
+        goes
+    }
+}
+
 impl Stream {
     /// The content of a file of the base.
     pub(crate) fn over(source: Source, size: u64) -> Stream {
@@ -51,7 +71,8 @@ impl Stream {
         if size == 0 {
             return Stream::empty();
         }
-        let over = Over { chunks: Radix::new(), holes: Radix::new(), source: Arc::new(source), end: size };
+        let _tally = Tally::new(source.ledger());
+        let over = Over { chunks: Radix::new(), holes: Radix::new(), source: Arc::new(source), end: size, _tally };
         Stream { size, body: Body::Over(Shared::new(over)) }
     }
 
@@ -63,12 +84,16 @@ impl Stream {
         }
     }
 
-    /// Stores what the base has of `len` bytes from `offset` on, or as many as there are: whatever becomes of the base.
+    /// Stores what the base has of `len` bytes from `offset` on, or as many as there are: whatever becomes of the base. What there is no
+    /// space for is left to the base.
     pub(crate) fn keep(&mut self, store: &ChunkStore, offset: u64, len: u64) -> Result<()> {
         let len = len.min(self.size.saturating_sub(offset));
         let Body::Over(over) = &mut self.body else { return Ok(()) };
         let over = Shared::make_mut(over);
-        (offset / CHUNK..(offset + len).div_ceil(CHUNK)).try_for_each(|index| over.raise(store, index))
+        match (offset / CHUNK..(offset + len).div_ceil(CHUNK)).try_for_each(|index| over.raise(store, index)) {
+            Err(Error::NoSpace) => Ok(()),
+            kept => kept,
+        }
     }
 
     /// The next part, at or after `from`, of which nothing is what the base has of the file `id` there. What another file was copied
@@ -111,6 +136,11 @@ impl Over {
     pub(super) fn allocated(&self) -> u64 {
         let of_base = if self.end < self.source.size() { self.end } else { u64::MAX };
         self.source.allocated().min(of_base) + self.chunks.len() * CHUNK
+    }
+
+    /// Who counts it.
+    pub(super) fn ledger(&self) -> Ledger {
+        self.source.ledger()
     }
 
     /// Whether a chunk that is not stored is the base's.
@@ -225,7 +255,8 @@ impl Over {
             Err(_) => (what == Sought::Data).then_some(at),
         };
         match (found.filter(|&found| found < self.end), what) {
-            (None, Sought::Hole) => Some(self.end),
+            // Within its last chunk the base may end before that.
+            (None, Sought::Hole) => Some(self.end.max(at)),
             (found, _) => found,
         }
     }
@@ -237,6 +268,7 @@ impl Over {
         if self.chunks.get(index).is_some() || !self.is_base(index) {
             return Ok(());
         }
+        store.admit()?;
         let mut bytes = vec![0; CHUNK_BYTES];
         self.read_base(index * CHUNK, &mut bytes)?;
         let mut chunk = Chunk::allocate(store, 0..CHUNK_BYTES)?;
@@ -266,18 +298,23 @@ impl Over {
         write_piece(&mut self.chunks, store, index, within, piece)
     }
 
-    /// Drops what lies past `size`.
-    pub(super) fn cut(&mut self, store: &ChunkStore, size: u64) -> Result<()> {
+    /// Whether something is set aside past `size`.
+    pub(super) fn has_past(&self, size: u64) -> bool {
+        self.chunks.next_from(size.div_ceil(CHUNK)).is_some()
+    }
+
+    /// Cuts off what lies past `size`.
+    pub(super) fn cut(&mut self, store: &ChunkStore, size: u64) -> Result<CutOff> {
         let (last, kept) = (size / CHUNK, (size % CHUNK) as usize);
         if kept > 0
             && let Some(chunk) = self.chunks.get_mut(last)
         {
             chunk.write(store)?[kept..].fill(0);
         }
-        self.chunks.retain_below(size.div_ceil(CHUNK));
+        let cut = self.chunks.take_from(size.div_ceil(CHUNK));
         self.holes.retain_below(size.div_ceil(CHUNK));
         self.end = self.end.min(size);
-        Ok(())
+        Ok(cut)
     }
 
     /// Stores every chunk that `len` bytes from `offset` on lie in. The caller gives up on all of it if it fails.
@@ -295,7 +332,7 @@ impl Over {
     }
 
     /// Makes a hole. The caller gives up on all of it if it fails.
-    pub(super) fn punch(&mut self, store: &ChunkStore, offset: u64, end: u64) -> Result<()> {
+    pub(super) fn punch(&mut self, store: &ChunkStore, offset: u64, end: u64) -> Result<CutOff> {
         for (index, within) in edges(offset, end) {
             self.raise(store, index)?;
             if let Some(chunk) = self.chunks.get_mut(index) {
@@ -303,7 +340,7 @@ impl Over {
             }
         }
         let (first, last) = (offset.div_ceil(CHUNK), end / CHUNK);
-        self.chunks.remove_range(first, last);
+        let cut = self.chunks.take_range(first, last);
         if last * CHUNK >= self.end {
             self.end = self.end.min(first * CHUNK);
             self.holes.retain_below(first);
@@ -315,7 +352,7 @@ impl Over {
             }
             self.holes.insert(index, Hole(store.ledger()));
         }
-        Ok(())
+        Ok(cut)
     }
 
     /// What is left when nothing of the base shows any more.

@@ -8,7 +8,7 @@ use super::over::Over;
 use super::{Body, CHUNK, Stream, ahead, pieces};
 use crate::data::chunk::{CHUNK_BYTES, ChunkBytes, ChunkPin};
 use crate::error::Result;
-use crate::limits::PIN_BYTES;
+use crate::limits::{BASE_PIN_BYTES, PIN_BYTES};
 
 /// What holes lend.
 static ZEROS: ChunkBytes = [0; CHUNK_BYTES];
@@ -62,16 +62,18 @@ impl Pin {
 }
 
 impl Over {
-    /// Chunks are lent, the rest is read into a buffer of the pin's own, as long runs as there are.
+    /// Chunks are lent, the rest is read into a buffer of the pin's own, as long runs as there are; but no more than [`BASE_PIN_BYTES`] of it.
     fn pin(&self, offset: u64, len: usize, pin: &mut Pin) -> Result<()> {
-        let (mut at, end) = (offset, offset + len as u64);
-        while at < end {
-            let length = self.run(at, (end - at) as usize);
+        let (mut at, end, mut most) = (offset, offset + len as u64, BASE_PIN_BYTES);
+        while at < end && most > 0 {
+            let mut length = self.run(at, (end - at) as usize);
             let start = (at % CHUNK) as usize;
             match self.chunks.get(at / CHUNK) {
                 Some(chunk) => pin.push(Lent::Chunk(chunk.pin()?), start..start + length),
                 None if self.is_base(at / CHUNK) => {
-                    let read = Buffer::filled(length, |bytes| self.read(at, bytes))?;
+                    length = length.min(most);
+                    most -= length;
+                    let read = Buffer::filled(self.ledger(), length, |bytes| self.read(at, bytes))?;
                     pin.push(Lent::Read(Arc::new(read)), 0..length);
                 }
                 None => pin.push(Lent::Zeros, start..start + length),
@@ -95,7 +97,7 @@ impl Part {
 }
 
 impl Stream {
-    /// Lends `len` bytes from `offset` on, or as many as there are, but no more than [`PIN_BYTES`]: each chunk takes a
+    /// Lends `len` bytes from `offset` on, or as many as there are, but no more than [`PIN_BYTES`], or [`BASE_PIN_BYTES`] of a base: each chunk takes a
     /// record, be it a hole, and files can be holes of any size.
     pub(crate) fn pin(&self, offset: u64, len: usize) -> Result<Pin> {
         let len = self.clip(offset, len).min(PIN_BYTES);

@@ -1,7 +1,6 @@
 //! What of a stream nobody else holds.
 
-use triomphe::Arc;
-
+use super::over::Over;
 use super::{Body, Stream};
 use crate::reckoning::Reckoning;
 
@@ -21,7 +20,7 @@ impl Stream {
             Body::Chunks(chunks) => {
                 chunks.sole_from(reckoning, start, LEAVES, |reckoning, chunk| chunk.count_sole(reckoning))
             }
-            Body::Over(over) if start == 0 && !reckoning.lets_go(Arc::as_ptr(over), Arc::strong_count(over)) => None,
+            Body::Over(over) if start == 0 && !Over::count_sole(over, reckoning) => None,
             Body::Over(over) => {
                 over.chunks.sole_from(reckoning, start, LEAVES, |reckoning, chunk| chunk.count_sole(reckoning))
             }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Body, CHUNK, SMALL_BYTES, Stream};
+use super::{Body, CHUNK, CutOff, Gone, SMALL_BYTES, Stream};
 use crate::data::chunk::{CHUNK_BYTES, ChunkStore, StoreConfig, StoreUsage};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::limits::FILE_BYTES;
 
 fn store_of(memory_bytes: u64) -> Arc<ChunkStore> {
@@ -283,6 +283,71 @@ fn copying_shares_what_lines_up() {
     assert_eq!(odd.copy_from(&store, &source, 1, 0, len), Ok(len - 1));
     assert_eq!(content(&odd), content(&source)[1..]);
     assert!(!odd.equal(&source).unwrap());
+}
+
+#[test]
+fn what_is_cut_off_or_punched_out_goes_when_it_is_let_go() {
+    type Cut = fn(&mut Stream, &Arc<ChunkStore>) -> Result<CutOff>;
+    let cuts: [Cut; 2] =
+        [|stream, store| stream.cut_off(store, 5), |stream, store| stream.punch_out(store, 5, 300 * CHUNK)];
+    for cut in cuts {
+        let store = store();
+        let mut stream = written(&store, &vec![1; 300 * CHUNK_BYTES]);
+        let gone = cut(&mut stream, &store).unwrap();
+        // A leaf's worth at either end goes at once.
+        assert_eq!(chunks_of(&stream), 1);
+        assert!((300 - 63 - 64..=300 - 63).contains(&store.usage().frames), "{:?}", store.usage());
+        drop(gone);
+        assert_eq!(store.usage().frames, 1);
+        assert_eq!(content(&stream)[..5], [1; 5]);
+    }
+}
+
+#[test]
+fn what_is_copied_over_or_zeroed_goes_when_it_is_let_go() {
+    let store = store();
+    let frames = || store.usage().frames;
+    let source = written(&store, &vec![2; 100 * CHUNK_BYTES]);
+    let mut stream = written(&store, &vec![1; 200 * CHUNK_BYTES]);
+    let mut gone = Gone::default();
+    // Chunks that line up, then a hole, then all there is.
+    stream.copy_over(&store, &source, 0, CHUNK, 100 * CHUNK, &mut gone).unwrap();
+    assert_eq!((chunks_of(&stream), frames()), (200, 300));
+    drop(std::mem::take(&mut gone));
+    assert_eq!(frames(), 200);
+    let hole = {
+        let mut hole = Stream::empty();
+        hole.truncate(&store, 1 << 30).map(|()| hole).unwrap()
+    };
+    stream.copy_over(&store, &hole, 0, 0, 128 * CHUNK, &mut gone).unwrap();
+    assert_eq!((chunks_of(&stream), frames()), (72, 200), "whole nodes of the map are handed out");
+    stream.copy_over(&store, &source, 0, 0, u64::MAX, &mut gone).unwrap();
+    assert_eq!(frames(), 200, "the end of the copy is the source's");
+    drop(gone);
+    assert_eq!(frames(), 172);
+    // Zeroed where it is shared, which the other holder gives up meanwhile.
+    let mut zeroed = source.clone();
+    drop((source, stream));
+    let other = zeroed.clone();
+    let gone = zeroed.zero_out(&store, 0, 100 * CHUNK, true).unwrap();
+    drop(other);
+    assert_eq!(frames(), 200);
+    drop(gone);
+    assert_eq!(frames(), 100);
+}
+
+#[test]
+fn what_does_not_line_up_is_copied_a_part_at_a_time() {
+    let store = store();
+    let source = written(&store, &bytes(300 * CHUNK_BYTES, 2));
+    let (mut copy, mut calls, mut done) = (Stream::empty(), 0, 0);
+    while done < source.size() - 1 {
+        let copied = copy.copy_from(&store, &source, 1 + done, done, u64::MAX).unwrap();
+        assert!((1..=257 * CHUNK).contains(&copied), "{copied}");
+        (calls, done) = (calls + 1, done + copied);
+    }
+    assert_eq!(calls, 2);
+    assert!(content(&copy) == content(&source)[1..]);
 }
 
 #[test]

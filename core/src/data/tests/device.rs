@@ -96,8 +96,13 @@ fn numbers(range: &Range<u64>) -> Range<u64> {
     range.start / CHUNK..range.end / CHUNK
 }
 
+fn is_aligned(part: &[u8]) -> bool {
+    part.as_ptr().addr().is_multiple_of(4096)
+}
+
 impl SpillDevice for Disk {
     fn read_at(&self, offset: u64, into: &mut [&mut [u8]]) -> io::Result<()> {
+        assert!(into.iter().all(|part| is_aligned(part)), "a real one would give up direct transfers");
         let mut state = self.0.lock();
         let called = state.call(Call::Read);
         for (chunk, part) in (offset / CHUNK..).zip(into) {
@@ -111,6 +116,7 @@ impl SpillDevice for Disk {
     }
 
     fn write_at(&self, offset: u64, from: &[&[u8]]) -> io::Result<()> {
+        assert!(from.iter().all(|part| is_aligned(part)), "a real one would give up direct transfers");
         let mut state = self.0.lock();
         let called = state.call(Call::Write);
         for (chunk, part) in (offset / CHUNK..).zip(from) {

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use super::device::{CALLS, Call, Disk};
 use super::model::{Op, Pairs, STREAMS};
-use super::{CHUNK, CHUNK_BYTES, assert_empties, bytes, content, eager, store_on};
+use super::{CHUNK, CHUNK_BYTES, assert_empties, bytes, content, eager, spread, store_on};
 use crate::data::chunk::{ChunkStore, SpillDevice};
 use crate::data::stream::Stream;
 use crate::error::Error;
@@ -57,9 +57,7 @@ fn whichever_call_of_the_device_fails_nothing_that_is_stored_is_lost() {
     for call in CALLS {
         let calls = disk.calls(call);
         assert!(calls > 0, "{call:?} is never called");
-        let step = (calls / 150).max(1) as usize;
-        let failures = (0..calls).step_by(step).map(|nth| run(call, nth, ErrorKind::Other).0);
-        let failures: usize = failures.sum();
+        let failures: usize = spread(calls, 150).map(|nth| run(call, nth, ErrorKind::Other).0).sum();
         // Reads are what an operation cannot do without; for the rest there is another way, or another victim.
         assert!(call != Call::Read || failures > 0);
     }
@@ -68,7 +66,7 @@ fn whichever_call_of_the_device_fails_nothing_that_is_stored_is_lost() {
 #[test]
 fn a_write_that_finds_the_disk_full_is_tried_elsewhere_or_reported() {
     let (_, disk) = run(Call::Write, u64::MAX / 2, ErrorKind::StorageFull);
-    for nth in (0..disk.calls(Call::Write)).step_by(5) {
+    for nth in spread(disk.calls(Call::Write), 40) {
         run(Call::Write, nth, ErrorKind::StorageFull);
     }
 }

@@ -52,6 +52,28 @@ fn ten_times_the_limit_is_written_to_a_file_and_read_back_at_random() {
 }
 
 #[test]
+fn who_reads_past_the_limit_takes_the_frames_that_were_evicted_for_it() {
+    let disk = Disk::default();
+    let store = store_on(&disk, 256);
+    let (stream, model) = written(&store, 2_048, 5);
+    let asked = store.frames_asked();
+    // Other threads than the one that wrote: what is evicted at first is none of theirs.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for at in (0..model.len()).step_by(4 * CHUNK_BYTES) {
+                let mut into = vec![0; 4 * CHUNK_BYTES];
+                assert_eq!(stream.read(at as u64, &mut into), Ok(into.len()));
+                assert!(into == model[at..][..into.len()]);
+            }
+        });
+    });
+    let asked = store.frames_asked() - asked;
+    assert!(asked < 512, "{asked} frames were asked of the system for 2,048 chunks");
+    drop(stream);
+    assert_empties(&store);
+}
+
+#[test]
 fn what_is_reserved_is_neither_written_nor_read_until_somebody_writes_to_it() {
     let disk = Disk::default();
     let store = store_on(&disk, 32);

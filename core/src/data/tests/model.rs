@@ -144,3 +144,17 @@ proptest! {
         assert_empties(&store);
     }
 }
+
+#[test]
+fn short_streams_are_copied_where_the_limit_has_two_frames_for_what_is_written() {
+    let mut pairs = Pairs::new(store_on(&Disk::default(), 3));
+    let ops = [
+        Op::Write { to: 3, at: 0, len: 16_385 },
+        Op::Write { to: 0, at: 5 * CHUNK, len: 16_206 },
+        Op::Copy { to: 0, from: 3, at: 4 * CHUNK },
+        Op::Write { to: 2, at: 11_877, len: 32_768 },
+        Op::Copy { to: 0, from: 2, at: 2 * CHUNK },
+    ];
+    ops.iter().for_each(|op| assert_eq!(pairs.apply(op), Ok(()), "{op:?}"));
+    pairs.check();
+}

@@ -85,6 +85,20 @@ impl Side<'_> {
         }
     }
 
+    /// Whether a name leads to the inode: an entry of the tree's own or, where it shows the base, the one that is there now.
+    pub(in crate::history) fn leads_to(&self, id: InodeId, name: Name) -> Result<bool> {
+        let (parent, key) = name;
+        let own = self.table.get(parent).is_some_and(|directory| {
+            let record = directory.read_shared();
+            record.directory().is_ok_and(|directory| directory.by_key(key).is_some_and(|entry| entry.inode == id))
+        });
+        if own || !self.shows(id, name) {
+            return Ok(own);
+        }
+        let (Some(base), Some(bytes)) = (&self.context.base, self.name_in_base(id, name)) else { return Ok(false) };
+        Ok(base.look(parent, &bytes)?.is_some_and(|(there, _)| there == id))
+    }
+
     /// The names of the base that a directory of the tree hides.
     pub(in crate::history) fn hidden(&self, directory: InodeId) -> Vec<Vec<u8>> {
         let Some(directory) = self.table.get(directory) else { return Vec::new() };

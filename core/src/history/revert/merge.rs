@@ -99,8 +99,8 @@ impl Merge<'_> {
         if let Some((key, _)) = other {
             directory.take_out(rules, key)?;
         }
-        if in_base.is_some() {
-            directory.hide(rules, &entry.name)?;
+        if let Some((_, kind)) = in_base {
+            directory.hide(rules, &entry.name, Some(kind))?;
         }
         let key = directory.insert(rules, &entry.name, entry.id, entry.kind)?;
         drop(record);

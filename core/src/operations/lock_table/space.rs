@@ -1,7 +1,8 @@
 //! Holders and waiters of one space of one inode.
 //!
 //! Invariants: every holder holds something; holders of different owners are compatible; waiters stand in the order
-//! in which they came. When to look for grants, and deadlocks beyond this inode, are left to the table.
+//! in which they came; what the holders' spans take is summed up as they change. When to look for grants, and deadlocks
+//! beyond this inode, are left to the table.
 
 use super::graph::WaitGraph;
 use super::spans::Spans;
@@ -42,6 +43,8 @@ impl Waiter {
 pub(super) struct Space {
     holders: Vec<Holder>,
     waiters: Vec<Waiter>,
+    /// What the spans of all holders take of the heap.
+    spans_bytes: usize,
 }
 
 impl Space {
@@ -49,13 +52,31 @@ impl Space {
         self.holders.is_empty() && self.waiters.is_empty()
     }
 
-    /// What they take of the heap.
+    /// What they take of the heap. Costs the same however many there are.
     pub(super) fn heap_bytes(&self) -> usize {
-        let Space { holders, waiters } = self;
-        let spans = holders.iter().map(|holder| holder.spans.heap_bytes()).sum::<usize>();
+        let Space { holders, waiters, spans_bytes } = self;
         let lists =
             heap_bytes(holders.capacity() * size_of::<Holder>()) + heap_bytes(waiters.capacity() * size_of::<Waiter>());
-        lists + spans + waiters.len() * CALLBACK_BYTES
+        lists + spans_bytes + waiters.len() * CALLBACK_BYTES
+    }
+
+    /// Changes what a holder holds.
+    fn change_spans<R>(&mut self, at: usize, change: impl FnOnce(&mut Spans) -> R) -> R {
+        let spans = &mut self.holders[at].spans;
+        let before = spans.heap_bytes();
+        let answer = change(spans);
+        self.spans_bytes = self.spans_bytes + spans.heap_bytes() - before;
+        answer
+    }
+
+    fn remove_holder(&mut self, at: usize) -> Spans {
+        let spans = self.holders.swap_remove(at).spans;
+        self.spans_bytes -= spans.heap_bytes();
+        spans
+    }
+
+    fn position(&self, owner: u64) -> Option<usize> {
+        self.holders.iter().position(|holder| holder.owner == owner)
     }
 
     pub(super) fn waiters(&self) -> &[Waiter] {
@@ -88,30 +109,30 @@ impl Space {
     /// Holds the claim from now on. Nothing may stand against it.
     pub(super) fn hold(&mut self, claim: &Claim, quota: &Quota) -> Result<()> {
         debug_assert!(self.first_conflict(claim).is_none());
-        if let Some(holder) = self.holders.iter_mut().find(|holder| holder.owner == claim.owner) {
-            return holder.spans.set(claim.lock, quota);
+        if let Some(at) = self.position(claim.owner) {
+            return self.change_spans(at, |spans| spans.set(claim.lock, quota));
         }
         let mut spans = Spans::default();
         spans.set(claim.lock, quota)?;
+        self.spans_bytes += spans.heap_bytes();
         self.holders.push(Holder { owner: claim.owner, spans });
         Ok(())
     }
 
     /// The owner gives up the claim's range.
     pub(super) fn drop_range(&mut self, claim: &Claim, quota: &Quota) -> Result<()> {
-        let Some(at) = self.holders.iter().position(|holder| holder.owner == claim.owner) else { return Ok(()) };
-        let spans = &mut self.holders[at].spans;
-        spans.clear(claim.lock.start, claim.lock.end, quota)?;
-        if spans.is_empty() {
-            self.holders.swap_remove(at);
+        let Some(at) = self.position(claim.owner) else { return Ok(()) };
+        self.change_spans(at, |spans| spans.clear(claim.lock.start, claim.lock.end, quota))?;
+        if self.holders[at].spans.is_empty() {
+            self.remove_holder(at);
         }
         Ok(())
     }
 
     /// The owner gives up all it holds.
     pub(super) fn drop_owner(&mut self, owner: u64, quota: &Quota) {
-        if let Some(at) = self.holders.iter().position(|holder| holder.owner == owner) {
-            quota.give(self.holders.swap_remove(at).spans.len());
+        if let Some(at) = self.position(owner) {
+            quota.give(self.remove_holder(at).len());
         }
     }
 
@@ -197,6 +218,11 @@ impl Holder {
 
 #[cfg(test)]
 impl Space {
+    /// Whether the sum of what spans take is right.
+    pub(super) fn sums_up(&self) -> bool {
+        self.spans_bytes == self.holders.iter().map(|holder| holder.spans.heap_bytes()).sum::<usize>()
+    }
+
     pub(super) fn held_by(&self, owner: u64) -> &[super::Lock] {
         self.holders.iter().find(|holder| holder.owner == owner).map_or(&[], |holder| holder.spans.all())
     }

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::*;
+use crate::tree::table::ID_BLOCK;
 
 mod model;
 
@@ -45,6 +46,7 @@ impl LockTable {
     fn held(&self, inode: InodeId, space: LockSpace, owner: u64) -> Vec<(LockKind, u64, u64)> {
         let Some(mut shard) = self.used_shard(inode) else { return Vec::new() };
         let Some(locks) = shard.get_mut(&inode) else { return Vec::new() };
+        assert!(locks.space(space).sums_up());
         locks.space(space).held_by(owner).iter().map(|held| (held.kind, held.start, held.end)).collect()
     }
 
@@ -159,10 +161,10 @@ fn a_table_that_was_only_asked_has_no_memory() {
 fn a_shard_gives_its_memory_back_when_its_last_lock_goes() {
     let locks = LockTable::new(Ledger::of_tests());
     for id in 0..1000 {
-        locks.set(InodeId(id * SHARDS as u64), Whole, A, whole(Write)).unwrap();
+        locks.set(InodeId(id * ID_BLOCK * SHARDS as u64), Whole, A, whole(Write)).unwrap();
     }
     for id in 0..1000 {
-        locks.unlock(InodeId(id * SHARDS as u64), Whole, A, 0, 0).unwrap();
+        locks.unlock(InodeId(id * ID_BLOCK * SHARDS as u64), Whole, A, 0, 0).unwrap();
     }
     assert!(locks.shards.get().unwrap()[0].lock().capacity() <= IDLE_INODES);
     locks.assert_unused();

@@ -5,6 +5,7 @@
 //! know: every change here is answered with the pieces that change there.
 
 use crate::error::{Error, Result};
+use crate::ledger::heap_bytes;
 use crate::operations::lock_table::LockKind;
 
 /// Locked ranges of one handle.
@@ -83,11 +84,19 @@ impl HeldRanges {
         let found = self.0.iter().position(|range| is(range) && range.exclusive);
         let found = found.or_else(|| self.0.iter().position(is)).ok_or(Error::RangeNotLocked)?;
         let range = self.0.remove(found);
+        if self.0.len() < self.0.capacity() / 4 {
+            self.0.shrink_to(self.0.len() * 2);
+        }
         Ok(range.bounds().map_or(Vec::new(), |(start, end)| self.pieces(start, end)))
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.0 = Vec::new();
+    }
+
+    /// What they take of the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        heap_bytes(self.0.capacity() * size_of::<Range>())
     }
 
     /// Whether the handle itself keeps everybody, and so itself, from writing there.

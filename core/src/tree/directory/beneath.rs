@@ -4,10 +4,13 @@
 //! back. Entries that the base has too keep the key they have there ([`is_base_key`]): it tells that taking such an
 //! entry out must hide the name.
 
+use std::sync::Arc;
+
 use super::{Directory, NameRules};
 use crate::base::Status;
 use crate::error::Result;
 use crate::ledger::{Counted, Kind, Ledger, Tally, arc_bytes};
+use crate::reckoning::Reckoning;
 use crate::tree::name::is_base_key;
 use crate::types::{FileKind, InodeId};
 
@@ -34,6 +37,13 @@ impl Beneath {
     pub(crate) fn new(ledger: Ledger, id: InodeId, status: &Status) -> Beneath {
         let (size, links) = (status.identity.size, status.links);
         Beneath { id, size, links, covered: 0, hidden: Directory::new(ledger), _tally: Tally::new(ledger) }
+    }
+
+    /// Counts what would go with this holder.
+    pub(super) fn count_sole(this: &Arc<Self>, reckoning: &mut Reckoning) {
+        if reckoning.lets_metadata_go(Arc::as_ptr(this), Arc::strong_count(this), Self::BYTES) {
+            this.hidden.count_sole(reckoning);
+        }
     }
 
     pub(super) fn hides(&self, rules: &NameRules, name: &[u8]) -> bool {
@@ -124,12 +134,13 @@ impl Directory {
         }
     }
 
-    /// Hides a name of the base of which the directory has no entry of its own.
-    pub(crate) fn hide(&mut self, rules: &NameRules, name: &[u8]) -> Result<()> {
-        match &mut self.beneath {
-            Some(beneath) => std::sync::Arc::make_mut(beneath).hide(rules, name),
-            None => Ok(()),
-        }
+    /// Hides a name of the base of which the directory has no entry of its own. `in_base`: what that is there.
+    pub(crate) fn hide(&mut self, rules: &NameRules, name: &[u8], in_base: Option<FileKind>) -> Result<()> {
+        let Some(beneath) = self.beneath.as_mut().filter(|beneath| !beneath.hides(rules, name)) else { return Ok(()) };
+        let beneath = std::sync::Arc::make_mut(beneath);
+        beneath.hide(rules, name)?;
+        in_base.into_iter().for_each(|kind| beneath.cover(kind));
+        Ok(())
     }
 
     /// As [`Directory::remove`]; the base does not show through afterwards.

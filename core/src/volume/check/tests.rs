@@ -68,6 +68,19 @@ fn a_sound_volume_is_told_to_be_sound_in_use_or_not() {
 }
 
 #[test]
+fn a_version_of_an_inode_that_nobody_shows_is_told() {
+    let (volume, views) = volume();
+    let node = views[0].path_lookup(&ROOT, at("d/3")).unwrap().node;
+    let stray = views[0].attachments().remove(0).inode(node.inode()).unwrap().gone();
+    let told = problems(&volume);
+    assert!(told[0].starts_with("inodes take "), "{told:?}");
+    // No tree holds it, and it is there: so it shows in what each holds alone.
+    assert!(told[1..].iter().all(|problem| problem.contains("alone, and all but the others hold")), "{told:?}");
+    drop(stray);
+    assert_eq!(problems(&volume), Vec::<String>::new());
+}
+
+#[test]
 fn a_name_that_the_inode_does_not_know_is_told() {
     damaged("d/1", "which says None", |record| record.names = crate::tree::inode::Names::None);
 }
@@ -112,10 +125,49 @@ fn chunk_references_that_were_not_given_back_are_told() {
 }
 
 #[test]
+fn content_that_is_in_no_tree_is_told_by_what_trees_hold_alone() {
+    let (volume, views) = volume();
+    let node = views[0].path_lookup(&ROOT, at("d/9")).unwrap().node;
+    let inode = views[0].attachments().remove(0).inode(node.inode()).unwrap();
+    let mut lost = inode.read().stream().unwrap().clone();
+    lost.write(&volume.context.store, 0, b"other bytes").unwrap();
+    std::mem::forget(lost);
+    let told = problems(&volume).join("; ");
+    assert!(told.contains("alone, and all but the others hold"), "{told}");
+}
+
+#[test]
+fn content_that_changed_unseen_after_it_was_summed_up_is_told() {
+    let (volume, views) = volume();
+    volume.holdings(RefId::Branch(volume.first_branch())).unwrap();
+    assert_eq!(problems(&volume), Vec::<String>::new());
+    let node = views[0].path_lookup(&ROOT, at("d/7")).unwrap().node;
+    let inode = views[0].attachments().remove(0).inode(node.inode()).unwrap();
+    inode.write().content = Content::File(crate::data::Stream::empty());
+    assert!(problems(&volume).iter().any(|problem| problem.contains("a node remembers")));
+}
+
+#[test]
 fn a_node_that_a_view_holds_and_the_branch_does_not_is_told() {
     let (volume, views) = volume();
     let node = views[0].path_lookup(&ROOT, at("d/5")).unwrap().node;
     let attachment = views[0].attachments().remove(0);
     attachment.tree.head().unwrap().release(node.inode());
     assert!(problems(&volume)[0].contains("the branch does not know"));
+}
+
+#[test]
+fn what_is_deleted_is_not_gone_as_long_as_somebody_looks_at_it() {
+    let (volume, views) = volume();
+    drop(views);
+    for id in [volume.find("snapshot").unwrap(), volume.find("branch").unwrap()] {
+        let (held, ..) = volume.refs.held(id).unwrap();
+        assert!(volume.reaper.is_idle());
+        volume.delete_ref(id).unwrap();
+        volume.reaper.settle();
+        assert!(!volume.reaper.is_idle(), "{id:?} is held");
+        drop(held);
+        assert!(volume.reaper.is_idle(), "{id:?} went with its last holder");
+    }
+    assert!(volume.check_invariants(true).is_sound());
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::world::{Op, World};
 use crate::data::tests::device::{CALLS, Call, Disk};
-use crate::data::tests::store_on;
+use crate::data::tests::{spread, store_on};
 use crate::data::{CHUNK_BYTES, ChunkStore, SpillConfig, StoreConfig};
 use crate::error::Error;
 
@@ -82,10 +82,9 @@ fn run_with(call: Call, nth: u64, kind: ErrorKind) -> (usize, Disk) {
     (failed, disk)
 }
 
-/// So many at most of one kind are tried, spread evenly; `BOUGH_FAULTS=all` tries each.
+/// Of so many of one kind.
 fn each(calls: u64) -> impl Iterator<Item = u64> {
-    let most = if std::env::var_os("BOUGH_FAULTS").is_some() { u64::MAX } else { 40 };
-    (0..calls).step_by(calls.div_ceil(most).max(1) as usize)
+    spread(calls, 40)
 }
 
 #[test]

@@ -21,6 +21,8 @@ use crate::volume::Volume;
 const CASES: u32 = 120;
 /// Memory for so few chunks that most content goes to the disk.
 const FRAMES: u64 = 12;
+/// Of those who call, one who is not the superuser.
+const USER: usize = 1;
 const NEVER: u64 = u64::MAX / 2;
 
 /// What fails during an operation.
@@ -161,6 +163,16 @@ fn run(steps: &[Step]) -> usize {
 fn whatever_fails_on_the_way_everything_before_is_as_the_model_has_it() {
     let test = "whatever_fails_on_the_way_everything_before_is_as_the_model_has_it";
     harness::check("cargo test -p bough --lib", test, CASES, steps, |steps| _ = run(steps));
+}
+
+/// A write takes the set-id bits of a file, and the making of a stream does not.
+#[test]
+fn a_stream_that_is_made_and_gets_no_bytes_leaves_the_set_id_bits() {
+    let path = || crate::model::naive::Path { text: "f".into(), follow: true };
+    let make = Op::Make(path(), 0o777, crate::model::naive::What::File);
+    let write = Op::WriteStream(path(), "s", 16_354, 31, 7);
+    let steps = [(make, None), (Op::Chmod(path(), 0o4755), None), (write, Some(Fault::Memory(0)))];
+    assert_eq!(run(&steps.map(|(op, fault)| ((USER, op), fault))), 1);
 }
 
 #[test]

@@ -48,6 +48,11 @@ impl Model {
             content.resize(offset + bytes.len(), 0);
         }
         content[offset..offset + bytes.len()].copy_from_slice(bytes);
+        if bytes.is_empty() {
+            // One that is only made is no write yet.
+            node.changed = now;
+            return Ok(());
+        }
         node.lose_setid(by);
         node.touch_content(now);
         Ok(())

@@ -146,3 +146,33 @@ fn an_unlinked_file_of_the_base_lives_while_it_is_open() {
     assert!(!place.exists("large"));
     place.assert_untouched();
 }
+
+#[test]
+fn the_first_change_of_a_file_disturbs_nobody_who_uses_it() {
+    const FILES: usize = 300;
+    let place = Place::with(|root| (0..FILES).for_each(|n| fs::write(root.join(format!("f{n}")), "content").unwrap()));
+    for n in 0..FILES {
+        let name = format!("f{n}");
+        let node = place.node(&name);
+        let at_once = std::sync::Barrier::new(3);
+        let set = bough::SetAttr { mode: Some(0o600), ..bough::SetAttr::default() };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                at_once.wait();
+                place.move_to(&name, &format!("moved{n}"));
+                place.remove_file(&format!("moved{n}"));
+            });
+            scope.spawn(|| {
+                at_once.wait();
+                place.set_attr(&ROOT, node, None, &set).unwrap_or_else(|error| panic!("change {name}: {error}"));
+            });
+            at_once.wait();
+            for _ in 0..20 {
+                place.attr(node).unwrap_or_else(|error| panic!("look at {name}: {error}"));
+            }
+        });
+        assert_eq!(place.attr(node).unwrap().mode, 0o600, "{name}");
+        place.forget(node, 1);
+    }
+    place.assert_untouched();
+}

@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Instant;
 use std::{fs, iter};
 
-use bough::{Allocation, Error, NodeId, OpenOptions, SetAttr, ViewOptions};
+use bough::{Allocation, Error, HandleId, NodeId, OpenOptions, SetAttr, ViewOptions};
 
 use super::Place;
 use crate::support::*;
@@ -34,6 +34,26 @@ fn a_write_stores_the_chunks_it_touches_and_no_more() {
     assert_eq!(place.get(handle, LARGE as u64 - 1, 20), b"j\0\0\0\0\0\0\0end");
     place.release(handle).unwrap();
     place.assert_untouched();
+}
+
+#[test]
+fn a_pin_of_a_base_lends_a_part_and_is_counted() {
+    let most = bough::limits::BASE_PIN_BYTES;
+    let place = Place::with(|root| fs::write(root.join("long"), vec![7; 2 * most]).unwrap());
+    let handle = place.open("long", BOTH);
+    let pin = |offset, length| place.read_pin(&ROOT, NodeId::ROOT, Some(handle), offset, length).unwrap();
+    let used = || place.volume.stats().used_bytes;
+    let before = used();
+    let pins: Vec<_> = (0..3).map(|at| pin(at, usize::MAX)).collect();
+    assert!(pins.iter().all(|pin| pin.len() == most && pin.ranges().all(|range| range.iter().all(|&byte| byte == 7))));
+    assert!(used() - before >= 3 * most as u64, "{}", used() - before);
+    drop(pins);
+    assert!(used() <= before + (16 << 10), "{} after {before}", used());
+    // What is stored needs no memory, whatever the base has around it.
+    place.put(handle, 3 * CHUNK, vec![8; CHUNK as usize]);
+    assert_eq!(pin(0, usize::MAX).len(), most + CHUNK as usize);
+    assert_eq!(pin(2 * most as u64 - 5, usize::MAX).len(), 5);
+    place.release(handle).unwrap();
 }
 
 #[test]
@@ -75,6 +95,37 @@ fn what_was_cut_off_never_shows_again() {
     place.truncate("large", 0);
     place.truncate("large", 10);
     assert_eq!(place.get(handle, 0, 20), [0; 10]);
+    place.release(handle).unwrap();
+    place.assert_untouched();
+}
+
+#[test]
+fn a_hole_is_never_found_before_where_it_is_looked_for() {
+    let place = Place::new();
+    place.truncate("large", 100);
+    place.truncate("large", 1_000);
+    let node = place.node("large");
+    for (from, hole) in [(0, 100), (99, 100), (100, 100), (101, 101), (200, 200), (999, 999)] {
+        assert_eq!(place.seek(node, from, bough::Seek::Hole), Ok(hole), "{from}");
+    }
+    assert_eq!(place.seek(node, 99, bough::Seek::Data), Ok(99));
+    for from in [100, 200, 999] {
+        assert_eq!(place.seek(node, from, bough::Seek::Data), Err(Error::NoSuchOffset), "{from}");
+    }
+    place.forget(node, 1);
+    place.assert_untouched();
+}
+
+#[test]
+fn what_is_set_aside_past_the_end_goes_when_the_file_is_cut_to_its_size() {
+    let place = Place::new();
+    let (handle, before) = (place.open("large", BOTH), place.stat("large").allocated);
+    let reserve = Allocation::Reserve { keep_size: true };
+    place.allocate(&ROOT, NodeId::ROOT, Some(handle), LARGE as u64, 20 * CHUNK, reserve).unwrap();
+    assert_eq!((chunks(&place), place.stat("large").size), (20, LARGE as u64));
+    place.truncate("large", LARGE as u64);
+    assert_eq!((chunks(&place), place.stat("large").allocated), (0, before));
+    assert!(place.get(handle, 0, LARGE) == base_bytes());
     place.release(handle).unwrap();
     place.assert_untouched();
 }
@@ -122,75 +173,84 @@ fn more_holes_in_a_file_of_the_base_than_the_limit_has_room_for_are_no_space() {
     fs.release(handle).unwrap();
 }
 
+/// Copies as programs do: until there is nothing more. Answers how much came at once at most.
+fn copy_all(place: &Place, source: HandleId, target: HandleId) -> u64 {
+    let (mut at, mut most) = (0, 0);
+    loop {
+        let root = NodeId::ROOT;
+        match place.copy_range(&ROOT, root, Some(source), at, root, Some(target), at, u64::MAX >> 1).unwrap() {
+            0 => return most,
+            copied => (at, most) = (at + copied, most.max(copied)),
+        }
+    }
+}
+
 #[test]
-fn a_copy_of_a_file_of_the_base_shares_it() {
+fn a_copy_of_a_file_of_the_base_outlives_it() {
     let place = Place::new();
     place.write_file("copy", "");
     let (source, target) = (place.open("large", READ), place.open("copy", BOTH));
-    let root = NodeId::ROOT;
-    let copied = place.copy_range(&ROOT, root, Some(source), 0, root, Some(target), 0, LARGE as u64).unwrap();
-    assert_eq!((copied, chunks(&place)), (LARGE as u64, 0));
+    copy_all(&place, source, target);
     place.put(target, 0, "X");
     assert!(place.read_file("large") == base_bytes());
-    assert_eq!(&place.read_file("copy")[..2], b"Xa");
-    place.release(source).unwrap();
-    place.release(target).unwrap();
     place.assert_untouched();
-}
-
-#[test]
-fn a_copy_of_a_file_of_the_base_does_not_follow_what_the_base_does_to_that_file() {
-    let place = Place::new();
-    place.write_file("copy", "");
-    let (source, target) = (place.open("large", READ), place.open("copy", BOTH));
-    let root = NodeId::ROOT;
-    place.copy_range(&ROOT, root, Some(source), 0, root, Some(target), 0, LARGE as u64).unwrap();
-    place.put(target, 0, "ours");
     fs::write(place.host("large"), vec![b'Z'; LARGE]).unwrap();
-    let mut buffer = [0; 4];
-    let read = |at, buffer: &mut [u8]| place.read(&ROOT, root, Some(target), at, buffer);
-    assert_eq!((read(0, &mut buffer), &buffer), (Ok(4), b"ours"));
-    assert_eq!(read(CHUNK, &mut buffer), Err(Error::BaseChanged));
-    assert_eq!(place.get(source, CHUNK, 1), b"Z", "the file itself does");
+    let mut expected = base_bytes();
+    expected[0] = b'X';
+    assert!(place.read_file("copy") == expected);
+    assert_eq!(place.get(source, CHUNK, 1), b"Z", "the file itself follows the base");
+    fs::remove_file(place.host("large")).unwrap();
+    assert!(place.read_file("copy") == expected);
     place.release(source).unwrap();
     place.release(target).unwrap();
 }
 
 #[test]
-fn what_the_base_has_cut_is_no_hole_and_is_not_copied_as_zeros() {
+fn a_large_file_of_the_base_is_copied_a_mebibyte_at_a_time_and_its_holes_at_once() {
     let place = Place::new();
+    let file = fs::File::create(place.host("image")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    file.write_all_at(&vec![b'a'; 3 << 20], 1 << 30).unwrap();
     place.write_file("copy", "");
-    place.write_file("third", "");
-    let (source, target, third) = (place.open("large", READ), place.open("copy", BOTH), place.open("third", BOTH));
+    let (source, target) = (place.open("image", READ), place.open("copy", BOTH));
+    let most = copy_all(&place, source, target);
+    assert!(most > 1 << 39, "a hole costs nothing: {most}");
+    fs::remove_file(place.host("image")).unwrap();
+    assert_eq!(place.stat("copy").size, 1 << 40);
+    assert!(place.get(target, 1 << 30, 3 << 20) == vec![b'a'; 3 << 20]);
+    assert_eq!(chunks(&place), (3 << 20) / CHUNK);
+    place.write_file("again", "");
+    let again = place.open("again", BOTH);
     let root = NodeId::ROOT;
-    place.copy_range(&ROOT, root, Some(source), 0, root, Some(target), 0, LARGE as u64).unwrap();
-    fs::write(place.host("large"), "").unwrap();
-    let node = place.node("copy");
-    assert_eq!(place.seek(node, CHUNK, bough::Seek::Data), Ok(CHUNK));
-    assert_eq!(place.seek(node, CHUNK, bough::Seek::Hole), Ok(LARGE as u64));
-    let copied = place.copy_range(&ROOT, root, Some(target), CHUNK, root, Some(third), 0, CHUNK);
-    assert_eq!(copied, Err(Error::BaseChanged));
-    fs::remove_file(place.host("large")).unwrap();
-    assert_eq!(place.seek(node, 0, bough::Seek::Data), Ok(0));
-    for handle in [source, target, third] {
+    let copied = place.copy_range(&ROOT, root, Some(target), 1 << 30, root, Some(again), 0, 3 << 20);
+    assert_eq!(
+        (copied, chunks(&place)),
+        (Ok(3 << 20), (3 << 20) / CHUNK),
+        "what is the volume's own is shared at once"
+    );
+    for handle in [source, target, again] {
         place.release(handle).unwrap();
     }
 }
 
 #[test]
-fn a_copy_of_a_small_file_of_the_base_outlives_it() {
+fn what_the_base_has_cut_is_no_hole_and_is_not_copied_as_zeros() {
     let place = Place::new();
-    fs::write(place.host("notes"), "what was").unwrap();
+    place.chmod("large", 0o600);
     place.write_file("copy", "");
-    let (source, target) = (place.open("notes", READ), place.open("copy", BOTH));
+    let (source, target) = (place.open("large", READ), place.open("copy", BOTH));
     let root = NodeId::ROOT;
-    assert_eq!(place.copy_range(&ROOT, root, Some(source), 0, root, Some(target), 0, 8), Ok(8));
-    fs::write(place.host("notes"), "what is now").unwrap();
-    assert_eq!(place.get(target, 0, 8), b"what was");
-    fs::remove_file(place.host("notes")).unwrap();
-    assert_eq!(place.get(target, 0, 8), b"what was");
-    place.release(source).unwrap();
-    place.release(target).unwrap();
+    fs::write(place.host("large"), "").unwrap();
+    let node = place.node("large");
+    assert_eq!(place.seek(node, CHUNK, bough::Seek::Data), Ok(CHUNK));
+    assert_eq!(place.seek(node, CHUNK, bough::Seek::Hole), Ok(LARGE as u64));
+    let copied = place.copy_range(&ROOT, root, Some(source), CHUNK, root, Some(target), 0, CHUNK);
+    assert_eq!(copied, Err(Error::BaseChanged));
+    fs::remove_file(place.host("large")).unwrap();
+    assert_eq!(place.seek(node, 0, bough::Seek::Data), Ok(0));
+    for handle in [source, target] {
+        place.release(handle).unwrap();
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A base that changes underneath.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use bough::Error;
 
@@ -97,6 +98,32 @@ fn what_of_a_frozen_base_changed_before_it_was_read_is_not_passed_off_as_what_it
 }
 
 #[test]
+fn what_of_a_frozen_base_there_is_no_space_to_keep_can_be_read_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = directory.path().join("large");
+    fs::write(&host, vec![b'a'; 4 * CHUNK as usize]).unwrap();
+    let base = bough::BaseConfig::HostDirectory { path: directory.path().into(), cross_mounts: false, freeze: true };
+    let place = Fs::of(bough::Config {
+        memory_bytes: Some(8 * CHUNK),
+        base: Some(base),
+        root_mode: 0o777,
+        ..Default::default()
+    });
+    for number in 0.. {
+        if place.path_write(&ROOT, at(&format!("fill{number}")), &[7; CHUNK as usize]).is_err() {
+            break;
+        }
+    }
+    let handle = place.open("large", READ);
+    assert!(place.get(handle, 0, 4 * CHUNK as usize).iter().all(|&byte| byte == b'a'));
+    // It is not known any more what it was.
+    fs::write(&host, "short").unwrap();
+    let read = place.read(&ROOT, bough::NodeId::ROOT, Some(handle), 3 * CHUNK, &mut [0; 8]);
+    assert_eq!(read, Err(Error::BaseChanged));
+    place.release(handle).unwrap();
+}
+
+#[test]
 fn what_a_frozen_base_was_and_what_it_is_can_be_told_apart() {
     let place = Place::frozen();
     place.write_file("file", "ours");
@@ -121,4 +148,90 @@ fn where_a_thing_is_from_is_known_as_long_as_the_branch_lives() {
     fs::write(place.host("dir/sub/deep"), "changed meanwhile").unwrap();
     assert!(origin(deep.inode).has_moved(), "what was removed may have changed since");
     assert_eq!(place.volume.origin(place.main(), bough::InodeId(7)), Err(Error::NotFound));
+}
+
+#[test]
+fn a_name_that_the_base_gives_a_changed_file_goes_without_the_file() {
+    let place = Place::new();
+    place.write_file("file", "ours");
+    fs::hard_link(place.host("file"), place.host("dir/second")).unwrap();
+    assert_eq!(place.read_text("dir/second"), "ours", "it is another name of the same file");
+    place.remove_file("dir/second");
+    assert!(!place.exists("dir/second"));
+    assert_eq!((place.read_text("file"), place.stat("file").links), ("ours".into(), 1));
+    let kept = place.snapshot("kept");
+    assert_eq!(place.view_of(bough::RefId::Snapshot(kept)).read_text("file"), "ours");
+    assert_eq!(place.volume.check_invariants(true).problems, Vec::<String>::new());
+    place.remove_file("file");
+    assert!(!place.exists("file"));
+}
+
+#[test]
+fn what_the_host_moves_or_makes_shows_though_the_branch_removed_what_had_its_number() {
+    let place = Place::new();
+    place.remove_file("file");
+    fs::rename(place.host("file"), place.host("empty/moved")).unwrap();
+    assert_eq!(place.names("empty"), ["moved"], "before anything has looked for the name");
+    assert_eq!(place.path_rmdir(&ROOT, at("empty")), Err(Error::NotEmpty));
+    assert_eq!(place.read_text("empty/moved"), "content");
+    assert!(!place.exists("file"));
+
+    place.remove_file("dir/sub/deep");
+    give_number_away(&place, "dir/sub/deep", "dir/sub/new");
+    assert_eq!(place.names("dir/sub"), ["new"]);
+    assert_eq!(place.path_rmdir(&ROOT, at("dir/sub")), Err(Error::NotEmpty));
+    assert_eq!(place.read_text("dir/sub/new"), "new");
+}
+
+/// Has the host remove a file, and make another, which gets the number if the file system gives numbers away at once.
+fn give_number_away(place: &Place, old: &str, new: &str) {
+    let number = fs::metadata(place.host(old)).unwrap().ino();
+    fs::remove_file(place.host(old)).unwrap();
+    for _ in 0..100 {
+        fs::write(place.host(new), "new").unwrap();
+        if fs::metadata(place.host(new)).unwrap().ino() == number {
+            return;
+        }
+        fs::remove_file(place.host(new)).unwrap();
+    }
+    fs::write(place.host(new), "new").unwrap();
+}
+
+#[test]
+fn what_a_frozen_base_remembers_is_not_shown_under_the_name_of_something_else() {
+    let place = Place::frozen();
+    assert_eq!(place.read_text("file"), "content");
+    let old = place.stat("file");
+    // Listed, and with it the number, but not looked at.
+    fs::rename(place.host("file"), place.host("empty/moved")).unwrap();
+    assert_eq!(place.names("empty"), ["moved"]);
+    let moved = place.stat("empty/moved");
+    assert_ne!(moved.inode, old.inode);
+    assert_eq!((place.read_text("file"), place.stat("file").inode), ("content".into(), old.inode));
+    place.write_file("empty/moved", "ours");
+    assert_eq!((place.read_text("file"), place.stat("file").links), ("content".into(), 1));
+
+    assert_eq!(place.read_text("dir/inner"), "inner");
+    fs::remove_file(place.host("dir/twin")).unwrap();
+    give_number_away(&place, "dir/inner", "dir/sub/new");
+    assert_eq!(place.names("dir/sub"), ["deep", "new"]);
+    assert_eq!((place.read_text("dir/sub/new"), place.stat("dir/sub/new").size), ("new".into(), 3));
+    assert_eq!(place.read_text("dir/inner"), "inner");
+}
+
+#[test]
+fn the_path_of_a_file_is_found_by_the_names_that_it_still_has() {
+    let place = Place::new();
+    let node = place.node("dir/inner");
+    assert_eq!(place.stat("dir/twin").inode, place.stat("dir/inner").inode);
+    place.chmod("dir/inner", 0o600);
+    for (from, to) in [("dir/twin", "dir/third"), ("dir/third", "dir/fourth")] {
+        fs::rename(place.host(from), place.host(to)).unwrap();
+        assert_eq!(place.stat(to).mode, 0o600);
+    }
+    assert_eq!(place.path_of(node), Ok(b"/dir/inner".to_vec()));
+    place.remove_file("dir/inner");
+    // What it was called when it was copied up leads nowhere any more.
+    assert_eq!(place.path_of(node), Err(Error::NotFound));
+    place.forget(node, 1);
 }

@@ -289,6 +289,29 @@ fn a_branch_goes_back_to_any_other_tree() {
 }
 
 #[test]
+fn directories_that_went_back_count_their_subdirectories() {
+    let place = Place::new();
+    let links = |view: &View, path: &str| view.path_attr(&ROOT, at(path)).unwrap().links;
+    let (dir, root) = (links(&place, "dir"), links(&place, "/"));
+    place.write_file("dir/sub/x", "first");
+    place.remove_dir("empty");
+    assert_eq!((links(&place, "dir"), links(&place, "/")), (dir, root - 1));
+    let first = RefId::Snapshot(place.snapshot("first"));
+    let branch = place.branch("try", first);
+    let view = place.view_of(RefId::Branch(branch));
+    view.write_file("dir/sub/y", "second");
+    view.mkdir_p("empty/again");
+    drop(view);
+    place.volume.revert(branch, first, &[b"dir/sub".to_vec(), b"empty".to_vec()]).unwrap();
+    let view = place.view_of(RefId::Branch(branch));
+    assert_eq!((links(&view, "dir"), links(&view, "/")), (dir, root - 1));
+    view.remove_file("dir/sub/x");
+    view.remove_file("dir/sub/deep");
+    view.remove_dir("dir/sub");
+    assert_eq!(links(&view, "dir"), dir - 1);
+}
+
+#[test]
 fn a_branch_in_use_and_what_is_no_path_are_refused_and_nothing_changes() {
     let made = Try::new(|view| view.write_file("file", "ours"));
     let view = made.view();
@@ -350,4 +373,24 @@ fn no_part_of_a_file_that_another_was_copied_over_is_told_to_be_the_bases() {
     place.release(source).unwrap();
     place.release(target).unwrap();
     place.assert_untouched();
+}
+
+#[test]
+fn a_branch_goes_back_as_it_was_seen_or_not_at_all() {
+    let made = Try::new(|view| ["file", "new"].iter().for_each(|name| view.write_file(name, "mine")));
+    let (volume, base) = (&made.place.volume, made.place.base());
+    let changes = || volume.ref_info(made.id()).unwrap().changes;
+    let revert = |path: &str, seen: Option<u64>| {
+        volume.revert_unchanged(made.branch, base, &[path.as_bytes().to_vec()], false, seen)
+    };
+    let seen = changes();
+    let now = revert("new", Some(seen)).unwrap();
+    assert_eq!(now, changes());
+    assert_eq!(revert("file", Some(seen)), Err(Error::Stale), "it is another since");
+    made.view().write_file("by another", "");
+    assert_eq!(revert("file", Some(now)), Err(Error::Stale));
+    assert_eq!(made.changes(), ["A by another", "M file"]);
+    revert("file", Some(changes())).unwrap();
+    revert("by another", None).unwrap();
+    made.ends_clean();
 }

@@ -1,6 +1,6 @@
 //! What of the base shows through, and how.
 
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::{fs, io};
 
 use bough::{BaseConfig, Config, Error, FileKind, InodeId, Time, Volume};
@@ -33,6 +33,40 @@ fn everything_in_the_base_shows_through_as_the_host_has_it() {
         assert_eq!((here.size, u64::from(here.links)), (there.size(), there.nlink()), "{path}");
         assert_eq!(here.allocated, if there.is_file() { there.blocks() * 512 } else { 0 }, "{path}");
     }
+    place.assert_untouched();
+}
+
+/// A look-up answers without making an inode; whoever asks for the attributes has one made.
+#[test]
+fn a_name_is_looked_up_with_the_attributes_that_its_inode_has() {
+    let place = Place::new();
+    for path in ["file", "dir", "dir/inner", "dir/sub", "dir/twin", "link", "out", "large", "empty"] {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("/", path));
+        let found = place.view.lookup(&ROOT, place.node(parent), name.as_bytes()).unwrap();
+        assert_eq!(found.attr, place.view.attr(found.node).unwrap(), "{path}");
+    }
+}
+
+#[test]
+fn few_descriptors_are_open_however_much_of_the_base_is_read() {
+    let place = Place::with(|root| {
+        for number in 0..3_000 {
+            fs::create_dir(root.join(format!("d{number}"))).unwrap();
+            fs::write(root.join(format!("d{number}/file")), number.to_string()).unwrap();
+        }
+    });
+    let inside = place.directory.path().canonicalize().unwrap();
+    let is_inside = |entry: &fs::DirEntry| fs::read_link(entry.path()).is_ok_and(|to| to.starts_with(&inside));
+    let open = || fs::read_dir("/proc/self/fd").unwrap().flatten().filter(is_inside).count();
+    for number in 0..3_000 {
+        assert_eq!(place.read_text(&format!("d{number}/file")), number.to_string());
+    }
+    let limits = fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let allowed = line.split_whitespace().nth(3).unwrap().parse().unwrap_or(usize::MAX);
+    // Of directories and of files each, and the root.
+    let most = 2 * (allowed / 8).min(1_024) + 1;
+    assert!((most / 4..=most).contains(&open()), "{} of {most}", open());
     place.assert_untouched();
 }
 
@@ -185,6 +219,58 @@ fn nodes_of_the_base_have_paths_and_their_changes_too() {
     assert_eq!(paths, ["/dir/sub/deep", "/dir", "/moved/sub/deep"]);
     assert_eq!(place.path_of(node), Ok(b"/moved/sub/deep".to_vec()));
     place.assert_untouched();
+}
+
+/// In a thread that may do what an ordinary user may.
+fn as_ordinary_user<R: Send>(run: impl FnOnce() -> R + Send) -> R {
+    let there = || {
+        let user = rustix::process::Uid::from_raw(65_534);
+        rustix::thread::set_thread_res_uid(user, user, user).unwrap();
+        run()
+    };
+    std::thread::scope(|scope| scope.spawn(there).join().unwrap())
+}
+
+#[test]
+fn a_listing_that_fails_on_the_way_gives_what_it_has_and_fails_when_it_goes_on() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can let a thread have fewer rights");
+        return;
+    }
+    let place = Place::with(|root| {
+        fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(root.join("shut")).unwrap();
+        (0..10).for_each(|n| fs::write(root.join(format!("shut/base-{n}")), "").unwrap());
+        fs::set_permissions(root.join("shut"), fs::Permissions::from_mode(0o700)).unwrap();
+    });
+    (0..40).for_each(|n| place.write_file(&format!("shut/own-{n}"), ""));
+    let dir = place.node("shut");
+    let with_attributes = bough::ListOptions { attributes: true, ..Default::default() };
+    let list = |cookie: u64| {
+        let mut taken = Vec::new();
+        let answer = place.list(&ROOT, dir, None, cookie, with_attributes, &mut |entry| {
+            taken.push((entry.node, entry.cookie));
+            true
+        });
+        taken.iter().for_each(|(node, _)| place.forget(*node, 1));
+        (answer, taken)
+    };
+    let known = place.reference_count();
+    let (_, all) = list(0);
+    assert_eq!(all.len(), 50);
+    let (mut cut_short, mut refused) = (0, 0);
+    // What is in the way is the base's own, and the listing of it is known.
+    as_ordinary_user(|| {
+        for (at, (_, cookie)) in all.iter().enumerate().take(49) {
+            let (answer, taken) = list(*cookie);
+            assert_eq!(answer.is_err(), taken.is_empty(), "{answer:?}");
+            refused += u32::from(answer.is_err_and(|error| error == Error::AccessDenied));
+            cut_short += u32::from(!taken.is_empty() && taken.len() < 49 - at);
+            assert_eq!(place.reference_count(), known);
+        }
+    });
+    assert!(cut_short > 0 && refused > 0, "{cut_short} cut short, {refused} refused");
+    place.forget(dir, 1);
 }
 
 #[test]

@@ -94,6 +94,30 @@ fn a_directory_that_was_copied_up_tells_of_what_comes_and_goes_beneath_it() {
 }
 
 #[test]
+fn what_is_looked_at_of_a_base_costs_little_and_what_is_only_listed_next_to_nothing() {
+    let place = Place::new();
+    for number in 0..3_000 {
+        fs::write(place.host(&format!("empty/a-name-that-takes-some-bytes-{number}")), "").unwrap();
+    }
+    let used = || place.volume.stats().used_bytes;
+    let before = used();
+    let names = place.names("empty");
+    assert_eq!(names.len(), 3_000);
+    let listed = used().saturating_sub(before);
+    assert!(listed < 3_000 * 200, "{listed} bytes for a listing of 3,000 names");
+    for name in &names {
+        place.stat(&format!("empty/{name}"));
+    }
+    let looked_at = used().saturating_sub(before);
+    assert!((3_000 * 100..3_000 * 600).contains(&looked_at), "{looked_at} bytes for 3,000 files that were looked at");
+    // Nor does it grow by looking again.
+    for name in &names {
+        place.stat(&format!("empty/{name}"));
+    }
+    assert!(used().saturating_sub(before) <= looked_at + (64 << 10), "{} after {looked_at}", used() - before);
+}
+
+#[test]
 fn what_a_frozen_base_remembers_is_counted() {
     let place = Place::frozen();
     for number in 0..3_000 {

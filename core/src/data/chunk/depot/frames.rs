@@ -76,12 +76,17 @@ impl Depot {
         frames * CHUNK
     }
 
-    /// While the evictor is at work, what it frees is what is taken next.
-    fn warm_reserve(&self) -> usize {
+    /// How many frames the evictor frees at once, while it is at work: what it frees is what is taken next.
+    fn freed_at_once(&self) -> Option<usize> {
         let Marks { low, soft, .. } = self.marks_now();
-        let freed_at_once = soft - low;
-        let works = freed_at_once > 0 && self.used() > low - freed_at_once.min(low);
-        if works { self.reserve.max((freed_at_once / CHUNK) as usize) } else { self.reserve }
+        let freed = soft - low;
+        let works = freed > 0 && self.used() > low - freed.min(low);
+        works.then_some((freed / CHUNK) as usize)
+    }
+
+    fn warm_reserve(&self) -> usize {
+        // Several times that: a batch that was written is freed as a whole.
+        self.freed_at_once().map_or(self.reserve, |freed| self.reserve.max(4 * freed))
     }
 
     /// Counts memory that is not frames as charged; warm frames make way for it.
@@ -113,13 +118,19 @@ impl Depot {
 
     /// What is charged and not used is warm somewhere, unless others are just taking it, or giving it back.
     fn take_warm_elsewhere(&self, own: usize, owner: &Arc<Cell>) -> Option<Frame> {
-        let mut others = (1..STEAL_ROUNDS * STRIPES).map(|step| &self.pools[(own + step) % STRIPES]);
+        self.take_warm_of(STEAL_ROUNDS * STRIPES, own, owner)
+    }
+
+    fn take_warm_of(&self, others: usize, own: usize, owner: &Arc<Cell>) -> Option<Frame> {
+        let mut others = (1..others).map(|step| &self.pools[(own + step) % STRIPES]);
         others.find_map(|pool| pool.lock().take_warm(owner))
     }
 
     fn take_frame(&self, owner: &Arc<Cell>) -> Result<(Frame, bool)> {
         let own = stripe();
         let warm = self.pools[own].lock().take_warm(owner);
+        // What the evictor frees lies in the pools that it comes by. To find and clear the pages of a cold frame takes longer than to look there.
+        let warm = warm.or_else(|| self.freed_at_once().and_then(|_| self.take_warm_of(STRIPES, own, owner)));
         if let Some(frame) = warm {
             return Ok((frame, false));
         }
@@ -189,7 +200,7 @@ impl Depot {
     /// A new region. Where addresses are few, not beyond the limit unless `beyond` says so.
     fn map_region(&self, beyond: bool) -> Result<Region> {
         let bytes = (self.region_frames * CHUNK_BYTES) as u64;
-        let most = self.marks.limit.next_multiple_of(bytes);
+        let most = self.marks.limit.checked_next_multiple_of(bytes).unwrap_or(u64::MAX);
         if self.maps_nothing() || !(beyond || self.addresses.may_map(bytes, most)) {
             return Err(Error::NoSpace);
         }

@@ -58,11 +58,11 @@ impl Marks {
         Self { low: soft.saturating_sub(ahead / 4 * CHUNK), soft, hard, metadata, limit }
     }
 
-    /// The low and the soft mark beside so much metadata, which cannot be evicted: of what it leaves chunks have half at least
+    /// The low and the soft mark beside so much that cannot be evicted: of what it leaves chunks have half at least
     /// before any is evicted for nobody's sake.
-    pub(crate) fn beside(&self, metadata: u64) -> (u64, u64) {
-        let rest = self.hard.saturating_sub(metadata);
-        (self.low.max(metadata + rest / 2), self.soft.max(metadata + rest / 4 * 3))
+    pub(crate) fn beside(&self, fixed: u64) -> (u64, u64) {
+        let rest = self.hard.saturating_sub(fixed);
+        (self.low.max(fixed + rest / 2), self.soft.max(fixed + rest / 4 * 3))
     }
 
     pub(crate) fn of(&self, need: Need) -> u64 {
@@ -102,7 +102,7 @@ impl Depot {
     #[cold]
     fn marks_below(&self, ceiling: u64) -> Marks {
         let Marks { limit, metadata, .. } = self.marks;
-        let least = self.ledger.coarse() + limit / SQUEEZE_STEP;
+        let least = self.fixed() + limit / SQUEEZE_STEP;
         Marks { metadata, ..Marks::new(ceiling.max(least).min(limit), true) }
     }
 
@@ -116,7 +116,7 @@ impl Depot {
         let limit = self.marks.limit;
         let now = self.brakes.ceiling.load(Relaxed).min(self.used());
         self.brakes.ceiling.store(now.saturating_sub(limit / SQUEEZE_STEP).max(limit / SQUEEZE_MOST), Relaxed);
-        self.sweep(self.marks_now().beside(self.ledger.coarse()).0);
+        self.sweep(self.marks_now().beside(self.fixed()).0);
         self.cool_all();
         true
     }

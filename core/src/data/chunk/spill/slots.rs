@@ -118,6 +118,19 @@ impl Slots {
         self.spare += count;
     }
 
+    /// Takes slots back that were taken and not written: those that had no space on the disk have none.
+    pub(super) fn free_unwritten(&mut self, run: Range<u32>) {
+        let backed = run.clone().filter(|&slot| self.backed.get(slot)).count() as u64;
+        self.taken_count -= u64::from(run.end - run.start);
+        self.taken.set(run, false);
+        self.spare += backed;
+    }
+
+    /// Which of these slots, just taken, have no space on the disk.
+    pub(super) fn unbacked(&self, run: Range<u32>) -> Vec<u32> {
+        run.filter(|&slot| !self.backed.get(slot)).collect()
+    }
+
     /// Takes runs of spare slots, to be punched and then freed, until only `keep` are left or there are `runs`.
     pub(super) fn take_spare(&mut self, runs: usize, keep: u64) -> Vec<Range<u32>> {
         let mut found = Vec::new();
@@ -212,6 +225,22 @@ mod tests {
         assert_eq!(slots.take_any(64, false), None);
         assert_eq!(slots.take_any(64, true), Some(0..8));
         assert_eq!((slots.taken(), slots.spare()), (64, 0));
+    }
+
+    #[test]
+    fn slots_that_were_not_written_have_the_space_they_had() {
+        let mut slots = grown(16);
+        assert_eq!(slots.take_run(16, false), Some(0..16));
+        slots.free(0..8);
+        assert_eq!(slots.take_spare(1, 0).first(), Some(&(0..8)));
+        slots.free_punched(0..4, true);
+        slots.free_punched(4..8, false);
+        assert_eq!(slots.take_any(8, true), Some(0..8));
+        assert_eq!(slots.unbacked(0..8), [0, 1, 2, 3]);
+        slots.free_unwritten(0..8);
+        assert_eq!((slots.taken(), slots.spare()), (8, 4));
+        assert_eq!(slots.take_any(8, false), Some(4..8));
+        assert_eq!(slots.take_any(8, false), None);
     }
 
     #[test]

@@ -1,0 +1,39 @@
+//! Room that is on its way: an operation that finds none while deleted trees are still being freed waits for that, and is
+//! tried again. Here, above everything that locks, and nowhere else.
+
+#[cfg(test)]
+mod tests;
+
+use super::view::View;
+use crate::error::{Error, Result};
+
+impl View {
+    /// Answers as `operation` does, but [`Error::NoSpace`] only when nothing is left of what was to be freed in the background when
+    /// it first found no room, or that makes no progress. Until then it waits, without a lock, for some of it, and tries again: where
+    /// there was no room, nothing has changed.
+    #[inline]
+    pub(super) fn with_room<R>(&self, mut operation: impl FnMut() -> Result<R>) -> Result<R> {
+        let reaper = &self.volume.reaper;
+        let mut seen = reaper.turns();
+        let mut answer = operation();
+        if matches!(answer, Err(Error::NoSpace)) {
+            let given = reaper.given();
+            let mut is_last = false;
+            while matches!(answer, Err(Error::NoSpace)) && !is_last && self.waits_for_room(seen, given) {
+                is_last = reaper.gone() >= given;
+                seen = reaper.turns();
+                answer = operation();
+            }
+        }
+        answer
+    }
+
+    #[cold]
+    fn waits_for_room(&self, seen: u64, given: u64) -> bool {
+        let reaper = &self.volume.reaper;
+        if reaper.gone() < given {
+            self.volume.context.store.count_stall();
+        }
+        reaper.freed_since(seen, given)
+    }
+}

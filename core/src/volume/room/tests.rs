@@ -1,0 +1,188 @@
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::operations::{Allocation, NewNode, OpenOptions, ViewOptions, XattrMode};
+use crate::shed::Shed;
+use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::sync::mpsc::{Receiver, channel};
+use crate::sync::{Mutex, thread};
+use crate::tree::name::NamePolicy;
+use crate::types::{Caller, NodeId, RefId};
+use crate::volume::view::View;
+use crate::volume::view_paths::PathAt;
+use crate::volume::{Config, Volume};
+
+const ROOT: Caller<'static> = Caller::superuser();
+const CHUNK: u64 = crate::data::CHUNK_BYTES as u64;
+
+fn at(path: &str) -> PathAt<'_> {
+    PathAt::root(path.as_bytes())
+}
+
+/// A view of a volume that holds no more than nine chunks, and spills nothing.
+fn small() -> Arc<View> {
+    let memory_bytes = Some(9 * CHUNK + CHUNK / 2);
+    let volume = Volume::open(Config { memory_bytes, names: NamePolicy::MacOs, ..Config::default() }).unwrap();
+    volume.view(RefId::Branch(volume.first_branch()), "main", ViewOptions::default()).unwrap()
+}
+
+fn write(view: &View, path: &str, chunks: u64) -> Result<()> {
+    view.path_write(&ROOT, at(path), &vec![7; (chunks * CHUNK) as usize])
+}
+
+/// Has a snapshot alone hold what `clear` removes, and deletes it.
+fn give_up(view: &View, clear: impl FnOnce()) {
+    let volume = view.volume();
+    let snapshot = volume.create_snapshot(volume.first_branch(), None).unwrap();
+    clear();
+    volume.delete_ref(RefId::Snapshot(snapshot)).unwrap();
+}
+
+/// Garbage that can be let go of in pieces without an end, until it is told to end.
+struct Endless(Arc<AtomicBool>);
+
+impl Shed for Endless {
+    fn shed(&mut self) -> bool {
+        thread::yield_now();
+        !self.0.load(SeqCst)
+    }
+}
+
+/// Garbage that cannot be let go of until the sender goes.
+struct Stuck(Mutex<Receiver<()>>);
+
+impl Shed for Stuck {
+    fn shed(&mut self) -> bool {
+        self.0.lock().recv().is_ok()
+    }
+}
+
+/// Runs `operation`, for which there is no room before what `clear` removes is freed, while that takes as long as nobody waits for it.
+#[track_caller]
+fn waits_for_room(view: &View, clear: impl FnOnce(), operation: impl FnOnce() -> Result<()> + Send) {
+    let ends = Arc::new(AtomicBool::new(false));
+    let reaper = &view.volume().reaper;
+    reaper.take(Arc::new(Endless(ends.clone())));
+    give_up(view, clear);
+    let answer = std::thread::scope(|scope| {
+        let operation = scope.spawn(operation);
+        while reaper.waiting() == 0 && !operation.is_finished() {
+            thread::yield_now();
+        }
+        let waited = !operation.is_finished();
+        ends.store(true, SeqCst);
+        (operation.join().unwrap(), waited)
+    });
+    assert_eq!(answer, (Ok(()), true));
+    assert_eq!(reaper.waiting(), 0);
+}
+
+/// As [`waits_for_room`], with a memory full of content.
+#[track_caller]
+fn waits_for_chunks(operation: impl FnOnce(&View, NodeId) -> Result<()> + Send) {
+    let view = small();
+    view.path_write(&ROOT, at("file"), b"short").unwrap();
+    write(&view, "source", 1).unwrap();
+    let node = view.path_lookup(&ROOT, at("file")).unwrap().node;
+    write(&view, "large", 6).unwrap();
+    waits_for_room(&view, || view.path_unlink(&ROOT, at("large")).unwrap(), || operation(&view, node));
+    assert!(view.volume().check_invariants(false).is_sound());
+}
+
+/// As [`waits_for_room`], with a memory full of names.
+#[track_caller]
+fn waits_for_names(operation: impl FnOnce(&View, NodeId) -> Result<()> + Send) {
+    let view = small();
+    view.path_write(&ROOT, at("file"), b"short").unwrap();
+    let node = view.path_lookup(&ROOT, at("file")).unwrap().node;
+    let make = |n: &u32| view.path_make(&ROOT, at(&format!("{n}")), 0o755, NewNode::File).is_ok();
+    let made = (0..).take_while(make).count();
+    assert!(made > 100);
+    let clear = || (0..made).for_each(|n| view.path_unlink(&ROOT, at(&format!("{n}"))).unwrap());
+    waits_for_room(&view, clear, || operation(&view, node));
+    assert!(view.volume().check_invariants(false).is_sound());
+}
+
+#[test]
+fn whoever_finds_no_room_for_content_waits_for_what_is_being_freed() {
+    waits_for_chunks(|view, _| write(view, "new", 6));
+    let reserve = Allocation::Reserve { keep_size: true };
+    waits_for_chunks(|view, node| view.allocate(&ROOT, node, None, 0, 6 * CHUNK, reserve));
+    waits_for_chunks(|view, node| {
+        view.allocate(&ROOT, node, None, 0, 6 * CHUNK, Allocation::Zero { keep_size: false })
+    });
+    waits_for_chunks(|view, node| view.set_allocation(&ROOT, node, None, 6 * CHUNK).map(drop));
+    let fork = b"com.apple.ResourceFork";
+    let long = vec![3; 6 * CHUNK as usize];
+    waits_for_chunks(|view, node| view.write_xattr(&ROOT, node, fork, 0, &long, XattrMode::Set));
+    // A part of a chunk is copied, not shared.
+    waits_for_chunks(|view, node| {
+        let source = view.path_lookup(&ROOT, at("source"))?.node;
+        (0..6).try_for_each(|n| view.copy_range(&ROOT, source, None, 1, node, None, n * 2 * CHUNK, CHUNK - 1).map(drop))
+    });
+}
+
+#[test]
+fn whoever_finds_no_room_for_names_waits_for_what_is_being_freed() {
+    let new = OpenOptions { write: true, exclusive: true, ..OpenOptions::default() };
+    waits_for_names(|view, _| view.path_make(&ROOT, at("new"), 0o755, NewNode::Directory).map(drop));
+    waits_for_names(|view, _| view.make(&ROOT, NodeId::ROOT, b"new", 0o644, NewNode::File).map(drop));
+    waits_for_names(|view, _| view.path_open(&ROOT, at("new"), new, Some(0o644)).map(drop));
+    waits_for_names(|view, _| view.create(&ROOT, NodeId::ROOT, b"new", 0o644, new).map(drop));
+    waits_for_names(|view, _| view.create_unnamed(&ROOT, NodeId::ROOT, 0o644, new).map(drop));
+    waits_for_names(|view, node| view.link(&ROOT, node, NodeId::ROOT, b"new").map(drop));
+    waits_for_names(|view, _| view.path_rename(&ROOT, at("file"), at("new"), crate::RenameMode::Replace));
+    waits_for_names(|view, node| view.set_xattr(&ROOT, node, b"user.x", b"value", XattrMode::Set));
+    waits_for_names(|view, node| view.open_stream(&ROOT, node, b"stream", new, true).map(drop));
+}
+
+#[test]
+fn nobody_waits_for_what_is_not_being_freed() {
+    let view = small();
+    write(&view, "held", 6).unwrap();
+    assert_eq!(write(&view, "a", 6), Err(Error::NoSpace), "there is nothing to free");
+    let (go_on, told) = channel();
+    view.volume().reaper.take(Arc::new(Stuck(Mutex::new(told))));
+    assert_eq!(write(&view, "b", 6), Err(Error::NoSpace), "freeing makes no progress");
+    assert_eq!(view.volume().reaper.waiting(), 0);
+    drop(go_on);
+    view.volume().reaper.settle();
+    assert_eq!(write(&view, "c", 6), Err(Error::NoSpace), "nothing is left to free");
+}
+
+#[test]
+fn what_was_freed_between_a_try_and_the_wait_is_worth_another_try() {
+    let view = small();
+    let reaper = &view.volume().reaper;
+    let seen = reaper.turns();
+    reaper.take(Arc::new(Endless(Arc::new(AtomicBool::new(true)))));
+    reaper.settle();
+    assert!(reaper.freed_since(seen, reaper.given()));
+}
+
+#[test]
+fn an_operation_that_fails_for_another_reason_is_not_tried_again() {
+    let view = small();
+    let mut tries = 0;
+    let answer: Result<()> = view.with_room(|| {
+        tries += 1;
+        view.volume().reaper.take(Arc::new(Endless(Arc::new(AtomicBool::new(true)))));
+        Err(Error::Stale)
+    });
+    assert_eq!((answer, tries), (Err(Error::Stale), 1));
+}
+
+#[test]
+fn what_is_given_up_while_somebody_waits_is_not_waited_for() {
+    let view = small();
+    let mut tries = 0;
+    let answer: Result<()> = view.with_room(|| {
+        tries += 1;
+        view.volume().reaper.take(Arc::new(Endless(Arc::new(AtomicBool::new(true)))));
+        Err(Error::NoSpace)
+    });
+    // A few turns for what the first try gave up, and one try after that.
+    assert!(answer == Err(Error::NoSpace) && tries < 20, "{answer:?} after {tries} tries");
+}

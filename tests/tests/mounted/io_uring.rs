@@ -1,0 +1,239 @@
+//! io_uring as the transport, where the kernel has it: an administrator may switch it on.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bough::control::message;
+use bough::control::messages::*;
+
+use crate::fixture::{Mount, USUAL, name, snapshot};
+use crate::sys;
+
+const SWITCH: &str = "/sys/module/fuse/parameters/enable_uring";
+
+/// It is switched on as long as this lives; one test at a time, so that none finds it off again.
+struct SwitchedOn {
+    before: String,
+    _alone: std::sync::MutexGuard<'static, ()>,
+}
+
+impl SwitchedOn {
+    /// `None`: this kernel does not have it, or nobody here may switch it on.
+    fn new() -> Option<SwitchedOn> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let before = fs::read_to_string(SWITCH).ok();
+        let on = before.is_some() && fs::write(SWITCH, "Y").is_ok();
+        if !on {
+            eprintln!("SKIPPED: this kernel has no io_uring for FUSE, or {SWITCH} cannot be written");
+            return None;
+        }
+        Some(SwitchedOn { before: before?, _alone: alone })
+    }
+}
+
+impl Drop for SwitchedOn {
+    fn drop(&mut self) {
+        let _ = fs::write(SWITCH, self.before.trim());
+    }
+}
+
+fn rings(mount: &Mount) -> usize {
+    let files = fs::read_dir(format!("/proc/{}/fd", mount.pid())).unwrap();
+    let targets = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+    targets.filter(|target| target == Path::new("anon_inode:[io_uring]")).count()
+}
+
+/// A mount that uses it. `None`: this daemon was built without liburing, or with a libfuse that keeps its transport to itself.
+fn mount_over_rings(options: &str) -> Option<Mount> {
+    let mount = Mount::with(options)?;
+    if rings(&mount) == 0 {
+        eprintln!("SKIPPED: this daemon does not know io_uring, or may not use it");
+        return None;
+    }
+    Some(mount)
+}
+
+#[test]
+fn each_processor_has_a_ring_where_it_is_switched_on_and_nobody_said_otherwise() {
+    let Some(_on) = SwitchedOn::new() else { return };
+    let Some(mount) = mount_over_rings(USUAL) else { return };
+    assert!(rings(&mount) >= sys::processors().len());
+    let other = mount.attach("", "other");
+    assert!(rings(&mount) >= 2 * sys::processors().len());
+    fs::write(mount.at("f"), "through rings").unwrap();
+    sys::syncfs(mount.point());
+    assert_eq!(fs::read_to_string(other.join("f")).unwrap(), "through rings");
+    mount.end_with(&[&other]);
+    for options in ["no_io_uring", "locks", "max_threads=1"] {
+        let Some(mount) = Mount::with(&format!("{USUAL},{options}")) else { return };
+        assert_eq!(rings(&mount), 0, "{options}");
+        fs::write(mount.at("f"), options).unwrap();
+        assert_eq!(fs::read_to_string(mount.at("f")).unwrap(), options);
+        mount.end();
+    }
+}
+
+/// Whoever writes counts what has returned; a snapshot holds all that was counted before it, from whatever processor and through
+/// whatever mount point it came.
+#[test]
+fn a_snapshot_holds_what_had_been_written_from_every_processor_and_through_every_mount() {
+    const SNAPSHOTS: usize = 30;
+    let Some(_on) = SwitchedOn::new() else { return };
+    for options in ["", ",no_writeback"] {
+        let Some(mount) = mount_over_rings(&format!("{USUAL},memory=2G{options}")) else { return };
+        let other = mount.attach("", "other");
+        let all = sys::processors();
+        let places: Vec<(usize, &Path)> =
+            all.iter().take(4).flat_map(|&here| [(here, mount.point()), (here, other.as_path())]).collect();
+        let stop = AtomicBool::new(false);
+        let written: Vec<AtomicU64> = places.iter().map(|_| AtomicU64::new(0)).collect();
+        let held: Vec<Vec<u64>> = thread::scope(|scope| {
+            for (number, (here, point)) in places.iter().enumerate() {
+                let (stop, count) = (&stop, &written[number]);
+                scope.spawn(move || {
+                    sys::stay_on(&[*here]);
+                    let file = File::create(point.join(format!("f{number}"))).unwrap();
+                    while !stop.load(Ordering::Relaxed) && count.load(Ordering::Relaxed) < 100_000 {
+                        let next = count.load(Ordering::Relaxed) + 1;
+                        file.write_all_at(&next.to_ne_bytes(), next % 8 * 8192).unwrap();
+                        count.store(next, Ordering::Release);
+                    }
+                });
+            }
+            let take = |round: usize| {
+                sys::stay_on(&[all[round % all.len()]]);
+                let counts = written.iter().map(|count| count.load(Ordering::Acquire)).collect();
+                sys::syncfs(&other);
+                snapshot(mount.point(), &format!("s{round}"));
+                counts
+            };
+            let held = (0..SNAPSHOTS).map(take).collect();
+            stop.store(true, Ordering::Relaxed);
+            held
+        });
+        for (round, counts) in held.iter().enumerate() {
+            let then = mount.attach(&format!("s{round}"), &format!("then{round}"));
+            for (number, &count) in counts.iter().enumerate() {
+                let bytes = fs::read(then.join(format!("f{number}"))).unwrap_or_default();
+                let word = |at: usize| bytes.get(at..at + 8).map_or(0, |it| u64::from_ne_bytes(it.try_into().unwrap()));
+                let latest = (0..8).map(|place| word(place * 8192)).max().unwrap();
+                assert!(latest >= count, "{options}: s{round}, f{number}: {latest} of {count}");
+            }
+            sys::unmount(&then).unwrap();
+        }
+        mount.end_with(&[&other]);
+    }
+}
+
+/// While a processor's ring has nobody to look at it, what the kernel has put there is waited for by a snapshot that is asked for elsewhere. (With
+/// kernels before 6.16 syncfs(2) does not wait for answers either.)
+#[test]
+fn a_snapshot_waits_for_what_another_processor_s_ring_holds() {
+    let Some(_on) = SwitchedOn::new() else { return };
+    for through in ["", "other"] {
+        let Some(mount) = mount_over_rings(USUAL) else { return };
+        let all = sys::processors();
+        let [here, there, ..] = all[..] else { return };
+        let point = if through.is_empty() { mount.point().to_owned() } else { mount.attach("", through) };
+        let file = File::create(point.join("f")).unwrap();
+        file.set_len(1 << 20).unwrap();
+        sys::syncfs(&point);
+        let (tell, handed_over) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                sys::stay_on(&[there]);
+                let alone = sys::run_first();
+                (0..8).for_each(|page| file.write_all_at(b"written", page * 64 * 1024).unwrap());
+                sys::begin_writing_back(&file);
+                tell.send(alone).unwrap();
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_millis(300) {}
+            });
+            sys::stay_on(&[here]);
+            if !handed_over.recv().unwrap() {
+                eprintln!("this user may keep nobody from a processor: what is shown here is little");
+            }
+            assert!(is_taken(&mount, "s"));
+        });
+        sys::stay_on(&all);
+        let then = mount.attach("s", "then");
+        let bytes = fs::read(then.join("f")).unwrap();
+        let held = (0..8).filter(|page| &bytes[page * 64 * 1024..][..7] == b"written").count();
+        assert_eq!(held, 8, "of 8 pages that were handed over before");
+        let further = if through.is_empty() { vec![then] } else { vec![then, point] };
+        drop(file);
+        mount.end_with(&further.iter().map(|path| path.as_path()).collect::<Vec<_>>());
+    }
+}
+
+/// A request keeps its place until it is answered, and there are few for each processor.
+#[test]
+fn many_who_wait_on_one_processor_do_not_keep_out_those_they_wait_for() {
+    const CROWD: usize = 40;
+    let Some(_on) = SwitchedOn::new() else { return };
+    let Some(mount) = mount_over_rings(&format!("{USUAL},memory=2G")) else { return };
+    let here = sys::processors()[0];
+    let begun = Instant::now();
+    let taken: usize = thread::scope(|scope| {
+        let (mount, begun) = (&mount, &begun);
+        let one = move |number: usize| {
+            sys::stay_on(&[here]);
+            let path = mount.at(&format!("f{number}"));
+            let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+            let mut taken = 0;
+            for round in 0..5_u64 {
+                let at = (round + 1) * 200_000;
+                file.write_all_at(b"data", at).unwrap();
+                // What was written and not handed over yet is no hole.
+                assert!(sys::seek(&file, at, libc::SEEK_DATA).unwrap() <= at + 3);
+                sys::syncfs(mount.point());
+                taken += usize::from(is_taken(mount, &format!("s{number}-{round}")));
+                assert!(begun.elapsed() < Duration::from_secs(120), "somebody waits for ever");
+            }
+            taken
+        };
+        let crowd: Vec<_> = (0..CROWD).map(|number| scope.spawn(move || one(number))).collect();
+        crowd.into_iter().map(|one| one.join().unwrap()).sum()
+    });
+    assert!(taken > CROWD, "{taken} snapshots");
+    mount.end();
+}
+
+/// Whether it was taken; that too many wait already is the only other answer.
+fn is_taken(mount: &Mount, called: &str) -> bool {
+    let mut request: fs_control_snapshot = message();
+    request.name = name(called);
+    match sys::control(mount.point(), request) {
+        Ok(answer) => answer.header.result == 0,
+        Err(error) => {
+            assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));
+            false
+        }
+    }
+}
+
+#[test]
+fn a_daemon_that_is_killed_leaves_nobody_waiting() {
+    let Some(_on) = SwitchedOn::new() else { return };
+    for _ in 0..5 {
+        let Some(mount) = mount_over_rings(USUAL) else { return };
+        let (point, pid) = (mount.point().to_owned(), mount.pid());
+        thread::scope(|scope| {
+            for number in 0..4 {
+                let path = point.join(format!("f{number}"));
+                scope.spawn(
+                    move || while fs::write(&path, vec![1; 300_000]).is_ok() && fs::remove_file(&path).is_ok() {},
+                );
+            }
+            thread::sleep(Duration::from_millis(50));
+            sys::kill(pid, libc::SIGKILL);
+        });
+        assert!(fs::metadata(point.join("f")).is_err());
+    }
+}

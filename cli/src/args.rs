@@ -268,15 +268,7 @@ pub(crate) enum SnapshotVerb {
 #[derive(Debug, Subcommand)]
 pub(crate) enum BranchVerb {
     /// Grow a branch
-    Create {
-        /// Its name
-        name: String,
-        /// The branch or snapshot to grow it from (default: what is mounted here)
-        #[arg(long, value_name = "REF")]
-        from: Option<String>,
-        #[command(flatten)]
-        format: Format,
-    },
+    Create(BranchArgs),
     /// List the branches, oldest first
     List(Format),
     /// Show another branch (or snapshot) at this mount point
@@ -288,6 +280,20 @@ pub(crate) enum BranchVerb {
     Rename(RenameArgs),
     /// Delete branches; what has grown from them stays
     Delete(DeleteArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BranchArgs {
+    /// Its name
+    pub(crate) name: String,
+    /// The branch or snapshot to grow it from (default: what is mounted here)
+    #[arg(long, value_name = "REF")]
+    pub(crate) from: Option<String>,
+    /// Mount it at DIR at once; if that fails, there is no branch either
+    #[arg(long, value_name = "DIR")]
+    pub(crate) mount: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

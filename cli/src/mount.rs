@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bough::control::messages::{
     FS_CONTROL_LABEL_BYTES, FS_CONTROL_NO_ACCESS_TIME, FS_CONTROL_READ_ONLY, fs_control_attach, fs_control_label,
@@ -55,7 +55,7 @@ pub(crate) fn mount(point: &Path, mut options: Options, foreground: bool) -> Res
         None => None,
     };
     if let Some(socket) = alive {
-        return attach_named(socket, point, &options);
+        return attach_named(socket, point, options);
     }
     check_new(&options)?;
     fuse::check()?;
@@ -86,14 +86,15 @@ fn check_new(options: &Options) -> Result<()> {
 }
 
 /// Attaches to a volume that was found by its name.
-fn attach_named(mut socket: Socket, point: &Path, options: &Options) -> Result<Exit> {
+fn attach_named(socket: Socket, point: &Path, options: Options) -> Result<Exit> {
     let ignored = options.for_a_new_volume();
     let name = options.volume.clone().unwrap_or_default();
     if !ignored.is_empty() {
         let ignored = ignored.join(", ");
         output::say(&format!("the volume {name} is alive already, so these options have no effect: {ignored}"));
     }
-    attach(&mut socket, point, &name, options)
+    Place::at(socket, point, name, options)?.attach()?;
+    Ok(Exit::Done)
 }
 
 /// `--attach`: another view of the volume that `path` lies on; of the same branch or snapshot, if no other is named.
@@ -104,32 +105,61 @@ fn attach_beside(path: &Path, point: &Path, mut options: Options) -> Result<Exit
         )));
     }
     let volume = Volume::at(path)?;
-    let endpoint = volume.endpoint();
-    if endpoint.as_os_str().is_empty() {
-        return Err(Failure::no_volume(format!("the daemon of {} takes no further mounts", path.display())));
-    }
     options.shows.get_or_insert_with(|| (volume.shows_id().1, volume.shows()));
-    let connected = Socket::connect(&endpoint);
-    let mut socket = connected.context(format_args!("cannot reach the daemon at {}", endpoint.display()))?;
-    attach(&mut socket, point, &volume.name(), &options)
+    Place::of(&volume, path, point, options)?.attach()?;
+    Ok(Exit::Done)
 }
 
-/// Mounts, and hands the mount to the daemon; what fails after that is unmounted again.
-fn attach(socket: &mut Socket, point: &Path, source: &str, options: &Options) -> Result<Exit> {
-    let mut request = attach_request(options)?;
-    let point = mount_point::prepare(point)?;
-    request.label = label_of(&point)?;
-    let device = fuse::mount(&point, source, options)?;
-    let served = socket.hand_over(&mut request, device.as_fd());
-    drop(device);
-    let attached = match served {
-        Ok(()) => check_kind(socket, request.view, &point, options),
-        Err(failure) => Err(explain(socket, options, failure)),
-    };
-    if attached.is_err() {
-        fuse::detach(&point)?;
+/// Where a branch of this name, which need not be there yet, is to be mounted.
+pub(crate) fn place_for(volume: &Volume, branch: &str, point: &Path) -> Result<Place> {
+    let options = Options { shows: Some((Kind::Branch, branch.to_owned())), ..Options::default() };
+    Place::of(volume, &volume.mount_point(), point, options)
+}
+
+/// A mount point that can be mounted on, and the daemon that is to serve it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    socket: Socket,
+    /// What the mount table names as the source.
+    source: String,
+    point: PathBuf,
+    options: Options,
+    request: fs_control_attach,
+}
+
+impl Place {
+    /// For a further mount point of the volume that `path` lies on.
+    fn of(volume: &Volume, path: &Path, point: &Path, options: Options) -> Result<Place> {
+        let endpoint = volume.endpoint();
+        if endpoint.as_os_str().is_empty() {
+            return Err(Failure::no_volume(format!("the daemon of {} takes no further mounts", path.display())));
+        }
+        let connected = Socket::connect(&endpoint);
+        let socket = connected.context(format_args!("cannot reach the daemon at {}", endpoint.display()))?;
+        Place::at(socket, point, volume.name(), options)
     }
-    attached.map(|()| Exit::Done)
+
+    fn at(socket: Socket, point: &Path, source: String, options: Options) -> Result<Place> {
+        let mut request = attach_request(&options)?;
+        let point = mount_point::prepare(point)?;
+        request.label = label_of(&point)?;
+        Ok(Place { socket, source, point, options, request })
+    }
+
+    /// Mounts, and hands the mount to the daemon; what fails after that is unmounted again.
+    pub(crate) fn attach(mut self) -> Result<()> {
+        let device = fuse::mount(&self.point, &self.source, &self.options)?;
+        let served = self.socket.hand_over(&mut self.request, device.as_fd());
+        drop(device);
+        let attached = match served {
+            Ok(()) => check_kind(&mut self.socket, self.request.view, &self.point, &self.options),
+            Err(failure) => Err(explain(&mut self.socket, &self.options, failure)),
+        };
+        if attached.is_err() {
+            fuse::detach(&self.point)?;
+        }
+        attached
+    }
 }
 
 fn attach_request(options: &Options) -> Result<fs_control_attach> {

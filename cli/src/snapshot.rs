@@ -104,7 +104,8 @@ pub(crate) fn delete(volume: &mut Volume, kind: Kind, args: &DeleteArgs) -> Resu
     Ok(exit)
 }
 
-fn delete_one(volume: &mut Volume, kind: Kind, name: &str) -> Result<()> {
+/// Deletes a branch or snapshot.
+pub(crate) fn delete_one(volume: &mut Volume, kind: Kind, name: &str) -> Result<()> {
     let mut message: fs_control_delete = message();
     message.name = refs::field(name)?;
     message.kind = kind.number();

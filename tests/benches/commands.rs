@@ -73,6 +73,13 @@ fn history(point: &str, other: &str, files: usize, runs: usize) {
         took
     };
     report("bough branch create + bough mount --attach", files, (0..runs).map(branch).collect());
+    let both = |n: usize| {
+        touch(n);
+        let took = bough(&["-C", point, "branch", "create", &format!("both-{n}"), "--mount", other]);
+        bough(&["unmount", other]);
+        took
+    };
+    report("bough branch create --mount", files, (0..runs).map(both).collect());
 }
 
 fn main() {

@@ -68,6 +68,39 @@ fn a_volume_is_found_sound_while_it_is_used_and_when_it_is_still() {
 }
 
 #[test]
+fn a_branch_is_grown_and_mounted_by_one_command() {
+    let place = Place::mounted();
+    place.write("mnt/file", "common");
+    place.here(&["snapshot", "create", "s"]).done();
+    place.write("mnt/file", "main's");
+    let there = place.at("other");
+    let there = there.to_str().unwrap();
+    assert_eq!(place.here(&["branch", "create", "try", "--from", "s", "--mount", there]).done(), "");
+    assert_eq!(place.read("other/file"), "common");
+    place.write("other/file", "try's own");
+    assert_eq!(place.here(&["diff", "s", "try"]).out, "M file\n");
+    let created = place.run(&["-C", "mnt", "branch", "create", "two", "--mount", "../third", "--json"]).done();
+    assert_eq!(created.parse::<Value>().unwrap()["name"], "two");
+    assert_eq!(place.read("third/file"), "main's");
+}
+
+#[test]
+fn a_branch_that_cannot_be_mounted_is_not_there_either() {
+    let place = Place::mounted();
+    let branches = || place.json(&["branch", "list", "--json"]).as_array().unwrap().len();
+    for (point, said) in [("../missing", "does not exist"), (".", "already"), ("..", "is not empty")] {
+        place.run(&["-C", "mnt", "branch", "create", "b", "--mount", point]).refused(1, &[said]);
+        assert_eq!(branches(), 1, "{point}");
+    }
+    // Neither is mounted what cannot be grown.
+    place.run(&["-C", "mnt", "branch", "create", "main", "--mount", "../other"]).refused(1, &["`main` already"]);
+    assert_eq!(fs::read_dir(place.at("other")).unwrap().count(), 0);
+    place.here(&["snapshot", "create", "s"]).done();
+    place.run(&["-C", "mnt", "branch", "create", "b", "--from", "t", "--mount", "../other"]).refused(1, &["`t`"]);
+    assert_eq!(branches(), 1);
+}
+
+#[test]
 fn branches_diverge_side_by_side() {
     let place = Place::mounted();
     place.write("mnt/file", "common");
@@ -598,11 +631,16 @@ fn an_ordinary_user_mounts_where_the_device_allows_it() {
     let open = user(&["mount", "mnt"]);
     let created = user(&["-C", "mnt", "branch", "create", "b"]);
     let attached = user(&["mount", "--attach", "mnt", "--branch", "b", "other"]);
+    // `third` is not his: fusermount3 refuses, when the branch has been grown.
+    let failed = user(&["-C", "mnt", "branch", "create", "c", "--mount", "../third"]);
+    let branches = user(&["-C", "mnt", "branch", "list", "--json"]).done();
     let bare = ran(user_command(&["mount", "third"]).env("PATH", "/nowhere"));
     let unmounted = [user(&["unmount", "other"]), user(&["unmount", "mnt"])];
     fs::set_permissions(device, before).unwrap();
     closed.refused(4, &["no permission to open /dev/fuse", "chmod 666"]);
     bare.refused(4, &["fusermount3 is missing", "fuse3"]);
+    assert!(failed.code == 4 && failed.talk.contains("third"), "{failed:?}");
+    assert_eq!(branches.parse::<Value>().unwrap().as_array().unwrap().len(), 2, "what could not be mounted is gone");
     for ran in [open, created, attached].into_iter().chain(unmounted) {
         ran.done();
     }

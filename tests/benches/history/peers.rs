@@ -133,8 +133,7 @@ impl Peer {
         match self.kind {
             Kind::Bough => {
                 fs::create_dir(&folder).expect("a folder of its own");
-                self.bough(&["branch", "create", &name])
-                    && self.bough(&["mount", "--attach", text(&self.tree), "--branch", &name, &folder])
+                self.bough(&["branch", "create", &name, "--mount", &folder])
             }
             Kind::Btrfs => self.btrfs(&["subvolume", "snapshot", text(&self.place.join("disk/tree")), &folder]),
             Kind::Sandfs => self.sandfs(&["fork", text(&self.tree), &folder]),

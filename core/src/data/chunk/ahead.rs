@@ -23,6 +23,10 @@ const READERS: usize = 2;
 #[derive(Debug, Default)]
 struct Queue {
     hints: VecDeque<Vec<Weak<Cell>>>,
+    /// How many of the threads are reading.
+    busy: usize,
+    /// How many want them to read nothing.
+    held: usize,
     stopped: bool,
 }
 
@@ -30,10 +34,32 @@ struct Queue {
 pub(super) struct ReadAhead {
     queue: Mutex<Queue>,
     work: Condvar,
+    /// A thread has read what it was to.
+    done: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// Nothing is read ahead while this lives.
+pub(super) struct Held<'a>(&'a ReadAhead);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.queue.lock().held -= 1;
+        self.0.work.notify_all();
+    }
+}
+
 impl ReadAhead {
+    /// Waits for what the threads are reading, and has them read no more while the answer lives.
+    pub(super) fn hold(&self) -> Held<'_> {
+        let mut queue = self.queue.lock();
+        queue.held += 1;
+        while queue.busy > 0 {
+            self.done.wait(&mut queue);
+        }
+        Held(self)
+    }
+
     /// Ends the threads.
     pub(super) fn stop(&self) {
         self.queue.lock().stopped = true;
@@ -145,10 +171,15 @@ impl Depot {
     fn read_hints(&self) {
         let mut queue = self.read_ahead.queue.lock();
         while !queue.stopped {
-            match queue.hints.pop_front() {
-                Some(cells) => MutexGuard::unlocked(&mut queue, || self.fetch_all(&cells)),
-                None => self.read_ahead.work.wait(&mut queue),
-            }
+            let next = if queue.held == 0 { queue.hints.pop_front() } else { None };
+            let Some(cells) = next else {
+                self.read_ahead.work.wait(&mut queue);
+                continue;
+            };
+            queue.busy += 1;
+            MutexGuard::unlocked(&mut queue, || self.fetch_all(&cells));
+            queue.busy -= 1;
+            self.read_ahead.done.notify_all();
         }
     }
 

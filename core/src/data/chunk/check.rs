@@ -1,7 +1,8 @@
 //! What must hold of the chunks of a store: that handles are counted right, and that each frame and each slot is
 //! somebody's or free, and nobody's twice.
 //!
-//! Counts are compared only while nobody uses the store. The evictor may be at work all the same: it is held up.
+//! Counts are compared only while nobody uses the store. The evictor may be at work all the same, and those who read ahead: they
+//! are held up.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -70,7 +71,8 @@ impl ChunkStore {
     /// Compares what was found with what the store knows. `still`: nobody uses the store.
     pub(crate) fn check(&self, census: &Census, small_bytes: u64, still: bool, report: &mut CheckReport) {
         let depot = self.depot();
-        // Nothing is moved out of memory meanwhile.
+        // Nothing is moved into memory meanwhile, nor out of it. In this order: who reads ahead may have to sweep.
+        let _readers = still.then(|| depot.read_ahead.hold());
         let _hand = depot.evictor.hand.lock();
         if still {
             self.check_counts(census, small_bytes, report);

@@ -4,10 +4,11 @@ use crate::data::SpillConfig;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::check::Pages;
+use super::check::{Census, Pages};
 use super::spill::Spill;
 use super::store::{ChunkStore, StoreConfig};
 use super::{CHUNK_BYTES, Chunk};
+use crate::check::CheckReport;
 use crate::data::tests::device::{Call, Disk};
 use crate::data::tests::eager;
 use crate::error::Error;
@@ -217,4 +218,29 @@ fn frames_that_are_being_given_back_are_waited_for_where_there_are_no_others() {
     });
     drop(held);
     assert_eq!((store.usage().frames, store.usage().memory_bytes), (0, 0));
+}
+
+/// Nothing is lost, and nothing held twice.
+fn assert_sound(store: &ChunkStore, held: &[Chunk]) {
+    let (mut census, mut report) = (Census::default(), CheckReport::default());
+    held.iter().for_each(|chunk| census.count(chunk));
+    store.check(&census, 0, true, &mut report);
+    assert!(report.is_sound(), "{report:?}");
+}
+
+#[test]
+fn what_is_being_read_ahead_is_waited_for_before_counts_are_compared() {
+    let store = ChunkStore::with_device(16 * CHUNK, Box::new(Disk::default()), SpillConfig::default());
+    let held: Vec<_> = (0..64).map(|_| filled(&store)).collect();
+    for round in 0..200 {
+        Chunk::fetch_later(held.iter().cycle().skip(round * 8).take(8));
+        assert_sound(&store, &held);
+    }
+    // And it goes on afterwards.
+    let begun = std::time::Instant::now();
+    while store.usage().read_bytes == 0 {
+        assert!(begun.elapsed().as_secs() < 30, "{:?}", store.usage());
+        Chunk::fetch_later(held.iter());
+        std::thread::yield_now();
+    }
 }

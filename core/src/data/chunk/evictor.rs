@@ -1,7 +1,8 @@
 //! The evictor's thread, and waiting for it.
 //!
-//! The thread begins with the first claim past the soft mark and ends with the store. What it does is a sweep (see
-//! [`super::sweep`]); here is when. Who finds no room waits until there is some, or until a whole sweep that began
+//! The thread begins with the first claim past the soft mark, or the first frame that is kept warm beyond its pool's reserve,
+//! and ends with the store. What it does is a sweep (see [`super::sweep`]); here is when. While nothing is wanted it gives back
+//! the frames that lie warm for nobody, and then sleeps until it is called. Who finds no room waits until there is some, or until a whole sweep that began
 //! after him found nothing that can go: then he is told why. Where there is no thread, those who wait sweep themselves.
 
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// How long nothing is tried for nobody's sake after a sweep that freed nothing.
 const RETRY: Duration = Duration::from_millis(100);
+/// How long nothing must have been wanted, nor a frame taken, for what is kept warm to go.
+const WARM: Duration = Duration::from_millis(100);
 /// How long those are given who use what should go.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -57,7 +60,12 @@ pub(super) struct Evictor {
     pub(super) waiting: AtomicUsize,
     /// The thread has been called, and has not looked yet.
     called: AtomicBool,
+    /// Some pool keeps more frames warm than its reserve, and the thread sees to it when it has time.
+    cools: AtomicBool,
     pub(super) hand: Mutex<Hand>,
+    /// How often the thread had nothing to do.
+    #[cfg(test)]
+    idled: AtomicUsize,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -68,6 +76,12 @@ impl Evictor {
         // With the lock, so that nobody is between his look and his wait.
         let _status = self.status.lock();
         self.done.notify_all();
+    }
+
+    /// How often the thread had nothing to do.
+    #[cfg(test)]
+    pub(super) fn idled(&self) -> usize {
+        self.idled.load(SeqCst)
     }
 
     /// Ends the thread.
@@ -139,6 +153,23 @@ impl Depot {
         self.start();
         self.evictor.status.lock().wanted = true;
         self.evictor.work.notify_one();
+    }
+
+    /// Called when a pool keeps more warm than its reserve.
+    #[inline]
+    pub(super) fn call_to_cool(&self) {
+        if self.spill.is_some() && !self.evictor.cools.load(Relaxed) {
+            self.call_for_warm();
+        }
+    }
+
+    #[cold]
+    fn call_for_warm(&self) {
+        if !self.evictor.cools.swap(true, SeqCst) && self.start() {
+            // With the lock, so that it is not between its look and its sleep.
+            let _status = self.evictor.status.lock();
+            self.evictor.work.notify_one();
+        }
     }
 
     /// Called when a pin goes: if memory is in use beyond the limit, it can be had now.
@@ -218,12 +249,32 @@ impl Depot {
     }
 
     fn idle(&self, status: &mut MutexGuard<'_, Status>) {
+        #[cfg(test)]
+        self.evictor.idled.fetch_add(1, SeqCst);
         if self.is_overdrawn() {
             // What was in use above the limit may not be any more.
             self.evictor.work.wait_for(status, RETRY);
             status.wanted = true;
+        } else if self.evictor.cools.load(SeqCst) {
+            self.cool_if_still(status);
         } else {
             self.evictor.work.wait(status);
+        }
+    }
+
+    /// Gives back the frames that are warm and that nobody takes, if nothing is wanted meanwhile.
+    fn cool_if_still(&self, status: &mut MutexGuard<'_, Status>) {
+        let is_still = |status: &Status| !status.wanted && !status.stopped;
+        MutexGuard::unlocked(status, || self.watch_warm());
+        if is_still(status) {
+            self.evictor.work.wait_for(status, WARM);
+        }
+        while is_still(status) && MutexGuard::unlocked(status, || self.cool_unused()) {}
+        if is_still(status) {
+            // First: who puts a frame that is not seen here calls again.
+            self.evictor.cools.store(false, SeqCst);
+            let more = MutexGuard::unlocked(status, || self.keeps_more());
+            self.evictor.cools.fetch_or(more, SeqCst);
         }
     }
 

@@ -97,6 +97,8 @@ pub(super) struct Position {
 pub(super) struct Pool {
     number: u16,
     warm: Vec<Place>,
+    /// How many of the oldest of them nobody has taken since [`Pool::watch`].
+    unused: usize,
     bays: Vec<Option<Bay>>,
     /// Regions with a cold frame. The lowest is used first, so that the others can become empty.
     open: BTreeSet<u32>,
@@ -104,12 +106,13 @@ pub(super) struct Pool {
 
 impl Pool {
     pub(super) fn new(number: u16) -> Self {
-        Self { number, warm: Vec::new(), bays: Vec::new(), open: BTreeSet::new() }
+        Self { number, warm: Vec::new(), unused: 0, bays: Vec::new(), open: BTreeSet::new() }
     }
 
     /// A free frame whose memory is there.
     pub(super) fn take_warm(&mut self, owner: &Arc<Cell>) -> Option<Frame> {
         let place = self.warm.pop()?;
+        self.unused = self.unused.min(self.warm.len());
         Some(self.frame(place, owner))
     }
 
@@ -141,10 +144,26 @@ impl Pool {
     /// Up to so many of the oldest warm frames, and no more than [`COOLED_AT_ONCE`], are to be given back to the system.
     pub(super) fn cool(&mut self, most: usize) -> Cooling {
         let count = most.min(COOLED_AT_ONCE).min(self.warm.len());
+        self.unused = self.unused.saturating_sub(count);
         let mut places: Vec<Place> = self.warm.drain(..count).collect();
         places.sort_unstable();
         let runs = places.chunk_by(|a, b| (a.region, a.index + 1) == (b.region, b.index));
         Cooling { runs: runs.map(|run| self.cool_run(run)).collect() }
+    }
+
+    /// As [`Pool::cool`], of those that nobody has taken since [`Pool::watch`], and so many stay.
+    pub(super) fn cool_unused(&mut self, reserve: usize) -> Cooling {
+        self.cool(self.unused.min(self.warm.len().saturating_sub(reserve)))
+    }
+
+    /// Begins to look which warm frames nobody takes.
+    pub(super) fn watch(&mut self) {
+        self.unused = self.warm.len();
+    }
+
+    /// How many frames are warm.
+    pub(super) fn warm(&self) -> usize {
+        self.warm.len()
     }
 
     /// They have been discarded. Answers regions that are to go, where no lock is held: unmapping is slow.

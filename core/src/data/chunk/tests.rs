@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::check::{Census, Pages};
+use super::depot::STRIPES;
 use super::spill::Spill;
 use super::store::{ChunkStore, StoreConfig};
 use super::{CHUNK_BYTES, Chunk};
@@ -220,6 +221,20 @@ fn frames_that_are_being_given_back_are_waited_for_where_there_are_no_others() {
     assert_eq!((store.usage().frames, store.usage().memory_bytes), (0, 0));
 }
 
+/// Waits until no pool can have more than its reserve warm.
+fn assert_cools(store: &ChunkStore, reserve: u64) {
+    let begun = std::time::Instant::now();
+    loop {
+        let usage = store.usage();
+        let warm_bytes = usage.resident_bytes - usage.memory_bytes;
+        if warm_bytes <= STRIPES as u64 * reserve * CHUNK {
+            return;
+        }
+        assert!(begun.elapsed().as_secs() < 30, "{} frames stay: {usage:?}", warm_bytes / CHUNK);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 /// Nothing is lost, and nothing held twice.
 fn assert_sound(store: &ChunkStore, held: &[Chunk]) {
     let (mut census, mut report) = (Census::default(), CheckReport::default());
@@ -243,4 +258,88 @@ fn what_is_being_read_ahead_is_waited_for_before_counts_are_compared() {
         Chunk::fetch_later(held.iter());
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn frames_that_nobody_takes_go_though_the_soft_mark_was_never_reached() {
+    // The marks are at 848 and 880 frames, and a pool has 2 warm at rest.
+    let store = ChunkStore::with_device(1024 * CHUNK, Box::new(Disk::default()), SpillConfig::default());
+    let mut held: Vec<_> = (0..870).map(|_| Chunk::zeroed(&store).unwrap()).collect();
+    held.truncate(830);
+    assert_cools(&store, 2);
+    assert_sound(&store, &held);
+    // And again, after the thread has slept.
+    held.truncate(820);
+    held.extend((0..50).map(|_| Chunk::zeroed(&store).unwrap()));
+    held.truncate(830);
+    assert_cools(&store, 2);
+    assert_eq!((store.usage().evictions, store.usage().frames), (0, 830));
+    assert_sound(&store, &held);
+}
+
+#[test]
+fn the_evictor_gives_back_what_it_keeps_warm_and_then_sleeps() {
+    // A pool has 1 warm at rest, and 64 while the evictor is at work.
+    let store = ChunkStore::with_device(512 * CHUNK, Box::new(Disk::default()), SpillConfig::default());
+    let mut held = std::thread::scope(|scope| {
+        let fill = || (0..200).map(|_| filled(&store)).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(fill)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(store.usage().evictions > 0);
+    // So few that the evictor would keep them for the next to come.
+    let going: Vec<_> = held.extract_if(.., |chunk| chunk.is_resident()).take(12).collect();
+    assert_eq!(going.len(), 12);
+    drop(going);
+    assert_cools(&store, 1);
+    assert_sound(&store, &held);
+    let idled = || store.depot().evictor.idled();
+    let sleeps = || {
+        let before = idled();
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        before == idled()
+    };
+    // It may have to look once more, and then does not any more: nobody calls it.
+    assert!((0..60).any(|_| sleeps()), "it looks again and again");
+    assert!(held.iter().all(|chunk| chunk.read().unwrap().iter().all(|&byte| byte == 1)));
+}
+
+#[test]
+fn without_a_device_no_more_than_the_reserve_of_each_pool_is_warm() {
+    let store = store_of(1 << 30);
+    let (keep, kept) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..STRIPES {
+            let (store, keep) = (&store, keep.clone());
+            scope.spawn(move || keep.send((0..300).map(|_| Chunk::zeroed(store).unwrap()).collect::<Vec<_>>()));
+        }
+    });
+    drop(keep);
+    drop(kept.into_iter().collect::<Vec<_>>());
+    assert_eq!((store.usage().frames, store.usage().memory_bytes), (0, 0));
+    assert_cools(&store, 32);
+    assert_sound(&store, &[]);
+}
+
+#[test]
+fn only_frames_that_nobody_took_meanwhile_are_given_back() {
+    let store = store_of(1 << 30);
+    drop((0..20).map(|_| Chunk::zeroed(&store).unwrap()).collect::<Vec<_>>());
+    let warm = || store.depot().pools.iter().map(|pool| pool.lock().warm()).sum::<usize>();
+    let cool = |reserve| {
+        store.depot().pools.iter().for_each(|pool| {
+            let mut pool = pool.lock();
+            let cooling = pool.cool_unused(reserve);
+            cooling.discard();
+            let _regions = pool.set_cold(&cooling);
+        })
+    };
+    assert_eq!(warm(), 20);
+    store.depot().watch_warm();
+    drop((0..5).map(|_| Chunk::zeroed(&store).unwrap()).collect::<Vec<_>>());
+    cool(0);
+    assert_eq!(warm(), 5, "those were taken, and came back");
+    store.depot().watch_warm();
+    cool(3);
+    assert_eq!(warm(), 3);
 }

@@ -47,8 +47,32 @@ impl Depot {
     /// Called when a frame goes.
     pub(crate) fn put_frame(&self, place: Place) {
         let reserve = self.warm_reserve();
-        self.cool(place.pool.into(), |pool| pool.put(place, reserve));
+        let mut warm = 0;
+        self.cool(place.pool.into(), |pool| {
+            let cooling = pool.put(place, reserve);
+            warm = pool.warm();
+            cooling
+        });
         self.unclaim(CHUNK);
+        if warm > self.reserve {
+            self.call_to_cool();
+        }
+    }
+
+    /// Begins to look which warm frames nobody takes.
+    pub(crate) fn watch_warm(&self) {
+        self.pools.iter().for_each(|pool| pool.lock().watch());
+    }
+
+    /// Gives some of those that nobody has taken since [`Depot::watch_warm`] back to the system, but for the reserve of each
+    /// pool. Says whether there were any.
+    pub(crate) fn cool_unused(&self) -> bool {
+        (0..STRIPES).any(|number| self.cool(number, |pool| pool.cool_unused(self.reserve)) > 0)
+    }
+
+    /// Whether a pool keeps more warm than its reserve.
+    pub(crate) fn keeps_more(&self) -> bool {
+        self.pools.iter().any(|pool| pool.lock().warm() > self.reserve)
     }
 
     /// Gives the warm frames of all pools back to the system. Returns how many bytes that were.

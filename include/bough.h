@@ -2572,7 +2572,7 @@ fs_result fs_branch_list(const fs_volume *volume, fs_ref_callback callback, void
 // `..`, not beginning with `-`. May be NULL: BRANCH@N.
 // `snapshot`: the answer.
 //
-// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_LIMIT`, `FS_INVALID` when `branch` is none.
+// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_LIMIT`, `FS_NO_SPACE`, `FS_INVALID` when `branch` is none.
 fs_result fs_snapshot_create(const fs_volume *volume,
                              fs_ref branch,
                              const char *name,
@@ -2585,7 +2585,7 @@ fs_result fs_snapshot_create(const fs_volume *volume,
 // `from`: what it grows from.
 // `branch`: the answer.
 //
-// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_LIMIT`, `FS_INVALID` for an unknown kind.
+// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_LIMIT`, `FS_NO_SPACE`, `FS_INVALID` for an unknown kind.
 fs_result fs_branch_create(const fs_volume *volume,
                            const char *name,
                            size_t name_bytes,

@@ -145,14 +145,6 @@ impl Context {
         (self.ids.next.load(Ordering::Relaxed) - self.ids.first + 1) * ID_BLOCK
     }
 
-    /// Whether there is memory for a lock more. [`Error::Limit`] if not: a lock is no content that the volume is full of.
-    pub(crate) fn admit_lock(&self) -> Result<()> {
-        match self.store.admit() {
-            Err(Error::NoSpace) => Err(Error::Limit("memory for locks")),
-            other => other,
-        }
-    }
-
     /// From now on nothing changes any more: after an internal fault.
     pub(crate) fn latch_read_only(&self) {
         self.latched.store(true, Ordering::Release);

@@ -335,22 +335,26 @@ impl Volume {
 
     /// Takes a snapshot of a branch as it is now, in constant time. Without a name it is called BRANCH@N.
     ///
-    /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`], [`Error::Limit`].
+    /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`], [`Error::Limit`], [`Error::NoSpace`].
     pub fn create_snapshot(&self, branch: BranchId, name: Option<&str>) -> Result<SnapshotId> {
         let _timed = self.context.meters.begin(Operation::Snapshot);
-        let id = self.refs.snapshot(branch, name, &self.context)?;
+        let id = self.with_room_for_ref(|| self.refs.snapshot(branch, name, &self.context))?;
         tracing::debug!(volume = self.name, snapshot = id.0, name, "took a snapshot");
         Ok(id)
     }
 
     /// Grows a branch from a snapshot, or from a branch as it is now, in constant time.
     ///
-    /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`], [`Error::Limit`].
+    /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`], [`Error::Limit`], [`Error::NoSpace`].
     pub fn create_branch(&self, name: &str, from: RefId) -> Result<BranchId> {
         let _timed = self.context.meters.begin(Operation::Branch);
-        let id = self.refs.branch(name, from, &self.context)?;
+        let id = self.with_room_for_ref(|| self.refs.branch(name, from, &self.context))?;
         tracing::debug!(volume = self.name, branch = id.0, name, ?from, "grew a branch");
         Ok(id)
+    }
+
+    fn with_room_for_ref<R>(&self, mut make: impl FnMut() -> Result<R>) -> Result<R> {
+        self.with_room(|| self.context.store.admit_ref().and_then(|()| make()))
     }
 
     /// Gives a branch or snapshot another name.

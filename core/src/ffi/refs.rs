@@ -205,7 +205,7 @@ pub unsafe extern "C" fn fs_branch_list(
 /// `..`, not beginning with `-`. May be NULL: BRANCH@N.
 /// `snapshot`: the answer.
 ///
-/// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_LIMIT`, `FS_INVALID` when `branch` is none.
+/// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_LIMIT`, `FS_NO_SPACE`, `FS_INVALID` when `branch` is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fs_snapshot_create(
     volume: *const fs_volume,
@@ -230,7 +230,7 @@ pub unsafe extern "C" fn fs_snapshot_create(
 /// `from`: what it grows from.
 /// `branch`: the answer.
 ///
-/// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_LIMIT`, `FS_INVALID` for an unknown kind.
+/// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_LIMIT`, `FS_NO_SPACE`, `FS_INVALID` for an unknown kind.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fs_branch_create(
     volume: *const fs_volume,

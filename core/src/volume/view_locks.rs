@@ -22,9 +22,9 @@ impl View {
         self.locking(node, |head| with(head))
     }
 
-    /// As [`View::locking_known`], for who takes a lock: that takes memory.
+    /// As [`View::locking_known`], for who takes a lock: that takes memory, which may be waited for here, before anything is locked.
     fn locking_more<R>(&self, node: NodeId, with: impl FnOnce(&Head) -> Result<R>) -> Result<R> {
-        self.with(node, |at| at.context.admit_lock())?;
+        self.with_room_for_lock(|| self.with(node, |at| at.context.store.admit()))?;
         self.locking_known(node, with)
     }
 

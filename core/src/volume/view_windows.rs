@@ -257,11 +257,8 @@ impl View {
     /// beyond 2^64-1, [`Error::AccessDenied`], [`Error::Limit`], [`Error::BadHandle`], [`Error::NotSupported`] on a snapshot.
     pub fn windows_lock(&self, handle: HandleId, start: u64, length: u64, exclusive: bool, pid: u32) -> Result<()> {
         let _timed = self.timed(Operation::Lock);
-        self.locking_range(handle, |handle, head| {
-            let range = Range::new(start, length, exclusive)?;
-            handle.at.context.admit_lock()?;
-            handle.windows()?.locks.lock(&head.locks, range, pid)
-        })
+        let range = self.range_with_room(handle, start, length, exclusive)?;
+        self.locking_range(handle, |handle, head| handle.windows()?.locks.lock(&head.locks, range, pid))
     }
 
     /// As [`View::windows_lock`], but waits: `None`: it is taken; else `done` is called once, by another thread, when it is or when the handle ended.
@@ -277,9 +274,8 @@ impl View {
         done: Box<dyn FnOnce(Result<()>) + Send>,
     ) -> Result<Option<WaitId>> {
         let _timed = self.timed(Operation::Lock);
+        let range = self.range_with_room(handle, start, length, exclusive)?;
         self.locking_range(handle, |handle, head| {
-            let range = Range::new(start, length, exclusive)?;
-            handle.at.context.admit_lock()?;
             let locks = &handle.windows()?.locks;
             let Some((reservation, lock)) = locks.reserve(range)? else {
                 return locks.lock(&head.locks, range, 0).map(|()| None);
@@ -322,6 +318,13 @@ impl View {
             handle.windows()?.locks.unlock_all(&head.locks);
             Ok(())
         })
+    }
+
+    /// The range, if it is one that can be locked and there is memory for that, which may be waited for.
+    fn range_with_room(&self, handle: HandleId, start: u64, length: u64, exclusive: bool) -> Result<Range> {
+        let range = self.locking_range(handle, |_, _| Range::new(start, length, exclusive))?;
+        self.with_room_for_lock(|| self.volume.context.store.admit())?;
+        Ok(range)
     }
 
     fn locking_range<R>(&self, handle: HandleId, with: impl FnOnce(&Arc<Handle>, &Head) -> Result<R>) -> Result<R> {

@@ -464,6 +464,28 @@ fn metadata_too_large_for_the_limit_is_no_space_and_can_always_be_removed() {
 }
 
 #[test]
+fn branches_and_snapshots_may_take_a_little_more_than_names_and_no_more_than_that() {
+    for spills in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let spill_dir = spills.then(|| folder.path().to_path_buf());
+        let fs = Fs::of(Config { memory_bytes: Some(8 << 20), spill_dir, root_mode: 0o777, ..Config::default() });
+        fill_with_names(&fs);
+        let main = fs.volume.first_branch();
+        let take = || fs.volume.create_snapshot(main, None);
+        let taken: Vec<_> = std::iter::from_fn(|| take().ok()).take(2000).collect();
+        assert!((10..2000).contains(&taken.len()), "{}", taken.len());
+        assert_eq!(take(), Err(Error::NoSpace));
+        assert_eq!(fs.volume.create_branch("branch", RefId::Branch(main)), Err(Error::NoSpace));
+        let resident = fs.volume.activity().resident_bytes;
+        assert!(resident <= (8 << 20) * 21 / 20, "{resident}");
+        // What is known of one is given back as it is deleted, with steps in which memory is counted.
+        taken[..10].iter().for_each(|id| fs.volume.delete_ref(RefId::Snapshot(*id)).unwrap());
+        assert!(take().is_ok());
+        assert!(fs.volume.create_branch("branch", RefId::Branch(main)).is_ok());
+    }
+}
+
+#[test]
 fn what_was_set_aside_is_given_back_though_metadata_takes_the_limit() {
     let fs = Fs::of(Config { memory_bytes: Some(8 << 20), root_mode: 0o777, ..Config::default() });
     fs.write_file("file", "content");

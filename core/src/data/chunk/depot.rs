@@ -46,6 +46,8 @@ const WARM_FRAMES: u64 = 64;
 /// few milliseconds, during which nobody allocates.
 const HEAP_SHARE: u64 = 32;
 const MOST_HEAP_BYTES: u64 = 16 << 20;
+/// Branches and snapshots have one part in so many of the limit beyond what other metadata may take.
+const REF_SHARE: u64 = 64;
 /// What is waited for before metadata grows.
 const ADMIT_BYTES: u64 = 4096;
 /// Before an operation fails.
@@ -222,6 +224,17 @@ impl Depot {
         let metadata = self.ledger.coarse();
         let room = self.spill.is_some() || self.used_by_chunks() + metadata <= self.marks.hard;
         room && metadata <= self.marks.metadata.min(self.brakes.metadata.load(Relaxed))
+    }
+
+    /// Whether one branch or snapshot more may be. It takes next to nothing, and who has no room left may need it most: so it has a
+    /// part of what is left for removing, and only many of them are refused.
+    pub(super) fn admit_ref(&self) -> Result<()> {
+        let (metadata, marks) = (self.ledger.coarse(), &self.marks);
+        let more = (marks.limit / REF_SHARE).max(ADMIT_BYTES);
+        let fits = self.spill.is_some() || self.used_by_chunks() + metadata <= marks.limit.saturating_add(more);
+        let fits = fits && metadata <= marks.metadata.saturating_add(more);
+        let grows = || metadata <= self.brakes.metadata.load(Relaxed) || self.has_heap();
+        if fits && grows() { Ok(()) } else { Err(Error::NoSpace) }
     }
 
     #[cold]

@@ -200,6 +200,11 @@ impl ChunkStore {
         self.depot.admits()
     }
 
+    /// Whether one branch or snapshot more may be. Does not wait. [`Error::NoSpace`] if they take all that they may.
+    pub(crate) fn admit_ref(&self) -> Result<()> {
+        self.depot.admit_ref()
+    }
+
     /// Counts somebody who waits for room that is being made elsewhere.
     pub(crate) fn count_stall(&self) {
         self.depot.counters.stalls.add(1);

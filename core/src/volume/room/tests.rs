@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::ledger::Kind;
+use crate::operations::lock_table::{Lock, LockKind, LockSpace};
+use crate::operations::windows::rights;
+use crate::operations::windows_open::WindowsOpen;
 use crate::operations::{Allocation, NewNode, OpenOptions, ViewOptions, XattrMode};
 use crate::shed::Shed;
 use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::sync::mpsc::{Receiver, channel};
 use crate::sync::{Mutex, thread};
 use crate::tree::name::NamePolicy;
-use crate::types::{Caller, NodeId, RefId};
+use crate::types::{Caller, HandleId, NodeId, RefId, SnapshotId};
 use crate::volume::view::View;
 use crate::volume::view_paths::PathAt;
+use crate::volume::view_windows::From;
 use crate::volume::{Config, Volume};
 
 const ROOT: Caller<'static> = Caller::superuser();
@@ -62,10 +67,16 @@ impl Shed for Stuck {
 /// Runs `operation`, for which there is no room before what `clear` removes is freed, while that takes as long as nobody waits for it.
 #[track_caller]
 fn waits_for_room(view: &View, clear: impl FnOnce(), operation: impl FnOnce() -> Result<()> + Send) {
+    waits_while_freeing(view, || give_up(view, clear), operation);
+}
+
+/// As [`waits_for_room`], for what `free` gives up.
+#[track_caller]
+fn waits_while_freeing(view: &View, free: impl FnOnce(), operation: impl FnOnce() -> Result<()> + Send) {
     let ends = Arc::new(AtomicBool::new(false));
     let reaper = &view.volume().reaper;
     reaper.take(Arc::new(Endless(ends.clone())));
-    give_up(view, clear);
+    free();
     let answer = std::thread::scope(|scope| {
         let operation = scope.spawn(operation);
         while reaper.waiting() == 0 && !operation.is_finished() {
@@ -91,18 +102,42 @@ fn waits_for_chunks(operation: impl FnOnce(&View, NodeId) -> Result<()> + Send) 
     assert!(view.volume().check_invariants(false).is_sound());
 }
 
+/// Fills the memory with names; answers what removes them.
+fn full_of_names(view: &View) -> impl FnOnce() {
+    let make = |n: &u32| view.path_make(&ROOT, at(&format!("{n}")), 0o755, NewNode::File).is_ok();
+    let made = (0..).take_while(make).count();
+    assert!(made > 100);
+    move || (0..made).for_each(|n| view.path_unlink(&ROOT, at(&format!("{n}"))).unwrap())
+}
+
 /// As [`waits_for_room`], with a memory full of names.
 #[track_caller]
 fn waits_for_names(operation: impl FnOnce(&View, NodeId) -> Result<()> + Send) {
     let view = small();
     view.path_write(&ROOT, at("file"), b"short").unwrap();
     let node = view.path_lookup(&ROOT, at("file")).unwrap().node;
-    let make = |n: &u32| view.path_make(&ROOT, at(&format!("{n}")), 0o755, NewNode::File).is_ok();
-    let made = (0..).take_while(make).count();
-    assert!(made > 100);
-    let clear = || (0..made).for_each(|n| view.path_unlink(&ROOT, at(&format!("{n}"))).unwrap());
-    waits_for_room(&view, clear, || operation(&view, node));
+    waits_for_room(&view, full_of_names(&view), || operation(&view, node));
     assert!(view.volume().check_invariants(false).is_sound());
+}
+
+/// As [`waits_for_names`], where even branches and snapshots have taken all that they may.
+#[track_caller]
+fn waits_for_refs(operation: impl FnOnce(&Volume, SnapshotId) -> Result<()> + Send) {
+    let view = small();
+    let volume = view.volume();
+    let clear = full_of_names(&view);
+    let take = || volume.create_snapshot(volume.first_branch(), None);
+    let names = take().unwrap();
+    clear();
+    let last = std::iter::from_fn(|| take().ok()).take(1000).last().unwrap();
+    assert_eq!(take(), Err(Error::NoSpace));
+    // Beyond the steps in which the store hears of metadata.
+    let ledger = volume.context.store.ledger();
+    ledger.add(Kind::Inodes, CHUNK as usize);
+    let free = || volume.delete_ref(RefId::Snapshot(names)).unwrap();
+    waits_while_freeing(&view, free, || operation(volume, last));
+    ledger.sub(Kind::Inodes, CHUNK as usize);
+    assert!(volume.check_invariants(false).is_sound());
 }
 
 #[test]
@@ -136,6 +171,32 @@ fn whoever_finds_no_room_for_names_waits_for_what_is_being_freed() {
     waits_for_names(|view, _| view.path_rename(&ROOT, at("file"), at("new"), crate::RenameMode::Replace));
     waits_for_names(|view, node| view.set_xattr(&ROOT, node, b"user.x", b"value", XattrMode::Set));
     waits_for_names(|view, node| view.open_stream(&ROOT, node, b"stream", new, true).map(drop));
+}
+
+#[test]
+fn whoever_finds_no_room_for_a_branch_or_snapshot_waits_for_what_is_being_freed() {
+    waits_for_refs(|volume, _| volume.create_snapshot(volume.first_branch(), None).map(drop));
+    waits_for_refs(|volume, from| volume.create_branch("new", RefId::Snapshot(from)).map(drop));
+}
+
+#[test]
+fn whoever_finds_no_room_for_a_lock_waits_for_what_is_being_freed() {
+    let lock = Lock { kind: LockKind::Write, start: 0, end: 9, pid: 1 };
+    waits_for_names(|view, node| view.set_lock(node, LockSpace::Range, 1, lock));
+    waits_for_names(|view, node| {
+        let waits = view.wait_lock(node, LockSpace::Whole, 1, lock, Box::new(|_| ()))?;
+        assert_eq!(waits, None, "nobody is in the way");
+        Ok(())
+    });
+    let windows = |lock: fn(&View, HandleId) -> Result<()>| {
+        let view = small();
+        view.path_write(&ROOT, at("file"), b"short").unwrap();
+        let open = WindowsOpen { access: rights::READ_DATA, ..WindowsOpen::default() };
+        let handle = view.windows_open(&ROOT, From::Node(NodeId::ROOT), b"file", &open).unwrap().handle;
+        waits_for_room(&view, full_of_names(&view), || lock(&view, handle));
+    };
+    windows(|view, handle| view.windows_lock(handle, 0, 9, true, 1));
+    windows(|view, handle| view.windows_wait_lock(handle, 0, 9, true, Box::new(|_| ())).map(drop));
 }
 
 #[test]

@@ -7,8 +7,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/fs.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
+
+_Static_assert(sizeof(struct fs_forgotten) == sizeof(struct fuse_forget_data) &&
+                   offsetof(struct fs_forgotten, count) == offsetof(struct fuse_forget_data, nlookup),
+               "what the kernel forgets is handed on as it is");
 
 static uint32_t kind_of(mode_t mode)
 {
@@ -63,9 +68,7 @@ void op_forget(fuse_req_t request, fuse_ino_t node, uint64_t count)
 
 void op_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *nodes)
 {
-    struct fs_view *view = view_of(request);
-    for (size_t i = 0; i < count; i++)
-        fs_forget(view, nodes[i].ino, nodes[i].nlookup);
+    fs_forget_many(view_of(request), (const struct fs_forgotten *)nodes, count);
     fuse_reply_none(request);
 }
 

@@ -123,6 +123,36 @@ static void links_and_renames(const fs_view *view) {
     OK(fs_rmdir(view, &root, FS_NODE_ROOT, TEXT("inner")));
 }
 
+static void many_nodes_are_forgotten_by_one_call(const fs_view *view) {
+    enum { FILES = 700 };
+    static fs_forgotten nodes[FILES + 1];
+    fs_caller root = root_caller();
+    FS_STRUCT(fs_entry, again);
+    FS_STRUCT(fs_attr, attr);
+    uint64_t before = 0, after = 0, known = 0;
+    OK(fs_view_nodes(view, &before));
+    for (int i = 0; i < FILES; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "many-%d", i);
+        nodes[i] = (fs_forgotten){make_file(view, name, "x"), 1};
+    }
+    OK(fs_lookup(view, &root, FS_NODE_ROOT, TEXT("many-0"), &again));
+    OK(fs_unlink(view, &root, FS_NODE_ROOT, TEXT("many-1")));
+    nodes[2].count = UINT64_MAX;
+    // Once more than there are, and one that is not known.
+    nodes[FILES] = nodes[3];
+    nodes[4].node = UINT64_MAX;
+    OK(fs_forget_many(view, nodes, FILES + 1));
+    OK(fs_view_nodes(view, &after));
+    CHECK(after == before + 2);
+    OK(fs_references(view, nodes[0].node, &known));
+    CHECK(known == 1);
+    OK(fs_getattr(view, nodes[0].node, &attr));
+    ANSWERS(FS_STALE, fs_getattr(view, nodes[1].node, &attr));
+    OK(fs_forget_many(view, NULL, 0));
+    ANSWERS(FS_NULL_POINTER, fs_forget_many(view, NULL, 1));
+}
+
 void test_names(void) {
     fs_volume *volume = open_volume();
     fs_view *view = open_view(volume);
@@ -165,6 +195,7 @@ void test_names(void) {
     ANSWERS(FS_INVALID, fs_readlink(view, dir.node, target, sizeof target, &size));
 
     links_and_renames(view);
+    many_nodes_are_forgotten_by_one_call(view);
     listings_go_on_after_a_cookie(view);
     listings_go_on_after_a_name_and_with_a_verifier(view);
     fs_view_close(view);

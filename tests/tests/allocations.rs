@@ -107,7 +107,7 @@ fn listings_are_one_walk_without_an_allocation() {
                 true
             })
             .unwrap();
-            files.iter().for_each(|file| view.forget(*file, 1));
+            view.forget_many(files.iter().map(|file| (*file, 1)));
         }
     });
     assert_eq!(seen, 2 * FILES);

@@ -11,7 +11,7 @@ use super::events::{fs_change, fs_event, fs_watch};
 use super::foreign::{fs_file_info, fs_mac_info, fs_new, fs_set_file_info};
 use super::identity::fs_volume_info;
 use super::locks::{fs_lock, fs_wait};
-use super::names::fs_dirent;
+use super::names::{fs_dirent, fs_forgotten};
 use super::opens::{fs_windows_handle_info, fs_windows_opened, fs_windows_request};
 use super::pins::fs_iovec;
 use super::refs::fs_ref_record;
@@ -141,6 +141,7 @@ layouts! {
     }
     fs_open_options 96 { size 0, flags 4, mode 8, reserved0 12, reserved 16 }
     fs_iovec 16 { base 0, length 8 }
+    fs_forgotten 16 { node 0, count 8 }
     fs_token_group 24 { sid 0, sid_bytes 8, attributes 16, reserved 20 }
     fs_token_parts 104 {
         size 0, privileges 4, user 8, user_bytes 16, owner 24, owner_bytes 32, group 40, group_bytes 48, groups 56,

@@ -59,6 +59,16 @@ pub struct fs_dirent {
     pub reserved: [u64; 3],
 }
 
+/// A node that a host forgets, and how many references to it.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct fs_forgotten {
+    /// The node.
+    pub node: fs_node,
+    /// How many references to it are given back.
+    pub count: u64,
+}
+
 /// Is given one entry at a time; `entry` and what it points to live until it returns. True: taken, go on; false: not taken,
 /// and that was enough.
 pub type fs_readdir_callback = Option<unsafe extern "C" fn(context: *mut c_void, entry: *const fs_dirent) -> bool>;
@@ -121,6 +131,26 @@ pub unsafe extern "C" fn fs_forget(view: *const fs_view, node: fs_node, count: u
     unsafe {
         call(view, |view| {
             view.0.forget(NodeId(node), count);
+            Ok(())
+        })
+    }
+}
+
+/// Gives back references to many nodes: cheaper than a call of `fs_forget` for each.
+///
+/// `nodes`: which, and how many of each; more than there are is all of them. The caller's, not kept; NULL will do for none. Their order does
+/// not matter, and a node may be there more than once.
+/// `count`: how many there are. Any number: no lock is held for longer than a few hundred of them take.
+///
+/// Any thread may call it, beside all other calls. Of what it gives back, another call may see some as given back and some not yet.
+///
+/// Results: `FS_OK`, also for nodes that are not known any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_forget_many(view: *const fs_view, nodes: *const fs_forgotten, count: usize) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            view.0.forget_many(items(nodes, count)?.iter().map(|one| (NodeId(one.node), one.count)));
             Ok(())
         })
     }

@@ -16,7 +16,7 @@ use crate::tree::inode::Inode;
 use crate::tree::table::{make_own, shard_of};
 use crate::types::InodeId;
 
-const SHARDS: usize = 16;
+pub(crate) const SHARDS: usize = 16;
 
 #[derive(Default)]
 struct Shard {
@@ -73,8 +73,7 @@ impl LiveNodes {
     /// As [`LiveTable::bring_near`](crate::tree::table::LiveTable::bring_near), of who holds them.
     pub(crate) fn bring_near(&self, ids: &[InodeId]) {
         let Some(&first) = ids.first() else { return };
-        let shard = self.shard(first);
-        std::hint::black_box(ids.iter().filter(|id| shard.holders.contains_key(*id)).count());
+        self.part_of(first).bring_near(ids.iter().copied());
     }
 
     /// One holder less. What ends with it is handed back, to be dropped by the caller outside of any lock.
@@ -156,6 +155,11 @@ pub(crate) struct Part<'a> {
 }
 
 impl Part<'_> {
+    /// See [`LiveNodes::bring_near`].
+    pub(crate) fn bring_near(&self, ids: impl Iterator<Item = InodeId>) {
+        std::hint::black_box(ids.filter(|id| self.shard.holders.contains_key(id)).count());
+    }
+
     /// See [`LiveNodes::hold`].
     pub(crate) fn hold(&mut self, id: InodeId) {
         let holders = self.shard.holders.entry(id).or_insert_with(|| {

@@ -15,6 +15,7 @@ use crate::history::Tree;
 use crate::history::events::{Changes, Event, EventKind};
 use crate::history::gate::Passage;
 use crate::history::head::Head;
+use crate::history::live::{self, Part};
 use crate::history::refs::Refs;
 use crate::ledger::Kind;
 use crate::operations::access::{self, Mask};
@@ -38,7 +39,8 @@ pub struct ViewOptions {
     pub confined: bool,
 }
 
-const REFERENCE_SHARDS: usize = 16;
+/// As many as there are of live nodes: both are locked once for many nodes.
+const REFERENCE_SHARDS: usize = live::SHARDS;
 /// What a reference takes of a shard, which is three quarters full on average.
 const REFERENCE_BYTES: usize = (size_of::<(InodeId, u64)>() + 1) * 4 / 3;
 
@@ -265,15 +267,46 @@ impl Attachment {
         let _ended;
         let mut shard = self.reference_shard(id);
         // Mostly it is the last reference.
-        let part = self.tree.head().map(|head| head.live.part_of(id));
-        let Some(held) = shard.get_mut(&id) else { return };
+        let mut part = self.tree.head().map(|head| head.live.part_of(id));
+        _ended = self.forget_in(&mut shard, part.as_mut(), id, count);
+    }
+
+    /// As [`Attachment::forget`], of many nodes: the locks are taken once for those of a shard, and the waits for memory overlap.
+    pub(crate) fn forget_many(&self, forgotten: &mut [(InodeId, u64)]) {
+        let shard_of = |(id, _): &(InodeId, u64)| shard_of(*id, REFERENCE_SHARDS);
+        forgotten.sort_unstable_by_key(shard_of);
+        for of_shard in forgotten.chunk_by(|a, b| shard_of(a) == shard_of(b)) {
+            // Outlives the locks; seldom has anything in it, and takes no memory then.
+            let mut ended = Vec::new();
+            let mut shard = self.reference_shard(of_shard[0].0);
+            let mut part = self.tree.head().map(|head| head.live.part_of(of_shard[0].0));
+            let ids = || of_shard.iter().map(|(id, _)| *id);
+            std::hint::black_box(ids().filter(|id| shard.contains_key(id)).count());
+            if let Some(part) = &part {
+                part.bring_near(ids());
+            }
+            ended.extend(
+                of_shard.iter().filter_map(|(id, count)| self.forget_in(&mut shard, part.as_mut(), *id, *count)),
+            );
+        }
+    }
+
+    /// See [`Attachment::forget`]. Answers what ends with it, to be dropped outside of the locks.
+    fn forget_in(
+        &self,
+        references: &mut HashMap<InodeId, u64>,
+        part: Option<&mut Part<'_>>,
+        id: InodeId,
+        count: u64,
+    ) -> Option<Arc<Inode>> {
+        let held = references.get_mut(&id)?;
         *held = held.saturating_sub(count);
         if *held > 0 {
-            return;
+            return None;
         }
-        shard.remove(&id);
-        _ended = part.and_then(|mut part| part.release(id));
+        references.remove(&id);
         self.context.store.ledger().sub(Kind::References, REFERENCE_BYTES);
+        part.and_then(|part| part.release(id))
     }
 
     /// How often the host was told of this node, less what it forgot.

@@ -22,7 +22,7 @@ use crate::operations::remove::Removal;
 use crate::operations::rename::Place;
 use crate::operations::{DirEntry, ListFrom, ListOptions, NewNode, RenameMode, ViewOptions, XattrMode};
 use crate::sync::RwLock;
-use crate::types::{Attr, Caller, FsStats, HandleId, NodeId, RefId, SetAttr, ViewId};
+use crate::types::{Attr, Caller, FsStats, HandleId, InodeId, NodeId, RefId, SetAttr, ViewId};
 
 /// A node looked up or made, with its attributes. It counts as one reference that the host gives back with [`View::forget`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,9 @@ pub struct Entry {
     /// Its attributes.
     pub attr: Attr,
 }
+
+/// So many nodes are forgotten in one go: some of each shard, and no lock is held for longer than that takes.
+const FORGOTTEN_AT_A_TIME: usize = 256;
 
 /// One host's attachment to a branch or snapshot. Any thread may use it.
 pub struct View {
@@ -159,6 +162,30 @@ impl View {
             drop(at);
             self.drop_unused(node.generation());
         }
+    }
+
+    /// As [`View::forget`], of many nodes at a time: locks are taken once for many of them. A node may come more than once.
+    pub fn forget_many(&self, forgotten: impl IntoIterator<Item = (NodeId, u64)>) {
+        let current = self.current.load();
+        let mut part = [(InodeId::ROOT, 0); FORGOTTEN_AT_A_TIME];
+        let mut length = 0;
+        for (node, count) in forgotten {
+            if node != NodeId::ROOT && node.generation() != current.generation {
+                self.forget(node, count);
+                continue;
+            }
+            part[length] = (node.inode(), count);
+            length += 1;
+            if length == part.len() {
+                current.forget_many(&mut part);
+                length = 0;
+            }
+        }
+        current.forget_many(&mut part[..length]);
+        // There may have been a switch meanwhile.
+        let generation = current.generation;
+        drop(current);
+        self.let_go(generation);
     }
 
     /// A handle on something of an attachment has gone: so may the attachment, unless the view shows it.

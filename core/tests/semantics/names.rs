@@ -289,6 +289,31 @@ fn a_host_is_told_which_nodes_it_knows_those_from_before_a_switch_too() {
 }
 
 #[test]
+fn many_nodes_are_forgotten_at_a_time_as_they_are_one_by_one() {
+    let fs = Fs::new();
+    // More than are taken at a time.
+    let names: Vec<String> = (0..600).map(|n| format!("file-{n}")).collect();
+    names.iter().for_each(|name| fs.write_file(name, name));
+    let look = |name: &String| fs.lookup(&ROOT, NodeId::ROOT, name.as_bytes()).unwrap().node;
+    let before: Vec<NodeId> = names.iter().map(look).collect();
+    assert_eq!(look(&names[0]), before[0]);
+    fs.remove_file(&names[1]);
+    fs.switch(RefId::Branch(fs.branch("other", fs.main()))).unwrap();
+    let after: Vec<NodeId> = names[2..].iter().map(look).collect();
+    assert_eq!(fs.known_nodes().len(), 600 + 598);
+
+    let others = [NodeId::ROOT, NodeId(u64::MAX), before[5], after[5]];
+    let all = before.iter().chain(&after).chain(&others);
+    fs.forget_many(all.map(|node| (*node, 1)));
+    assert_eq!(fs.known_nodes(), [before[0]], "known twice, forgotten once");
+    assert_eq!(fs.attr(before[1]), Err(Error::Stale), "it has no name");
+    assert!(fs.attr(before[2]).is_ok() && fs.attr(after[2]).is_ok());
+    fs.forget_many([(before[0], u64::MAX)]);
+    assert_eq!((fs.known_nodes(), fs.attr(before[2])), (vec![], Err(Error::Stale)), "nothing is known from before");
+    fs.forget_many([]);
+}
+
+#[test]
 fn a_forgotten_node_without_names_is_stale() {
     let fs = Fs::new();
     fs.write_file("file", "x");

@@ -79,6 +79,7 @@ fn value(parameter: &Parameter) -> String {
         "const fs_pin *" | "fs_pin *" => "pin",
         "fs_token *" => "NULL",
         "const char *" | "char *" | "const void *" | "void *" => "a_buffer",
+        "const fs_forgotten *" => "(const void *)a_buffer",
         "const uint16_t *" | "uint16_t *" | "int32_t *" => "(void *)a_buffer",
         "uint64_t *" | "fs_handle *" => "&a_number",
         "size_t *" => "&a_size",

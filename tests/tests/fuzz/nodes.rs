@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU32;
 
 use bough::ffi::attributes::{fs_set_attr, fs_space};
 use bough::ffi::locks::{fs_lock, fs_wait};
+use bough::ffi::names::fs_forgotten;
 use bough::ffi::results::FS_OK;
 use bough::ffi::types::fs_attr;
 
@@ -25,6 +26,12 @@ calls! {
             let (view, node) = (world.view(view), world.node(node));
             world.let_go(view, node);
             call(view, node, count.0)
+        };
+        4 names::fs_forget_many(view: View, node: Node, other: Node, count: Big) |world, call| {
+            let view = world.view(view);
+            let nodes = [node, other, node].map(|node| fs_forgotten { node: world.node(node), count: count.0 });
+            nodes.iter().for_each(|one| world.let_go(view, one.node));
+            call(view, nodes.as_ptr(), nodes.len())
         };
         2 names::fs_references(view: View, node: Node) |world, call| {
             let mut count = 0;

@@ -4,7 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 
-use crate::fixture::{Mount, names, shell};
+use bough::control::message;
+use bough::control::messages::fs_control_stats;
+
+use crate::fixture::{Mount, eventually, names, shell};
 use crate::sys;
 
 #[test]
@@ -34,6 +37,25 @@ fn a_name_that_was_not_there_is_seen_once_it_is() {
         assert!(mount.at("late").exists());
         fs::remove_file(mount.at("late")).unwrap();
     }
+}
+
+#[test]
+fn what_the_kernel_forgets_at_a_time_is_known_no_more_and_there_still() {
+    let Some(mount) = Mount::new() else { return };
+    let list: Vec<String> = (0..2_000).map(|n| format!("f{n}")).collect();
+    list.iter().for_each(|name| drop(File::create(mount.at(name)).unwrap()));
+    let side = mount.attach("main", "side");
+    let known = || sys::control(&side, message::<fs_control_stats>()).unwrap().nodes;
+    let open = File::open(side.join("f7")).unwrap();
+    let links = |name: &String| fs::metadata(side.join(name)).unwrap().nlink();
+    assert!(list.iter().all(|name| links(name) == 1));
+    assert!(known() >= 2_000, "{} nodes are known", known());
+    sys::forget_names(&side);
+    eventually("only what is open is known", || known() == 1);
+    assert_eq!(open.metadata().unwrap().nlink(), 1);
+    assert!(list.iter().all(|name| links(name) == 1));
+    drop(open);
+    mount.end_with(&[&side]);
 }
 
 #[test]

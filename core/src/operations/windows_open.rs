@@ -127,6 +127,8 @@ pub(crate) struct WindowsOpened {
 pub(super) struct Asked<'a> {
     pub(super) open: &'a WindowsOpen<'a>,
     pub(super) share: Share,
+    /// There was memory for what it makes: it has made a part of it.
+    pub(super) admitted: bool,
 }
 
 /// What an open found at its target.
@@ -155,9 +157,17 @@ impl Attachment {
         open: &WindowsOpen<'_>,
     ) -> Result<WindowsOpened> {
         options::check(open.options)?;
-        let asked = Asked { open, share: Share::from_bits(open.share)? };
+        self.open_asked(caller, target, &Asked { open, share: Share::from_bits(open.share)?, admitted: false })
+    }
+
+    pub(super) fn open_asked(
+        &self,
+        caller: &Caller<'_>,
+        target: Target<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<WindowsOpened> {
         loop {
-            match self.try_open(caller, target, &asked) {
+            match self.try_open(caller, target, asked) {
                 // The name changed hands between two steps.
                 Err(Error::Stale) => self.check_still_there(target)?,
                 answer => return answer,

@@ -58,8 +58,8 @@ impl Attachment {
             stream: &[],
             ..*asked.open
         };
-        let made = self.open_new(caller, parent, name, &Asked { open: &file, share: asked.share })?;
-        let stream = self.windows_open(caller, target, asked.open);
+        let made = self.open_new(caller, parent, name, &Asked { open: &file, ..*asked })?;
+        let stream = self.open_asked(caller, target, &Asked { admitted: true, ..*asked });
         self.abandon(made.inode, made.opening);
         stream
     }
@@ -81,7 +81,7 @@ impl Attachment {
         outcome: Outcome,
     ) -> Result<WindowsOpened> {
         let on = match outcome {
-            Outcome::Created => self.make_stream_held(caller, there.id, asked.open.stream)?,
+            Outcome::Created => self.make_stream_held(caller, there.id, asked)?,
             _ => self.count_stream(there.id, asked.open.stream)?,
         };
         let extra = if outcome == Outcome::Created { 0 } else { asked.open.disposition.extra_access() };
@@ -116,8 +116,9 @@ impl Attachment {
         Ok(target(id, stream))
     }
 
-    fn make_stream_held(&self, caller: &Caller<'_>, id: InodeId, name: &[u8]) -> Result<StreamTarget> {
-        let change = self.change()?;
+    fn make_stream_held(&self, caller: &Caller<'_>, id: InodeId, asked: &Asked<'_>) -> Result<StreamTarget> {
+        let name = asked.open.stream;
+        let change = if asked.admitted { self.change()? } else { self.change_to_add()? };
         let inode = change.own(id)?;
         let mut record = inode.write();
         if self.find_stream(&record, name).is_some() {
@@ -132,7 +133,7 @@ impl Attachment {
     pub(crate) fn empty_stream(&self, caller: &Caller<'_>, on: StreamTarget) -> Result<()> {
         // Outlives the locks and the gate: to free it may take long.
         let _emptied: Stream;
-        let change = self.change()?;
+        let change = self.change_to_free()?;
         let inode = change.own(on.id)?;
         let mut record = inode.write();
         check_flags(&record, false)?;
@@ -147,7 +148,7 @@ impl Attachment {
     /// A stream that was to be deleted loses its last handle: its name goes now, and its content with the handle.
     pub(super) fn remove_stream_of(&self, id: InodeId, stream: StreamId) -> Result<()> {
         let _gone;
-        let change = self.change()?;
+        let change = self.change_to_free()?;
         let inode = change.own(id)?;
         let mut record = inode.write();
         check_flags(&record, false)?;

@@ -100,8 +100,16 @@ impl View {
                 self.windows_open_at(&handle.at, caller, handle.id, Some(&handle), path, open)
             }
         };
-        // A new file for a stream is made before the stream: the second try would be another operation.
-        if open.stream.is_empty() { self.with_room(work) } else { work() }
+        let names_stream = self.policy() == NamePolicy::Windows && path.contains(&b':');
+        if open.stream.is_empty() && !names_stream {
+            return self.with_room(work);
+        }
+        // A new file for a stream is made before the stream: the second try would be another operation. So room is waited for first,
+        // where a stream may be made; whether there is some the operation finds out itself.
+        if !matches!(open.disposition, Disposition::Open | Disposition::Overwrite) {
+            let _ = self.with_room(|| self.volume.context.store.admit());
+        }
+        work()
     }
 
     fn windows_open_at(

@@ -1,8 +1,9 @@
 //! Space: holes, allocation, seeking, memory limit, spill folder, statfs.
 
 use bough::limits::FILE_BYTES;
-use bough::{Allocation, Config, Error, NewNode, NodeId, RefId, Seek, Volume, WriteAt};
+use bough::{Allocation, Config, Disposition, Error, NewNode, NodeId, RefId, Seek, Volume, WindowsOpen, WriteAt};
 
+use crate::support::windows::*;
 use crate::support::*;
 
 const RESERVE: Allocation = Allocation::Reserve { keep_size: false };
@@ -461,6 +462,31 @@ fn metadata_too_large_for_the_limit_is_no_space_and_can_always_be_removed() {
             assert!(begun.elapsed().as_secs() < 20, "space comes back");
         }
     }
+}
+
+#[test]
+fn streams_go_the_windows_way_though_metadata_takes_the_limit_and_none_is_made() {
+    let fs = Fs::of(Config { memory_bytes: Some(8 << 20), root_mode: 0o777, ..Config::default() });
+    let stream = |name: &'static str, open: WindowsOpen<'static>| WindowsOpen { stream: name.as_bytes(), ..open };
+    let names = |path: &str| fs.list_streams(fs.node(path)).unwrap().len();
+    fs.write_file("file", "content");
+    let open = |name| fs.wopen("file", stream(name, ALL));
+    let (gone, emptied) = (open("gone"), open("emptied"));
+    fs.put(gone, 0, "beside");
+    fs.put(emptied, 0, "beside");
+    fs.windows_dispose(gone, DELETE).unwrap();
+    // From now on the file is the snapshot's, too, and is copied to be changed.
+    let snapshot = fs.snapshot("s");
+    fs.write_file("later", "content");
+    fill_with_names(&fs);
+    assert_eq!(fs.ask("later", stream("more", ALL)), Err(Error::NoSpace), "a stream is more than there was");
+    assert_eq!(fs.ask("new", stream("more", ALL)), Err(Error::NoSpace));
+    assert_eq!((names("later"), fs.path_lookup(&ROOT, at("new")).err()), (0, Some(Error::NotFound)));
+    fs.close(gone);
+    assert_eq!(names("file"), 1, "the last handle takes it away");
+    let again = fs.ask("file", stream("emptied", WindowsOpen { disposition: Disposition::Overwrite, ..ALL }));
+    assert_eq!(fs.get(again.unwrap().handle, 0, 9), b"");
+    fs.volume.delete_ref(RefId::Snapshot(snapshot)).unwrap();
 }
 
 #[test]

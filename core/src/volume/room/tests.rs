@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::ledger::Kind;
 use crate::operations::lock_table::{Lock, LockKind, LockSpace};
+use crate::operations::windows::disposition::Disposition;
 use crate::operations::windows::rights;
 use crate::operations::windows_open::WindowsOpen;
 use crate::operations::{Allocation, NewNode, OpenOptions, ViewOptions, XattrMode};
@@ -171,6 +172,11 @@ fn whoever_finds_no_room_for_names_waits_for_what_is_being_freed() {
     waits_for_names(|view, _| view.path_rename(&ROOT, at("file"), at("new"), crate::RenameMode::Replace));
     waits_for_names(|view, node| view.set_xattr(&ROOT, node, b"user.x", b"value", XattrMode::Set));
     waits_for_names(|view, node| view.open_stream(&ROOT, node, b"stream", new, true).map(drop));
+    let made =
+        |name: &'static [u8]| WindowsOpen { stream: name, disposition: Disposition::Create, ..WindowsOpen::default() };
+    let root = || From::Node(NodeId::ROOT);
+    waits_for_names(|view, _| view.windows_open(&ROOT, root(), b"file", &made(b"stream")).map(drop));
+    waits_for_names(|view, _| view.windows_open(&ROOT, root(), b"new", &made(b"stream")).map(drop));
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) mod open_streams;
 pub(crate) mod parting;
 pub(crate) mod reaper;
 pub(crate) mod refs;
+pub(crate) mod reservations;
 pub(crate) mod revert;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use super::gate::{Gate, Passage};
 use super::live::LiveNodes;
 use super::new_ids::NewIds;
 use super::open_streams::OpenStreams;
+use super::reservations::Reservations;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::ledger::{Counted, Kind, Ledger, Tally, arc_bytes};
@@ -26,6 +27,7 @@ pub(crate) struct Head {
     pub(crate) locks: LockTable,
     pub(crate) open_streams: OpenStreams,
     pub(crate) opens: OpenTable,
+    pub(crate) reservations: Reservations,
     pub(crate) events: EventHub,
     gate: Gate,
     epoch: AtomicU64,
@@ -47,6 +49,7 @@ impl Head {
             locks: LockTable::new(table.ledger()),
             open_streams: OpenStreams::default(),
             opens: OpenTable::default(),
+            reservations: Reservations::default(),
             events: EventHub::default(),
             gate: Gate::default(),
             epoch: AtomicU64::new(epoch),

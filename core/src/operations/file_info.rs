@@ -13,6 +13,7 @@ use crate::data::{CHUNK_BYTES, Stream};
 use crate::error::{Error, Result};
 use crate::flags;
 use crate::history::events::{Changes, EventKind};
+use crate::history::reservations::Reservation;
 use crate::limits::{self, ALLOCATION_BYTES};
 use crate::operations::attachment::{Attachment, check_flags};
 use crate::operations::attributes::lose_privileges;
@@ -154,10 +155,11 @@ impl Attachment {
     /// (\[MS-FSA\] 2.1.5.15.1; the reference: SetFileSize), which takes privileges away as truncate(2) does.
     pub(crate) fn set_allocation(&self, caller: &Caller<'_>, target: Target, bytes: u64) -> Result<FileInfo> {
         let wanted = whole_units(bytes)?;
-        let ahead = self.set_aside_ahead(target, wanted)?;
-        let answer = self.set_whole_allocation(caller, target, wanted);
+        let mut ahead = self.begin_reservation(target, wanted)?;
+        let answer = self.set_aside_ahead(target, wanted, &mut ahead);
+        let answer = answer.and_then(|()| self.set_whole_allocation(caller, target, wanted));
         if answer.is_err() {
-            self.take_back(target, &ahead);
+            self.take_back(target, ahead);
         }
         answer
     }
@@ -194,8 +196,8 @@ impl Attachment {
     }
 
     /// Sets aside what lies beyond the size and what is reserved, but for the last slice, so that a snapshot waits for no more than a slice
-    /// at a time. Nobody sees anything of it. Answers what was not stored before, for [`Attachment::take_back`]; nothing is left of it on an error.
-    fn set_aside_ahead(&self, target: Target, wanted: u64) -> Result<Vec<Range<u64>>> {
+    /// at a time. Nobody sees anything of it. `ahead` is told what was not stored before, for [`Attachment::take_back`].
+    fn set_aside_ahead(&self, target: Target, wanted: u64, ahead: &mut Option<Reservation<'_>>) -> Result<()> {
         let (begin, stored) = {
             let inode = self.inode(target.id)?;
             let record = inode.read();
@@ -203,18 +205,20 @@ impl Attachment {
             let known = stream.size().max(reserved(&record, target.stream));
             (known.next_multiple_of(CHUNK_BYTES as u64), stream.stored())
         };
-        let (mut at, mut added) = (begin, Vec::new());
         if wanted.saturating_sub(begin) <= SLICE_BYTES {
-            return Ok(added);
+            return Ok(());
         }
         // Holes before the size stay holes; what is stored behind it is there already.
         self.check_room(wanted.saturating_sub(stored).min(wanted - begin))?;
+        let mut at = begin;
         while wanted - at > SLICE_BYTES {
-            let slice = self.set_aside_slice(target, at..at + SLICE_BYTES);
-            added.extend(slice.inspect_err(|_| self.take_back(target, &added))?);
+            let added = self.set_aside_slice(target, at..at + SLICE_BYTES)?;
+            if let Some(ahead) = ahead {
+                ahead.add(added);
+            }
             at += SLICE_BYTES;
         }
-        Ok(added)
+        Ok(())
     }
 
     /// Answers what of it was not stored before.
@@ -226,20 +230,24 @@ impl Attachment {
         check_writable(&record, size, size)?;
         let stream = record.stream_of_mut(target.stream)?;
         let gaps = stream.gaps(slice.clone());
-        stream.allocate(&self.context.store, slice.start, slice.end - slice.start, true).map(|()| gaps)
+        stream.allocate(&self.context.store, slice.start, slice.end - slice.start, true)?;
+        change.head.reservations.step(target.id, target.stream);
+        Ok(gaps)
     }
 
     /// Gives back what was set aside for something that failed, which is what the caller is told. Where that cannot be, it stays until the
     /// file is cut.
-    pub(crate) fn take_back(&self, target: Target, added: &[Range<u64>]) {
-        if let Err(error) = self.try_to_take_back(target, added) {
+    pub(crate) fn take_back(&self, target: Target, ahead: Option<Reservation<'_>>) {
+        let Some(ahead) = ahead else { return };
+        if let Err(error) = self.try_to_take_back(target, &ahead) {
             tracing::debug!(?error, id = ?target.id, "what was set aside cannot be given back");
         }
     }
 
-    /// As far as the file does not go there, and nobody has asked for it as an allocation. What was reserved before is none of it; what
-    /// somebody else reserves there meanwhile cannot be told from it.
-    fn try_to_take_back(&self, target: Target, added: &[Range<u64>]) -> Result<()> {
+    /// As far as the file does not go there, and nobody has asked for it as an allocation. What was reserved before is none of it. What
+    /// somebody else has reserved in the file meanwhile cannot be told from it: then all of it stays.
+    fn try_to_take_back(&self, target: Target, ahead: &Reservation<'_>) -> Result<()> {
+        let added = ahead.added();
         if added.is_empty() {
             return Ok(());
         }
@@ -248,6 +256,9 @@ impl Attachment {
         let change = self.change_to_free()?;
         let inode = change.own(target.id)?;
         let mut record = inode.write();
+        if !ahead.is_alone() {
+            return Ok(());
+        }
         let asked_for = reserved(&record, target.stream);
         let stream = record.stream_of_mut(target.stream)?;
         let kept = stream.size().max(asked_for).next_multiple_of(CHUNK_BYTES as u64);

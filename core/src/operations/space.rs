@@ -1,9 +1,13 @@
 //! Holes and reservations: fallocate(2), lseek(2) with SEEK_DATA and SEEK_HOLE.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use crate::data::CHUNK_BYTES;
 use crate::error::{Error, Result};
+use crate::history::reservations::Reservation;
 use crate::limits;
 use crate::operations::attachment::Attachment;
 use crate::operations::attributes::lose_privileges;
@@ -76,15 +80,24 @@ impl Attachment {
         how: Allocation,
         whole: bool,
     ) -> Result<()> {
-        let mut added = Vec::new();
-        let answer = self.reserve_ahead(caller, target, range.clone(), &mut added).and_then(|rest| {
+        let mut ahead = self.begin_reservation(target, range.end - range.start)?;
+        let answer = self.reserve_ahead(caller, target, range.clone(), &mut ahead).and_then(|rest| {
             let begin = if whole { range.start } else { rest };
             self.allocate_slice(caller, target, begin..range.end, how).map(drop)
         });
         if answer.is_err() {
-            self.take_back(target, &added);
+            self.take_back(target, ahead);
         }
         answer
+    }
+
+    /// What is to be told of a reservation of so many bytes; nothing if it takes one step.
+    pub(crate) fn begin_reservation(&self, target: Target, bytes: u64) -> Result<Option<Reservation<'_>>> {
+        if bytes <= SLICE_BYTES {
+            return Ok(None);
+        }
+        let head = self.tree.head().ok_or(Error::ReadOnly)?;
+        Ok(Some(head.reservations.begin(target.id, target.stream)))
     }
 
     /// Whether the storage may come before what is there is made zero. [`Error::NotPermitted`] if that may not be.
@@ -96,13 +109,14 @@ impl Attachment {
         Ok(!stream.is_over_base())
     }
 
-    /// Reserves all but the last slice of a range; answers where that begins. `added`: what was not stored before, for [`Attachment::take_back`].
+    /// Reserves all but the last slice of a range; answers where that begins. `ahead` is told what was not stored before, for
+    /// [`Attachment::take_back`].
     fn reserve_ahead(
         &self,
         caller: &Caller<'_>,
         target: Target,
         range: Range<u64>,
-        added: &mut Vec<Range<u64>>,
+        ahead: &mut Option<Reservation<'_>>,
     ) -> Result<u64> {
         let stored = self.inode(target.id)?.read().stream_of(target.stream)?.stored();
         self.check_room((range.end - range.start).saturating_sub(stored))?;
@@ -110,7 +124,10 @@ impl Attachment {
         // Nobody sees of it but how much is stored: that may come in several steps, and the size with the last.
         while range.end - at > SLICE_BYTES {
             let how = Allocation::Reserve { keep_size: true };
-            added.extend(self.allocate_slice(caller, target, at..at + SLICE_BYTES, how)?);
+            let added = self.allocate_slice(caller, target, at..at + SLICE_BYTES, how)?;
+            if let Some(ahead) = ahead {
+                ahead.add(added);
+            }
             at += SLICE_BYTES;
         }
         Ok(at)
@@ -148,6 +165,9 @@ impl Attachment {
             Allocation::Reserve { keep_size } => stream.allocate(store, offset, length, keep_size)?,
             Allocation::Punch => _gone = stream.punch_out(store, offset, length)?,
             Allocation::Zero { keep_size } => _gone = stream.zero_out(store, offset, length, keep_size)?,
+        }
+        if how != Allocation::Punch {
+            change.head.reservations.step(target.id, target.stream);
         }
         lose_privileges(caller, &mut record);
         record.touch_content_but(change.now, target.held);

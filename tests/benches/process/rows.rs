@@ -46,6 +46,8 @@ pub(crate) struct Row {
     pub(crate) scales: bool,
     /// It is little more than a copy of memory, and is compared with one.
     pub(crate) is_copy: bool,
+    /// It copies 4 KiB.
+    pub(crate) is_of_content: bool,
     what: What,
 }
 
@@ -64,7 +66,8 @@ enum What {
 
 const fn row(name: &'static str, calls: usize, what: What) -> Row {
     let is_copy = matches!(what, What::ReadLarge);
-    Row { name, calls, scales: !is_copy, is_copy, what }
+    let is_of_content = matches!(what, What::Read | What::Write);
+    Row { name, calls, scales: !is_copy, is_copy, is_of_content, what }
 }
 
 pub(crate) const ROWS: &[Row] = &[
@@ -83,14 +86,14 @@ pub(crate) const ROWS: &[Row] = &[
 pub(crate) const NEW_NAMES: usize = 8 * 20_000;
 
 /// Numbers that look random, and are the same in every run.
-struct Order(u64);
+pub(crate) struct Order(u64);
 
 impl Order {
-    fn of(thread: usize, round: usize) -> Order {
+    pub(crate) fn of(thread: usize, round: usize) -> Order {
         Order((thread as u64 + 1) << 32 | (round as u64 + 1) << 8 | 1)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bough::control::message;
 use bough::control::messages::fs_control_stats;
 
-use crate::fixture::{Mount, eventually, shell};
+use crate::fixture::{Halted, Mount, eventually, shell};
 use crate::sys::{self, Mapping};
 
 /// The ways of mounting that treat content differently.
@@ -272,7 +272,7 @@ fn a_file_that_is_being_written_is_copied_whole() {
 const SEEKERS: usize = 100;
 
 /// As many threads ask at once where the data of a file begins that only the kernel knows of. The daemon stands still.
-fn ask_at_once(mount: &Mount, round: &str) -> Receiver<io::Result<u64>> {
+fn ask_at_once(mount: &Mount, round: &str) -> (Receiver<io::Result<u64>>, Halted) {
     let dirty = |i| {
         let file = read_write(mount, &format!("{round}-{i}"));
         file.write_all_at(&pattern(4096), 0).unwrap();
@@ -280,13 +280,13 @@ fn ask_at_once(mount: &Mount, round: &str) -> Receiver<io::Result<u64>> {
     };
     let files: Vec<File> = (0..SEEKERS).map(dirty).collect();
     let (answer, answers) = mpsc::channel();
-    sys::kill(mount.pid(), libc::SIGSTOP);
+    let halted = mount.halt();
     for file in files {
         let answer = answer.clone();
         thread::spawn(move || answer.send(sys::seek(&file, 0, libc::SEEK_DATA)));
     }
     thread::sleep(Duration::from_millis(300));
-    answers
+    (answers, halted)
 }
 
 /// Each answer waits until the kernel has handed over what it holds of the file, and for that somebody must be left to take it.
@@ -296,14 +296,14 @@ fn any_number_can_ask_at_once_where_data_begins() {
     let Some(mount) = Mount::new() else { return };
     // Nothing else ends what waits for a daemon that answers no more.
     let _abort = sys::Abort(mount.point().to_owned());
-    let answers = ask_at_once(&mount, "first");
-    sys::kill(mount.pid(), libc::SIGCONT);
+    let (answers, halted) = ask_at_once(&mount, "first");
+    drop(halted);
     for _ in 0..SEEKERS {
         assert_eq!(answers.recv_timeout(PATIENCE).expect("an answer in time").unwrap(), 0);
     }
-    let answers = ask_at_once(&mount, "second");
+    let (answers, halted) = ask_at_once(&mount, "second");
     sys::kill(mount.pid(), libc::SIGTERM);
-    sys::kill(mount.pid(), libc::SIGCONT);
+    drop(halted);
     mount.is_gone();
     for _ in 0..SEEKERS {
         let _ = answers.recv_timeout(PATIENCE).expect("an end in time");

@@ -123,6 +123,33 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// A daemon that does nothing until this is dropped.
+pub(crate) struct Halted(u32);
+
+impl Halted {
+    /// Waits until none of its threads runs: the signal is one thread's, who stops the others when he comes to run.
+    #[track_caller]
+    fn new(pid: u32) -> Halted {
+        sys::kill(pid, libc::SIGSTOP);
+        let is_stopped = |thread: &Path| {
+            // A thread that has just ended does nothing either.
+            let stat = fs::read_to_string(thread.join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('T'))
+        };
+        eventually("the daemon stands still", || {
+            let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("a daemon that is there");
+            threads.flatten().all(|thread| is_stopped(&thread.path()))
+        });
+        Halted(pid)
+    }
+}
+
+impl Drop for Halted {
+    fn drop(&mut self) {
+        sys::kill(self.0, libc::SIGCONT);
+    }
+}
+
 /// A volume mounted by a daemon of its own.
 pub(crate) struct Mount {
     scratch: Scratch,
@@ -192,6 +219,11 @@ impl Mount {
 
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    #[track_caller]
+    pub(crate) fn halt(&self) -> Halted {
+        Halted::new(self.pid)
     }
 
     /// A path in the mount.

@@ -25,8 +25,7 @@ fn before_the_answer_is_taken(mount: &Mount, ask: impl FnOnce() + Send, then: im
     let wanted = AtomicBool::new(true);
     thread::scope(|scope| {
         let (thread, known) = mpsc::channel();
-        sys::kill(mount.pid(), libc::SIGSTOP);
-        thread::sleep(A_MOMENT / 5);
+        let halted = mount.halt();
         scope.spawn(move || {
             sys::stay_on_one_processor();
             thread.send(sys::this_thread()).unwrap();
@@ -39,7 +38,7 @@ fn before_the_answer_is_taken(mount: &Mount, ask: impl FnOnce() + Send, then: im
             scope.spawn(|| keep_busy(&wanted));
         }
         thread::sleep(A_MOMENT);
-        sys::kill(mount.pid(), libc::SIGCONT);
+        drop(halted);
         thread::sleep(A_MOMENT);
         then();
         wanted.store(false, Ordering::Relaxed);

@@ -186,22 +186,6 @@ fn what_is_written_to_the_last_page_stays_while_the_other_mount_writes_elsewhere
     });
 }
 
-/// A daemon that does nothing until this is dropped.
-struct Halted(u32);
-
-impl Halted {
-    fn new(mount: &Mount) -> Halted {
-        sys::kill(mount.pid(), libc::SIGSTOP);
-        Halted(mount.pid())
-    }
-}
-
-impl Drop for Halted {
-    fn drop(&mut self) {
-        sys::kill(self.0, libc::SIGCONT);
-    }
-}
-
 /// Keeps a folder locked meanwhile: somebody lists it into memory which another daemon has, that is halted.
 fn with_locked<R>(folder: &Path, meanwhile: impl FnOnce() -> R) -> R {
     let slow = Mount::new().expect("there was one mount already");
@@ -210,7 +194,7 @@ fn with_locked<R>(folder: &Path, meanwhile: impl FnOnce() -> R) -> R {
     let mut memory = sys::Mapping::of(&room, 4096);
     let (bytes, folder) = (memory.bytes(), File::open(folder).unwrap());
     let answer = std::thread::scope(|scope| {
-        let halted = Halted::new(&slow);
+        let halted = slow.halt();
         let (tell, told) = std::sync::mpsc::channel();
         let lister = scope.spawn(move || {
             tell.send(fs::read_link("/proc/thread-self").unwrap()).unwrap();

@@ -193,9 +193,9 @@ fn stand_still(duration: Duration) -> Option<Result<(), Stuck>> {
         scope.spawn(again(1, Box::new(|| {})));
         let guard = scope.spawn(|| watch.guard(duration + Duration::from_secs(1)));
         std::thread::sleep(Duration::from_millis(300));
-        sys::kill(mount.pid(), libc::SIGSTOP);
+        let halted = mount.halt();
         std::thread::sleep(duration);
-        sys::kill(mount.pid(), libc::SIGCONT);
+        drop(halted);
         let said = guard.join().unwrap();
         watch.stop.store(true, Ordering::Relaxed);
         said

@@ -127,21 +127,26 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 pub(crate) struct Halted(u32);
 
 impl Halted {
-    /// Waits until none of its threads runs: the signal is one thread's, who stops the others when he comes to run.
+    /// Waits until all of its threads have been told: the signal is one thread's, who stops the others when he comes to run. One that
+    /// waits in the kernel for good, as who looks at a process that is in execve(2) may do for another daemon's sake, stops before he
+    /// runs again.
     #[track_caller]
     fn new(pid: u32) -> Halted {
+        let halted = Halted(pid);
         sys::kill(pid, libc::SIGSTOP);
-        let is_stopped = |thread: &Path| {
-            // A thread that has just ended does nothing either.
-            let stat = fs::read_to_string(thread.join("stat")).unwrap_or_default();
-            stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('T'))
-        };
         eventually("the daemon stands still", || {
-            let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("a daemon that is there");
-            threads.flatten().all(|thread| is_stopped(&thread.path()))
+            let states = thread_states(pid);
+            states.contains(&'T') && !states.iter().any(|state| matches!(state, 'R' | 'S'))
         });
-        Halted(pid)
+        halted
     }
+}
+
+/// How the threads of a process are: proc_pid_stat(5).
+fn thread_states(pid: u32) -> Vec<char> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("a process that is there");
+    let stats = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    stats.filter_map(|stat| stat.rsplit_once(") ")?.1.chars().next()).collect()
 }
 
 impl Drop for Halted {

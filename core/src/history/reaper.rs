@@ -19,15 +19,15 @@ use crate::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex};
 
-/// Somebody who waits for his turn, and is told when it comes by being dropped.
-impl Shed for Sender<()> {
+/// Nothing: what is given by who waits for his turn.
+impl Shed for () {
     fn shed(&mut self) -> bool {
         false
     }
 }
 
-/// What is to go, counted as queued until it is gone and tidied up after.
-type Garbage = (Box<dyn Shed>, Pending);
+/// What is to go, counted as queued until it is gone and tidied up after; and who is told of that, by being dropped.
+type Garbage = (Box<dyn Shed>, Pending, Option<Sender<()>>);
 
 /// Something that is to go. Fields go in their order.
 struct Awaited<T> {
@@ -172,7 +172,7 @@ impl Reaper {
         let (done, wait) = channel::<()>();
         if let Some(queue) = self.queue.lock().as_ref() {
             // Dropped in its turn, or at once when there is no thread; either ends the wait.
-            let _ = queue.send((Box::new(done), self.progress.one()));
+            let _ = queue.send((Box::new(()), self.progress.one(), Some(done)));
         }
         let _ = wait.recv();
     }
@@ -182,7 +182,7 @@ impl Reaper {
         if let Some(queue) = self.queue.lock().as_ref() {
             let garbage = Box::new(Awaited { garbage, _pending: self.pending.one() });
             // A send fails only when the thread could not be started; then the drop happens right here.
-            if queue.send((garbage, self.progress.one())).is_err() {
+            if queue.send((garbage, self.progress.one(), None)).is_err() {
                 self.progress.gone.fetch_add(1, SeqCst);
                 self.progress.turn();
             }
@@ -202,7 +202,7 @@ impl Drop for Reaper {
 
 fn drop_all(queue: &Receiver<Garbage>, store: &Weak<ChunkStore>, progress: &Progress) {
     let mut next = queue.recv().ok();
-    while let Some((mut garbage, queued)) = next {
+    while let Some((mut garbage, queued, told)) = next {
         while garbage.shed() {
             progress.piece();
         }
@@ -211,13 +211,14 @@ fn drop_all(queue: &Receiver<Garbage>, store: &Weak<ChunkStore>, progress: &Prog
             tidy(store, progress);
         }
         next = more.ok();
-        // Now, so that who waits for his turn waits for all of this.
         drop(garbage);
         // Who finds nothing queued is to know of all that was freed; and who waits is to find nothing queued.
         progress.turn();
         drop(queued);
         progress.gone.fetch_add(1, SeqCst);
         progress.turn();
+        // Last, so that who waits for his turn waits for all of this, and meets no turn afterwards that he would take for new room.
+        drop(told);
         next = next.or_else(|| queue.recv().ok());
     }
 }
@@ -225,5 +226,21 @@ fn drop_all(queue: &Receiver<Garbage>, store: &Weak<ChunkStore>, progress: &Prog
 fn tidy(store: &Weak<ChunkStore>, progress: &Progress) {
     if let Some(store) = store.upgrade() {
         store.tidy(|| progress.piece());
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_turn_follows_for_who_has_waited_for_all() {
+        let reaper = Reaper::start(Weak::new());
+        for _ in 0..200 {
+            reaper.settle();
+            let seen = reaper.turns();
+            thread::sleep(Duration::from_micros(200));
+            assert_eq!((reaper.turns(), reaper.gone()), (seen, reaper.given()));
+        }
     }
 }

@@ -66,7 +66,7 @@ fn check(rounds: usize, scenario: fn()) {
 }
 
 /// How often a planted fault gets the schedules of a scenario before it counts as not found. Most are found by the first.
-const PLANTED_TRIES: usize = 10;
+const PLANTED_TRIES: usize = 100;
 
 /// Demands that a planted fault is found.
 fn demand_found(fault: Planted, rounds: usize, scenario: fn()) {

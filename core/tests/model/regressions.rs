@@ -120,3 +120,16 @@ fn what_was_moved_out_of_a_directory_that_is_gone_does_not_go_back_alone() {
     let steps: Vec<(usize, Op)> = before.into_iter().chain(after).map(|op| (0, op)).collect();
     super::reverts::over_nothing(&steps);
 }
+
+#[test]
+fn what_an_append_only_file_holds_is_neither_punched_nor_zeroed_beyond_its_end_either() {
+    let how = How { write: true, append: true, ..How::default() };
+    as_superuser([
+        file("a"),
+        Op::With(path("a"), how, Io::Append { length: 1, fill: 7 }),
+        Op::SetFlags(path("a"), bough::flags::APPEND),
+        Op::With(path("a"), how, Io::Punch { offset: 1, length: 1 }),
+        Op::With(path("a"), how, Io::Zero { offset: 1, length: 1, keep: false }),
+        Op::With(path("a"), how, Io::Append { length: 1, fill: 7 }),
+    ]);
+}

@@ -44,6 +44,11 @@ impl Disk {
         state.plan = Some((call, at, with));
     }
 
+    /// Has no call fail any more that has not failed yet.
+    pub(crate) fn fail_no_more(&self) {
+        self.0.lock().plan = None;
+    }
+
     /// How often it was asked.
     pub(crate) fn calls(&self, call: Call) -> u64 {
         self.0.lock().calls[call as usize]

@@ -122,14 +122,14 @@ impl Model {
     }
 
     pub(crate) fn punch(&mut self, by: &Caller<'_>, held: Held, offset: usize, length: usize) -> Result<()> {
-        self.changing(by, held, Some(offset), |data| {
+        self.changing(by, held, Some(0), |data| {
             let end = data.len().min(offset + length);
             data[offset.min(end)..end].fill(0);
         })
     }
 
     pub(crate) fn zero(&mut self, by: &Caller<'_>, held: Held, offset: usize, length: usize, keep: bool) -> Result<()> {
-        self.changing(by, held, Some(offset), |data| {
+        self.changing(by, held, Some(0), |data| {
             grow(data, offset + length, keep);
             let end = data.len().min(offset + length);
             data[offset.min(end)..end].fill(0);

@@ -1,17 +1,24 @@
 //! `bough branch`.
 
+use std::time::{Duration, Instant};
+
 use bough::control::message;
-use bough::control::messages::{fs_control_branch, fs_control_switch};
+use bough::control::messages::{fs_control_branch, fs_control_delete, fs_control_switch};
+use bough::error::tables::ResultCode;
 
 use crate::args::{BranchArgs, BranchVerb};
 use crate::errors::{Exit, Failure, Result};
 use crate::flush::flush;
 use crate::home::trials;
-use crate::mount;
-use crate::refs::{self, Kind, Subject};
-use crate::snapshot::{delete, delete_one, list, print_created, rename};
+use crate::mount::NewPlace;
+use crate::refs::{self, Kind, Ref, Subject};
+use crate::snapshot::{delete, list, print_created, rename};
+use crate::views;
 use crate::volume::Volume;
 use crate::wire::Channel;
+
+/// How long a branch that is being let go of is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(verb: BranchVerb) -> Result<Exit> {
     let mut volume = Volume::here()?;
@@ -28,10 +35,10 @@ fn create(volume: &mut Volume, args: &BranchArgs) -> Result<Exit> {
     let name = &args.name;
     trials::check_free(name)?;
     // What is wrong with the mount point is told before there is a branch.
-    let place = args.mount.as_deref().map(|point| mount::place_for(volume, name, point)).transpose()?;
+    let place = args.mount.as_deref().map(|point| NewPlace::of(volume, name, point)).transpose()?;
     let id = grow(volume, name, args.from.as_deref())?;
     if let Some(place) = place {
-        place.attach().map_err(|failure| take_back(volume, name, failure))?;
+        place.attach(volume).map_err(|failure| take_back(volume, id, failure))?;
     }
     if args.format.json {
         return print_created(name, id, Kind::Branch, &args.format);
@@ -51,13 +58,36 @@ fn grow(volume: &mut Volume, name: &str, from: Option<&str>) -> Result<u64> {
     Ok(branch.id)
 }
 
-/// Deletes a new branch that could not be mounted.
-fn take_back(volume: &mut Volume, name: &str, failure: Failure) -> Failure {
-    match delete_one(volume, Kind::Branch, name) {
+/// A new branch could not be mounted, and goes.
+fn take_back(volume: &mut Volume, id: u64, failure: Failure) -> Failure {
+    match delete_new(volume, id) {
         Ok(()) => failure,
         Err(second) => {
-            second.report();
-            failure.context(format_args!("the branch `{name}` is there, but not mounted"))
+            let text = format!("{}; the new branch is still there: {}", failure.text(), second.text());
+            failure.reworded(text)
+        }
+    }
+}
+
+/// Deletes the branch, unless somebody has changed it since this began.
+fn delete_new(volume: &mut Volume, id: u64) -> Result<()> {
+    let begun = Instant::now();
+    let found = refs::all(volume)?.into_iter().find(|found| found.key() == (id, Kind::Branch));
+    let Some(Ref { name, changes, .. }) = found else { return Ok(()) };
+    loop {
+        let mut delete: fs_control_delete = message();
+        delete.name = refs::field(&name)?;
+        delete.kind = Kind::Branch.number();
+        delete.changes = changes;
+        match volume.ask(&mut delete) {
+            // What was mounted for a moment may not be closed yet.
+            Err(failure) if failure.code() == Some(ResultCode::Busy) => {
+                views::bear_with(failure, volume, &name, begun, PATIENCE)?;
+            }
+            asked => {
+                let subject = Subject { existing: &[&name], new: None };
+                return asked.map_err(|failure| refs::explain(volume, &subject, failure));
+            }
         }
     }
 }

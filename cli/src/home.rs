@@ -426,11 +426,8 @@ impl Home {
         let begun = Instant::now();
         loop {
             match with(branch.changes()) {
-                Err(failure) if failure.code() == Some(ResultCode::Busy) && begun.elapsed() < patience => {
-                    if views::all(&mut self.connect()?)?.iter().any(|view| view.shows == branch.name) {
-                        return Err(failure);
-                    }
-                    std::thread::sleep(Duration::from_millis(1));
+                Err(failure) if failure.code() == Some(ResultCode::Busy) => {
+                    views::bear_with(failure, &mut self.connect()?, &branch.name, begun, patience)?;
                 }
                 Err(failure) if failure.code() == Some(ResultCode::Stale) => {
                     return Err(branch.changed("it is kept, with all that was changed in it"));

@@ -88,12 +88,12 @@ fn check_new(options: &Options) -> Result<()> {
 /// Attaches to a volume that was found by its name.
 fn attach_named(socket: Socket, point: &Path, options: Options) -> Result<Exit> {
     let ignored = options.for_a_new_volume();
-    let name = options.volume.clone().unwrap_or_default();
+    let source = options.volume.clone().unwrap_or_default();
     if !ignored.is_empty() {
         let ignored = ignored.join(", ");
-        output::say(&format!("the volume {name} is alive already, so these options have no effect: {ignored}"));
+        output::say(&format!("the volume {source} is alive already, so these options have no effect: {ignored}"));
     }
-    Place::at(socket, point, name, options)?.attach()?;
+    Place { source, point: point.to_owned(), options }.attach(socket)?;
     Ok(Exit::Done)
 }
 
@@ -106,59 +106,76 @@ fn attach_beside(path: &Path, point: &Path, mut options: Options) -> Result<Exit
     }
     let volume = Volume::at(path)?;
     options.shows.get_or_insert_with(|| (volume.shows_id().1, volume.shows()));
-    Place::of(&volume, path, point, options)?.attach()?;
+    let socket = connect(&volume, path)?;
+    Place { source: volume.name(), point: point.to_owned(), options }.attach(socket)?;
     Ok(Exit::Done)
 }
 
-/// Where a branch of this name, which need not be there yet, is to be mounted.
-pub(crate) fn place_for(volume: &Volume, branch: &str, point: &Path) -> Result<Place> {
-    let options = Options { shows: Some((Kind::Branch, branch.to_owned())), ..Options::default() };
-    Place::of(volume, &volume.mount_point(), point, options)
+/// Reaches the daemon of the volume that `path` lies on.
+fn connect(volume: &Volume, path: &Path) -> Result<Socket> {
+    let endpoint = volume.endpoint();
+    if endpoint.as_os_str().is_empty() {
+        return Err(Failure::no_volume(format!("the daemon of {} takes no further mounts", path.display())));
+    }
+    Socket::connect(&endpoint).context(format_args!("cannot reach the daemon at {}", endpoint.display()))
 }
 
-/// A mount point that can be mounted on, and the daemon that is to serve it.
-#[derive(Debug)]
-pub(crate) struct Place {
-    socket: Socket,
+/// What is to be mounted, and where.
+struct Place {
     /// What the mount table names as the source.
     source: String,
     point: PathBuf,
     options: Options,
-    request: fs_control_attach,
 }
 
 impl Place {
-    /// For a further mount point of the volume that `path` lies on.
-    fn of(volume: &Volume, path: &Path, point: &Path, options: Options) -> Result<Place> {
-        let endpoint = volume.endpoint();
-        if endpoint.as_os_str().is_empty() {
-            return Err(Failure::no_volume(format!("the daemon of {} takes no further mounts", path.display())));
-        }
-        let connected = Socket::connect(&endpoint);
-        let socket = connected.context(format_args!("cannot reach the daemon at {}", endpoint.display()))?;
-        Place::at(socket, point, volume.name(), options)
-    }
-
-    fn at(socket: Socket, point: &Path, source: String, options: Options) -> Result<Place> {
-        let mut request = attach_request(&options)?;
-        let point = mount_point::prepare(point)?;
-        request.label = label_of(&point)?;
-        Ok(Place { socket, source, point, options, request })
-    }
-
     /// Mounts, and hands the mount to the daemon; what fails after that is unmounted again.
-    pub(crate) fn attach(mut self) -> Result<()> {
-        let device = fuse::mount(&self.point, &self.source, &self.options)?;
-        let served = self.socket.hand_over(&mut self.request, device.as_fd());
+    fn attach(self, mut socket: Socket) -> Result<()> {
+        let Place { source, point, options } = self;
+        let mut request = attach_request(&options)?;
+        let point = mount_point::prepare(&point)?;
+        request.label = label_of(&point)?;
+        let device = fuse::mount(&point, &source, &options)?;
+        let served = socket.hand_over(&mut request, device.as_fd());
         drop(device);
         let attached = match served {
-            Ok(()) => check_kind(&mut self.socket, self.request.view, &self.point, &self.options),
-            Err(failure) => Err(explain(&mut self.socket, &self.options, failure)),
+            Ok(()) => check_kind(&mut socket, request.view, &point, &options),
+            Err(failure) => Err(explain(&mut socket, &options, failure)),
         };
-        if attached.is_err() {
-            fuse::detach(&self.point)?;
+        if attached.is_err()
+            && let Err(second) = fuse::detach(&point)
+        {
+            second.report();
         }
         attached
+    }
+}
+
+/// A mount point for a branch that is yet to be grown.
+pub(crate) struct NewPlace {
+    /// Where the volume is mounted already.
+    path: PathBuf,
+    place: Place,
+}
+
+impl NewPlace {
+    /// Fails where it can be told beforehand that `point` could not be mounted on.
+    pub(crate) fn of(volume: &Volume, branch: &str, point: &Path) -> Result<NewPlace> {
+        let options = Options { shows: Some((Kind::Branch, branch.to_owned())), ..Options::default() };
+        attach_request(&options)?;
+        let path = volume.mount_point();
+        connect(volume, &path)?;
+        fuse::check()?;
+        let point = mount_point::prepare(point)?;
+        label_of(&point)?;
+        Ok(NewPlace { path, place: Place { source: volume.name(), point, options } })
+    }
+
+    /// Mounts the branch, which is there now. To grow it may have taken long: who is connected and says nothing is sent away meanwhile,
+    /// and what was empty need not be any more.
+    pub(crate) fn attach(self, volume: &Volume) -> Result<()> {
+        let socket = connect(volume, &self.path)?;
+        self.place.attach(socket)
     }
 }
 

@@ -104,8 +104,7 @@ pub(crate) fn delete(volume: &mut Volume, kind: Kind, args: &DeleteArgs) -> Resu
     Ok(exit)
 }
 
-/// Deletes a branch or snapshot.
-pub(crate) fn delete_one(volume: &mut Volume, kind: Kind, name: &str) -> Result<()> {
+fn delete_one(volume: &mut Volume, kind: Kind, name: &str) -> Result<()> {
     let mut message: fs_control_delete = message();
     message.name = refs::field(name)?;
     message.kind = kind.number();

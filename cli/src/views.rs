@@ -2,11 +2,12 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use bough::control::messages::{FS_CONTROL_READ_ONLY, FS_CONTROL_VIEWS_ENTRIES, fs_control_view, fs_control_views};
 use bough::control::{message, text_of};
 
-use crate::errors::Result;
+use crate::errors::{Failure, Result};
 use crate::output::printable;
 use crate::refs::Kind;
 use crate::volume::path_in;
@@ -64,6 +65,22 @@ pub(crate) fn one(channel: &mut impl Channel, view: u64) -> Result<Option<Mount>
     page.after = view.saturating_sub(1);
     channel.ask(&mut page)?;
     Ok(page.entries.iter().take(page.count as usize).find(|entry| entry.id == view).map(Mount::of))
+}
+
+/// A branch was said to be in use. Waits a moment if no view is listed that shows it: it is just being let go of. Answers `busy` if one is,
+/// or when `patience` has passed since `begun`.
+pub(crate) fn bear_with(
+    busy: Failure,
+    channel: &mut impl Channel,
+    branch: &str,
+    begun: Instant,
+    patience: Duration,
+) -> Result<()> {
+    if begun.elapsed() >= patience || all(channel)?.iter().any(|view| view.shows == branch) {
+        return Err(busy);
+    }
+    std::thread::sleep(Duration::from_millis(1));
+    Ok(())
 }
 
 /// Where a branch or snapshot is mounted.

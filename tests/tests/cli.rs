@@ -85,7 +85,7 @@ fn a_branch_is_grown_and_mounted_by_one_command() {
 }
 
 #[test]
-fn a_branch_that_cannot_be_mounted_is_not_there_either() {
+fn a_branch_is_not_grown_where_it_could_not_be_mounted() {
     let place = Place::mounted();
     let branches = || place.json(&["branch", "list", "--json"]).as_array().unwrap().len();
     for (point, said) in [("../missing", "does not exist"), (".", "already"), ("..", "is not empty")] {
@@ -633,14 +633,18 @@ fn an_ordinary_user_mounts_where_the_device_allows_it() {
     let attached = user(&["mount", "--attach", "mnt", "--branch", "b", "other"]);
     // `third` is not his: fusermount3 refuses, when the branch has been grown.
     let failed = user(&["-C", "mnt", "branch", "create", "c", "--mount", "../third"]);
-    let branches = user(&["-C", "mnt", "branch", "list", "--json"]).done();
+    let branches = user(&["-C", "mnt", "branch", "list", "--json"]);
     let bare = ran(user_command(&["mount", "third"]).env("PATH", "/nowhere"));
     let unmounted = [user(&["unmount", "other"]), user(&["unmount", "mnt"])];
     fs::set_permissions(device, before).unwrap();
     closed.refused(4, &["no permission to open /dev/fuse", "chmod 666"]);
     bare.refused(4, &["fusermount3 is missing", "fuse3"]);
     assert!(failed.code == 4 && failed.talk.contains("third"), "{failed:?}");
-    assert_eq!(branches.parse::<Value>().unwrap().as_array().unwrap().len(), 2, "what could not be mounted is gone");
+    assert_eq!(
+        branches.done().parse::<Value>().unwrap().as_array().unwrap().len(),
+        2,
+        "what could not be mounted is gone"
+    );
     for ran in [open, created, attached].into_iter().chain(unmounted) {
         ran.done();
     }

@@ -49,7 +49,7 @@ fn what_the_kernel_forgets_at_a_time_is_known_no_more_and_there_still() {
     let open = File::open(side.join("f7")).unwrap();
     let links = |name: &String| fs::metadata(side.join(name)).unwrap().nlink();
     assert!(list.iter().all(|name| links(name) == 1));
-    assert!(known() >= 2_000, "{} nodes are known", known());
+    assert!(known() > 1_000, "{} nodes are known", known());
     sys::forget_names(&side);
     eventually("only what is open is known", || known() == 1);
     assert_eq!(open.metadata().unwrap().nlink(), 1);

@@ -167,6 +167,15 @@ fn race_beside(
     watch.tell_longest();
 }
 
+/// Tells the threads to stop, whatever way the scope that they belong to ends.
+struct StopsAtEnd<'a>(&'a Watch);
+
+impl Drop for StopsAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A daemon that stands still for so long while one thread uses its mount and another does not; what the watchdog says.
 fn stand_still(duration: Duration) -> Option<Result<(), Stuck>> {
     let mount = Mount::new()?;
@@ -182,6 +191,7 @@ fn stand_still(duration: Duration) -> Option<Result<(), Stuck>> {
         }
     };
     let said = std::thread::scope(|scope| {
+        let _stops = StopsAtEnd(&watch);
         let (folder, mut made) = (mount.point().to_owned(), 0);
         scope.spawn(again(
             0,
@@ -196,9 +206,7 @@ fn stand_still(duration: Duration) -> Option<Result<(), Stuck>> {
         let halted = mount.halt();
         std::thread::sleep(duration);
         drop(halted);
-        let said = guard.join().unwrap();
-        watch.stop.store(true, Ordering::Relaxed);
-        said
+        guard.join().unwrap()
     });
     mount.end();
     Some(said)

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 _Static_assert(sizeof(struct fs_forgotten) == sizeof(struct fuse_forget_data) &&
+                   sizeof(((struct fuse_forget_data *)0)->ino) == sizeof(fs_node) &&
                    offsetof(struct fs_forgotten, count) == offsetof(struct fuse_forget_data, nlookup),
                "what the kernel forgets is handed on as it is");
 

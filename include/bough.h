@@ -11,7 +11,8 @@
 //   those are allowed to be that say so, and buffers of length 0), FS_BAD_STRUCTURE (see below), FS_INTERNAL (a
 //   fault of the library was stopped; the volume is read-only from then on) and FS_IO where content is read or written.
 // * Any thread may call any function at any time, on the same handles too, but where a function says otherwise.
-//   What closes a handle must be the last use of it. Functions block only where they say so.
+//   What closes a handle must be the last use of it. Functions block only where they say so; but what needs room and finds
+//   none waits while deleted branches and snapshots are still being freed.
 // * Structures that are passed by pointer begin with their own size: set it, and make reserved space zero, before every
 //   call, for outputs too. FS_STRUCT does both: FS_STRUCT(fs_entry, entry); declares one. Otherwise: FS_BAD_STRUCTURE.
 // * Names and paths are bytes with a length, and need no NUL. Names of branches, snapshots and volumes, labels and log
@@ -3502,12 +3503,12 @@ fs_result fs_lock_test(const fs_view *view,
                        const fs_lock *lock,
                        fs_lock *conflict);
 
-// Takes a lock, or changes one that the owner has, without waiting (F_SETLK, LOCK_NB).
+// Takes a lock, or changes one that the owner has, without waiting for other owners (F_SETLK, LOCK_NB).
 //
 // Results: `FS_OK`, `FS_WOULD_BLOCK`, `FS_LIMIT`, `FS_NOT_SUPPORTED` on a snapshot, `FS_INVALID`, `FS_STALE`.
 fs_result fs_lock_set(const fs_view *view, fs_node node, const fs_lock *lock);
 
-// Takes a lock as soon as nobody is in the way (F_SETLKW, flock(2)). Does not block.
+// Takes a lock as soon as nobody is in the way (F_SETLKW, flock(2)). Does not wait for other owners itself.
 //
 // `callback`: called exactly once when the answer's `number` is not 0, else never. Any thread may call it, perhaps
 // before this function returns; it may use the volume.

@@ -3,7 +3,7 @@
 //! histories, checked against the naive model. The code under test is the code that ships, with locks from `sync::modelled`.
 //!
 //! Each scenario is run under schedules drawn at random and under such with few switches (PCT), which find other faults. To
-//! each belongs a fault that is planted, and must be found by no more than a few times as many.
+//! each belongs a fault that is planted, and must be found by no more than a hundred times as many.
 //!
 //! `BOUGH_SCHEDULES` multiplies how many are tried. What fails prints its schedule, and the seed of one drawn at random; with
 //! `BOUGH_SCHEDULE` or `BOUGH_SCHEDULE_SEED` set to it, the one test that is named runs that schedule alone.

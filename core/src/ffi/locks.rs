@@ -157,7 +157,7 @@ pub unsafe extern "C" fn fs_lock_test(
     }
 }
 
-/// Takes a lock, or changes one that the owner has, without waiting (F_SETLK, LOCK_NB).
+/// Takes a lock, or changes one that the owner has, without waiting for other owners (F_SETLK, LOCK_NB).
 ///
 /// Results: `FS_OK`, `FS_WOULD_BLOCK`, `FS_LIMIT`, `FS_NOT_SUPPORTED` on a snapshot, `FS_INVALID`, `FS_STALE`.
 #[unsafe(no_mangle)]
@@ -172,7 +172,7 @@ pub unsafe extern "C" fn fs_lock_set(view: *const fs_view, node: fs_node, lock: 
     }
 }
 
-/// Takes a lock as soon as nobody is in the way (F_SETLKW, flock(2)). Does not block.
+/// Takes a lock as soon as nobody is in the way (F_SETLKW, flock(2)). Does not wait for other owners itself.
 ///
 /// `callback`: called exactly once when the answer's `number` is not 0, else never. Any thread may call it, perhaps
 /// before this function returns; it may use the volume.

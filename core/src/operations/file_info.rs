@@ -212,17 +212,14 @@ impl Attachment {
         self.check_room(wanted.saturating_sub(stored).min(wanted - begin))?;
         let mut at = begin;
         while wanted - at > SLICE_BYTES {
-            let added = self.set_aside_slice(target, at..at + SLICE_BYTES)?;
-            if let Some(ahead) = ahead {
-                ahead.add(added);
-            }
+            self.set_aside_slice(target, at..at + SLICE_BYTES, ahead.as_mut())?;
             at += SLICE_BYTES;
         }
         Ok(())
     }
 
-    /// Answers what of it was not stored before.
-    fn set_aside_slice(&self, target: Target, slice: Range<u64>) -> Result<Vec<Range<u64>>> {
+    /// `ahead`: the reservation that this is a step of.
+    fn set_aside_slice(&self, target: Target, slice: Range<u64>, ahead: Option<&mut Reservation<'_>>) -> Result<()> {
         let change = self.change()?;
         let inode = change.own(target.id)?;
         let mut record = inode.write();
@@ -231,38 +228,34 @@ impl Attachment {
         let stream = record.stream_of_mut(target.stream)?;
         let gaps = stream.gaps(slice.clone());
         stream.allocate(&self.context.store, slice.start, slice.end - slice.start, true)?;
-        change.head.reservations.step(target.id, target.stream);
-        Ok(gaps)
+        match ahead {
+            Some(ahead) => ahead.step(&slice, gaps),
+            None => change.head.reservations.step(target.id, target.stream, &slice),
+        }
+        Ok(())
     }
 
     /// Gives back what was set aside for something that failed, which is what the caller is told. Where that cannot be, it stays until the
     /// file is cut.
     pub(crate) fn take_back(&self, target: Target, ahead: Option<Reservation<'_>>) {
-        let Some(ahead) = ahead else { return };
-        if let Err(error) = self.try_to_take_back(target, &ahead) {
+        let Some(mut ahead) = ahead else { return };
+        if let Err(error) = self.try_to_take_back(target, &mut ahead) {
             tracing::debug!(?error, id = ?target.id, "what was set aside cannot be given back");
         }
     }
 
-    /// As far as the file does not go there, and nobody has asked for it as an allocation. What was reserved before is none of it. What
-    /// somebody else has reserved in the file meanwhile cannot be told from it: then all of it stays.
-    fn try_to_take_back(&self, target: Target, ahead: &Reservation<'_>) -> Result<()> {
-        let added = ahead.added();
-        if added.is_empty() {
-            return Ok(());
-        }
+    /// As far as the file does not go there, and nobody has asked for it as an allocation or reserved it meanwhile. What was reserved before is
+    /// none of it.
+    fn try_to_take_back(&self, target: Target, ahead: &mut Reservation<'_>) -> Result<()> {
         // Outlives the locks and the gate: to free it may take long.
-        let mut gone = Vec::with_capacity(added.len());
+        let mut gone = Vec::new();
         let change = self.change_to_free()?;
         let inode = change.own(target.id)?;
         let mut record = inode.write();
-        if !ahead.is_alone() {
-            return Ok(());
-        }
         let asked_for = reserved(&record, target.stream);
         let stream = record.stream_of_mut(target.stream)?;
         let kept = stream.size().max(asked_for).next_multiple_of(CHUNK_BYTES as u64);
-        for range in added.iter().filter(|range| range.end > kept) {
+        for range in ahead.fail().into_iter().filter(|range| range.end > kept) {
             let begin = range.start.max(kept);
             gone.push(stream.punch_out(&self.context.store, begin, range.end - begin)?);
         }

@@ -66,7 +66,7 @@ impl Attachment {
             Allocation::Zero { .. } if self.may_zero_in_steps(target)? => {
                 self.reserve_whole(caller, target, whole, how, true)
             }
-            Allocation::Zero { .. } | Allocation::Punch => self.allocate_slice(caller, target, whole, how).map(drop),
+            Allocation::Zero { .. } | Allocation::Punch => self.allocate_slice(caller, target, whole, how, None),
         }
     }
 
@@ -83,7 +83,7 @@ impl Attachment {
         let mut ahead = self.begin_reservation(target, range.end - range.start)?;
         let answer = self.reserve_ahead(caller, target, range.clone(), &mut ahead).and_then(|rest| {
             let begin = if whole { range.start } else { rest };
-            self.allocate_slice(caller, target, begin..range.end, how).map(drop)
+            self.allocate_slice(caller, target, begin..range.end, how, ahead.as_mut())
         });
         if answer.is_err() {
             self.take_back(target, ahead);
@@ -124,10 +124,7 @@ impl Attachment {
         // Nobody sees of it but how much is stored: that may come in several steps, and the size with the last.
         while range.end - at > SLICE_BYTES {
             let how = Allocation::Reserve { keep_size: true };
-            let added = self.allocate_slice(caller, target, at..at + SLICE_BYTES, how)?;
-            if let Some(ahead) = ahead {
-                ahead.add(added);
-            }
+            self.allocate_slice(caller, target, at..at + SLICE_BYTES, how, ahead.as_mut())?;
             at += SLICE_BYTES;
         }
         Ok(at)
@@ -139,14 +136,15 @@ impl Attachment {
         if may_hold { Ok(()) } else { Err(Error::NoSpace) }
     }
 
-    /// Answers what of the range was not stored before, if it was reserved.
+    /// `ahead`: the reservation that this is a step of.
     fn allocate_slice(
         &self,
         caller: &Caller<'_>,
         target: Target,
         range: Range<u64>,
         how: Allocation,
-    ) -> Result<Vec<Range<u64>>> {
+        ahead: Option<&mut Reservation<'_>>,
+    ) -> Result<()> {
         let (offset, length) = (range.start, range.end - range.start);
         // Outlives the locks and the gate: to free it may take long.
         let _gone;
@@ -159,20 +157,22 @@ impl Attachment {
         check_writable(&record, if only_reserves { end } else { 0 }, end)?;
         let stream = record.stream_of_mut(target.stream)?;
         let size_before = stream.size();
-        let gaps = if only_reserves { stream.gaps(range) } else { Vec::new() };
+        let gaps = if only_reserves && ahead.is_some() { stream.gaps(range.clone()) } else { Vec::new() };
         let store = &self.context.store;
         match how {
             Allocation::Reserve { keep_size } => stream.allocate(store, offset, length, keep_size)?,
             Allocation::Punch => _gone = stream.punch_out(store, offset, length)?,
             Allocation::Zero { keep_size } => _gone = stream.zero_out(store, offset, length, keep_size)?,
         }
-        if how != Allocation::Punch {
-            change.head.reservations.step(target.id, target.stream);
+        match ahead {
+            _ if how == Allocation::Punch => {}
+            Some(ahead) => ahead.step(&range, gaps),
+            None => change.head.reservations.step(target.id, target.stream, &range),
         }
         lose_privileges(caller, &mut record);
         record.touch_content_but(change.now, target.held);
         change.tell_content(&record, target, size_before);
-        Ok(gaps)
+        Ok(())
     }
 
     pub(crate) fn seek(&self, target: Target, offset: u64, what: Seek) -> Result<u64> {

@@ -118,7 +118,8 @@ impl Attachment {
 
     fn make_stream_held(&self, caller: &Caller<'_>, id: InodeId, asked: &Asked<'_>) -> Result<StreamTarget> {
         let name = asked.open.stream;
-        let change = if asked.admitted { self.change()? } else { self.change_to_add()? };
+        // With its file it was let in: the file is there already, and must not stay without it.
+        let change = if asked.admitted { self.change_to_free()? } else { self.change_to_add()? };
         let inode = change.own(id)?;
         let mut record = inode.write();
         if self.find_stream(&record, name).is_some() {

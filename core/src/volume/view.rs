@@ -33,7 +33,7 @@ pub struct Entry {
     pub attr: Attr,
 }
 
-/// So many nodes are forgotten in one go: some of each shard, and no lock is held for longer than that takes.
+/// So many nodes are forgotten in one go: many of a shard, and no lock is held for longer than they take.
 const FORGOTTEN_AT_A_TIME: usize = 256;
 
 /// One host's attachment to a branch or snapshot. Any thread may use it.

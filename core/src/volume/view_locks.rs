@@ -24,6 +24,8 @@ impl View {
 
     /// As [`View::locking_known`], for who takes a lock: that takes memory, which may be waited for here, before anything is locked.
     fn locking_more<R>(&self, node: NodeId, with: impl FnOnce(&Head) -> Result<R>) -> Result<R> {
+        // Who may not lock it hears that at once.
+        self.locking_known(node, |_| Ok(()))?;
         self.with_room_for_lock(|| self.with(node, |at| at.context.store.admit()))?;
         self.locking_known(node, with)
     }

@@ -49,6 +49,16 @@ impl Drop for Held<'_> {
     }
 }
 
+/// A thread that reads, until this goes, whatever way.
+struct Busy<'a>(&'a ReadAhead);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.queue.lock().busy -= 1;
+        self.0.done.notify_all();
+    }
+}
+
 impl ReadAhead {
     /// Waits for what the threads are reading, and has them read no more while the answer lives.
     pub(super) fn hold(&self) -> Held<'_> {
@@ -177,9 +187,10 @@ impl Depot {
                 continue;
             };
             queue.busy += 1;
-            MutexGuard::unlocked(&mut queue, || self.fetch_all(&cells));
-            queue.busy -= 1;
-            self.read_ahead.done.notify_all();
+            MutexGuard::unlocked(&mut queue, || {
+                let _busy = Busy(&self.read_ahead);
+                self.fetch_all(&cells);
+            });
         }
     }
 

@@ -71,7 +71,7 @@ impl ChunkStore {
     /// Compares what was found with what the store knows. `still`: nobody uses the store.
     pub(crate) fn check(&self, census: &Census, small_bytes: u64, still: bool, report: &mut CheckReport) {
         let depot = self.depot();
-        // Nothing is moved into memory meanwhile, nor out of it. In this order: who reads ahead may have to sweep.
+        // Nothing is moved into memory meanwhile, nor out of it. Nobody reads ahead with the hand's lock.
         let _readers = still.then(|| depot.read_ahead.hold());
         let _hand = depot.evictor.hand.lock();
         if still {

@@ -214,6 +214,7 @@ static fs_result attach(struct volume *volume, struct fs_control_attach *message
     if (verdict != EXIT_DONE)
         return FS_IO;
     message->view = mount_view_id(mount);
+    message->shows_kind = shows.kind ? shows.kind : FS_REF_BRANCH;
     volume_return_mount(volume, mount);
     return FS_OK;
 }

@@ -2069,8 +2069,8 @@ typedef struct fs_control_attach {
     fs_control_label label;
     // `FS_CONTROL_READ_ONLY`, `FS_CONTROL_NO_ACCESS_TIME`, `FS_CONTROL_CONFINED`, `FS_CONTROL_CHECKED`.
     uint32_t flags;
-    // 0.
-    uint32_t reserved;
+    // Answer: `FS_REF_BRANCH` or `FS_REF_SNAPSHOT`, which it shows.
+    uint32_t shows_kind;
     // Answer: id of the view.
     uint64_t view;
 } fs_control_attach;
@@ -4570,7 +4570,7 @@ FS_ASSERT_LAYOUT(offsetof(fs_control_attach, header) == 0);
 FS_ASSERT_LAYOUT(offsetof(fs_control_attach, shows) == 144);
 FS_ASSERT_LAYOUT(offsetof(fs_control_attach, label) == 400);
 FS_ASSERT_LAYOUT(offsetof(fs_control_attach, flags) == 1424);
-FS_ASSERT_LAYOUT(offsetof(fs_control_attach, reserved) == 1428);
+FS_ASSERT_LAYOUT(offsetof(fs_control_attach, shows_kind) == 1428);
 FS_ASSERT_LAYOUT(offsetof(fs_control_attach, view) == 1432);
 FS_ASSERT_LAYOUT(sizeof(fs_control_base) == 1176);
 FS_ASSERT_LAYOUT(offsetof(fs_control_base, header) == 0);

@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::refs::{self, Kind, Subject};
 use crate::volume::Volume;
 use crate::wire::Socket;
-use crate::{fuse, mount_point, output, views};
+use crate::{fuse, mount_point, output};
 
 /// The branch that every volume begins with.
 const FIRST_BRANCH: &str = bough::FIRST_BRANCH;
@@ -139,7 +139,7 @@ impl Place {
         let served = socket.hand_over(&mut request, device.as_fd());
         drop(device);
         let attached = match served {
-            Ok(()) => check_kind(&mut socket, request.view, &point, &options),
+            Ok(()) => check_kind(&request, &options),
             Err(failure) => Err(explain(&mut socket, &options, failure)),
         };
         if attached.is_err()
@@ -208,14 +208,10 @@ fn explain(socket: &mut Socket, options: &Options, failure: Failure) -> Failure 
     }
 }
 
-/// The request names no kind, so a branch may have come where a snapshot was wanted. Asked of the daemon that has just answered:
-/// the way through the new mount takes three messages, and threads that have yet to start.
-fn check_kind(socket: &mut Socket, view: u64, point: &Path, options: &Options) -> Result<()> {
+/// The request names no kind, so a branch may have come where a snapshot was wanted.
+fn check_kind(answer: &fs_control_attach, options: &Options) -> Result<()> {
     let Some((wanted, name)) = &options.shows else { return Ok(()) };
-    let kind = match views::one(socket, view)? {
-        Some(found) => found.shows_id.1,
-        None => Volume::at(point)?.shows_id().1,
-    };
+    let kind = Kind::of(answer.shows_kind);
     if kind == *wanted {
         return Ok(());
     }

@@ -58,15 +58,6 @@ pub(crate) fn all(channel: &mut impl Channel) -> Result<Vec<Mount>> {
     }
 }
 
-/// The view of this id, if there is one.
-pub(crate) fn one(channel: &mut impl Channel, view: u64) -> Result<Option<Mount>> {
-    let mut page: fs_control_views = message();
-    // They come in the order of their ids.
-    page.after = view.saturating_sub(1);
-    channel.ask(&mut page)?;
-    Ok(page.entries.iter().take(page.count as usize).find(|entry| entry.id == view).map(Mount::of))
-}
-
 /// A branch was said to be in use. Waits a moment if no view is listed that shows it: it is just being let go of. Answers `busy` if one is,
 /// or when `patience` has passed since `begun`.
 pub(crate) fn bear_with(

@@ -228,7 +228,7 @@ layouts! {
     }
     fs_control_view 1304 { id 0, shows_id 8, shows_kind 16, flags 20, shows 24, label 280 }
     fs_control_views 10592 { header 0, after 144, count 152, reserved 156, entries 160 }
-    fs_control_attach 1440 { header 0, shows 144, label 400, flags 1424, reserved 1428, view 1432 }
+    fs_control_attach 1440 { header 0, shows 144, label 400, flags 1424, shows_kind 1428, view 1432 }
     fs_control_base 1176 { header 0, path 144, kind 1168, flags 1172 }
     fs_control_identity 48 { device 0, inode 8, born 16, size 24, modified 32, changed 40 }
     fs_control_origin 512 {

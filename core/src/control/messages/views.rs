@@ -89,8 +89,8 @@ pub struct fs_control_attach {
     pub label: fs_control_label,
     /// `FS_CONTROL_READ_ONLY`, `FS_CONTROL_NO_ACCESS_TIME`, `FS_CONTROL_CONFINED`, `FS_CONTROL_CHECKED`.
     pub flags: u32,
-    /// 0.
-    pub reserved: u32,
+    /// Answer: `FS_REF_BRANCH` or `FS_REF_SNAPSHOT`, which it shows.
+    pub shows_kind: u32,
     /// Answer: id of the view.
     pub view: u64,
 }

@@ -15,7 +15,10 @@ struct listing {
     fuse_ino_t parent;
     char *bytes;
     size_t used, room;
+    size_t entries;
+    uint64_t last;   // cookie of the last entry
     bool plus;
+    bool cut;        // there are more
 };
 
 static size_t add_plain(struct listing *listing, const char *name, const struct fs_dirent *entry)
@@ -51,9 +54,13 @@ static bool take(void *context, const struct fs_dirent *entry)
     memcpy(name, entry->name, entry->name_bytes);
     name[entry->name_bytes] = '\0';
     size_t needed = listing->plus ? add_plus(listing, name, entry) : add_plain(listing, name, entry);
-    if (needed > listing->room - listing->used)
+    if (needed > listing->room - listing->used) {
+        listing->cut = true;
         return false;
+    }
     listing->used += needed;
+    listing->entries++;
+    listing->last = entry->cookie;
     if (listing->plus && !entry->attr && !is_dots(entry))
         fs_forget(listing->mount->view, entry->node, 1);
     return true;
@@ -82,6 +89,9 @@ static void list(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
         fuse_reply_buf(request, listing.bytes, listing.used);
     else
         answer_result(request, result);
+    // While the kernel takes in what it was told it asks for nothing: then there is time to wait for memory.
+    if (result == FS_OK && listing.plus && listing.cut)
+        fs_readdir_ahead(listing.mount->view, node, listing.last, listing.entries);
     free(listing.bytes);
 }
 

@@ -2795,6 +2795,20 @@ fs_result fs_readdir(const fs_view *view,
                      fs_readdir_callback callback,
                      void *context);
 
+// Says that a listing with `FS_READDIR_ATTRIBUTES` is about to go on: what it will read of a large directory is read now, so that it does
+// not wait for memory then. For a host that has just answered one part of a listing and has nothing else to do. Changes nothing.
+//
+// `cookie`: after which entry it will go on.
+// `entries`: about how many it will take. Any number: no more than a thousand are looked at.
+//
+// Any thread may call it, beside all other calls.
+//
+// Results: `FS_OK`, also where there is nothing to read.
+fs_result fs_readdir_ahead(const fs_view *view,
+                           fs_node node,
+                           uint64_t cookie,
+                           size_t entries);
+
 // As `fs_readdir`, for hosts that must know whether the directory changed between two calls (FSKit's enumerateDirectory).
 //
 // `verifier_before`: with a cookie other than 0 the verifier that was answered with it. The cookie stays good while entries come and go;

@@ -136,6 +136,9 @@ static void many_nodes_are_forgotten_by_one_call(const fs_view *view) {
         snprintf(name, sizeof name, "many-%d", i);
         nodes[i] = (fs_forgotten){make_file(view, name, "x"), 1};
     }
+    OK(fs_readdir_ahead(view, FS_NODE_ROOT, 0, FILES));
+    OK(fs_readdir_ahead(view, nodes[0].node, UINT64_MAX, SIZE_MAX));
+    OK(fs_readdir_ahead(view, UINT64_MAX, 0, 1));
     OK(fs_lookup(view, &root, FS_NODE_ROOT, TEXT("many-0"), &again));
     OK(fs_unlink(view, &root, FS_NODE_ROOT, TEXT("many-1")));
     nodes[2].count = UINT64_MAX;

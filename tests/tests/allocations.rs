@@ -108,6 +108,7 @@ fn listings_are_one_walk_without_an_allocation() {
             })
             .unwrap();
             view.forget_many(files.iter().map(|file| (*file, 1)));
+            view.list_ahead(directory, 0, FILES);
         }
     });
     assert_eq!(seen, 2 * FILES);

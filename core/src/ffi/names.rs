@@ -473,6 +473,31 @@ pub unsafe extern "C" fn fs_readdir(
     }
 }
 
+/// Says that a listing with `FS_READDIR_ATTRIBUTES` is about to go on: what it will read of a large directory is read now, so that it does
+/// not wait for memory then. For a host that has just answered one part of a listing and has nothing else to do. Changes nothing.
+///
+/// `cookie`: after which entry it will go on.
+/// `entries`: about how many it will take. Any number: no more than a thousand are looked at.
+///
+/// Any thread may call it, beside all other calls.
+///
+/// Results: `FS_OK`, also where there is nothing to read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fs_readdir_ahead(
+    view: *const fs_view,
+    node: fs_node,
+    cookie: u64,
+    entries: usize,
+) -> fs_result {
+    // SAFETY: what the header asks of pointers.
+    unsafe {
+        call(view, |view| {
+            view.0.list_ahead(NodeId(node), cookie, entries);
+            Ok(())
+        })
+    }
+}
+
 /// As `fs_readdir`, for hosts that must know whether the directory changed between two calls (FSKit's enumerateDirectory).
 ///
 /// `verifier_before`: with a cookie other than 0 the verifier that was answered with it. The cookie stays good while entries come and go;

@@ -18,6 +18,8 @@ const DOT_DOT: u64 = 2;
 
 /// Of so many entries at a time the inodes are brought near.
 const NEAR: usize = 128;
+/// So many of them at most before they are asked for: what an answer of a quarter of a MiB holds.
+const AHEAD: usize = 1 << 10;
 /// In directories that have so many entries: what smaller ones hold is near already, or soon.
 const MANY: u64 = 1 << 10;
 
@@ -158,6 +160,21 @@ impl Attachment {
             count += 1;
         }
         self.bring_near(&mut ids[..count]);
+    }
+
+    /// Reads what a listing with attributes that goes on after a cookie will read of so many entries. Answers nothing, and changes nothing.
+    pub(crate) fn list_ahead(&self, id: InodeId, cookie: u64, entries: usize) {
+        let Ok(Some(inode)) = self.find(id) else { return };
+        let record = inode.read();
+        let Ok(directory) = record.directory().cloned() else { return };
+        drop(record);
+        if directory.len() < MANY || directory.beneath().is_some() {
+            return;
+        }
+        let mut ahead = directory.iter_after(cookie);
+        for _ in 0..entries.min(AHEAD).div_ceil(NEAR) {
+            self.bring_near_of(&mut ahead);
+        }
     }
 
     /// Gives the one entry of this name, `.` and `..` among them, as [`Attachment::list`] would, its name as it is stored.

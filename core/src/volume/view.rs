@@ -309,6 +309,15 @@ impl View {
         self.list_from(caller, node, handle, ListFrom::Cookie(cookie), options, take).map(drop)
     }
 
+    /// Says that a listing with attributes is about to go on after `cookie`, with about so many entries: what it will read is read now, so
+    /// that it does not wait for memory. For the time in which nobody waits for an answer. Changes nothing, and answers nothing.
+    pub fn list_ahead(&self, node: NodeId, cookie: u64, entries: usize) {
+        let _ = self.with(node, |at| {
+            at.list_ahead(node.inode(), cookie, entries);
+            Ok(())
+        });
+    }
+
     /// The entries of a directory from a place on, each given to `take` until it answers false. Answers the directory's verifier:
     /// a number that changes whenever its entries do.
     ///

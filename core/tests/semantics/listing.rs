@@ -361,3 +361,20 @@ fn a_cookie_goes_on_after_changes_and_is_refused_after_a_switch_or_with_a_verifi
     fs.switch(RefId::Branch(fs.branch("b", fs.main()))).unwrap();
     assert_eq!(from(NodeId::ROOT, cookie, root), Err(Error::BadCookie), "the root is that of another tree now");
 }
+
+#[test]
+fn to_read_ahead_in_a_directory_changes_nothing() {
+    let fs = Fs::new();
+    fs.mkdir_p("dir");
+    (0..1500).for_each(|n| fs.write_file(&format!("dir/{n}"), ""));
+    let (directory, file) = (fs.node("dir"), fs.node("dir/7"));
+    let all = || page(&fs, directory, 0, usize::MAX, ListOptions::default());
+    let (before, attr, known) = (all(), fs.attr(directory), fs.reference_count());
+    let (_, half) = page(&fs, directory, 0, 750, ListOptions::default());
+    for node in [directory, file, NodeId::ROOT, NodeId(0), NodeId(u64::MAX)] {
+        for cookie in [0, half, u64::MAX] {
+            [0, 1, 200, usize::MAX].iter().for_each(|entries| fs.list_ahead(node, cookie, *entries));
+        }
+    }
+    assert_eq!((all(), fs.attr(directory), fs.reference_count()), (before, attr, known));
+}

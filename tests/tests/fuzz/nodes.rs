@@ -83,6 +83,9 @@ calls! {
             listing.tell(world);
             result
         };
+        1 names::fs_readdir_ahead(view: View, node: Node, cookie: Big, entries: Big) |world, call| {
+            call(world.view(view), world.node(node), cookie.0, entries.0 as usize)
+        };
         3 names::fs_readdir_verified(view: View, who: Who, node: Parent, handle: Handle, place: (Big, Big), flags: ListFlags, most: Flags, then: Flags) |world, call| {
             let (view, node, handle) = (world.view(view), world.node(node), world.handle(handle));
             world.end_waits(view, |_| then.0 == FORGET);

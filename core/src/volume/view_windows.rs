@@ -100,16 +100,8 @@ impl View {
                 self.windows_open_at(&handle.at, caller, handle.id, Some(&handle), path, open)
             }
         };
-        let names_stream = self.policy() == NamePolicy::Windows && path.contains(&b':');
-        if open.stream.is_empty() && !names_stream {
-            return self.with_room(work);
-        }
-        // A new file for a stream is made before the stream: the second try would be another operation. So room is waited for first,
-        // where a stream may be made; whether there is some the operation finds out itself.
-        if !matches!(open.disposition, Disposition::Open | Disposition::Overwrite) {
-            let _ = self.with_room(|| self.volume.context.store.admit());
-        }
-        work()
+        // A file made for a stream is made only where there is room for both: who finds none has made nothing. What is there needs none.
+        self.with_room(work)
     }
 
     fn windows_open_at(

@@ -74,6 +74,15 @@ fn waits_for_room(view: &View, clear: impl FnOnce(), operation: impl FnOnce() ->
 /// As [`waits_for_room`], for what `free` gives up.
 #[track_caller]
 fn waits_while_freeing(view: &View, free: impl FnOnce(), operation: impl FnOnce() -> Result<()> + Send) {
+    assert_eq!(done_while_freeing(view, free, operation), (Ok(()), true));
+}
+
+/// The answer, and whether it was waited for room before.
+fn done_while_freeing(
+    view: &View,
+    free: impl FnOnce(),
+    operation: impl FnOnce() -> Result<()> + Send,
+) -> (Result<()>, bool) {
     let ends = Arc::new(AtomicBool::new(false));
     let reaper = &view.volume().reaper;
     reaper.take(Arc::new(Endless(ends.clone())));
@@ -87,8 +96,8 @@ fn waits_while_freeing(view: &View, free: impl FnOnce(), operation: impl FnOnce(
         ends.store(true, SeqCst);
         (operation.join().unwrap(), waited)
     });
-    assert_eq!(answer, (Ok(()), true));
     assert_eq!(reaper.waiting(), 0);
+    answer
 }
 
 /// As [`waits_for_room`], with a memory full of content.
@@ -177,6 +186,28 @@ fn whoever_finds_no_room_for_names_waits_for_what_is_being_freed() {
     let root = || From::Node(NodeId::ROOT);
     waits_for_names(|view, _| view.windows_open(&ROOT, root(), b"file", &made(b"stream")).map(drop));
     waits_for_names(|view, _| view.windows_open(&ROOT, root(), b"new", &made(b"stream")).map(drop));
+}
+
+#[test]
+fn a_stream_that_is_there_is_opened_the_windows_way_without_waiting_for_room() {
+    use Disposition::{Create, Open, OpenIf, Overwrite, OverwriteIf, Supersede};
+    let opens = |disposition, path: &'static [u8], stream: &'static [u8], names| {
+        let volume = Volume::open(Config { names, memory_bytes: Some(16 * CHUNK), ..Config::default() }).unwrap();
+        let view = volume.view(RefId::Branch(volume.first_branch()), "main", ViewOptions::default()).unwrap();
+        let open = |disposition| {
+            let how = WindowsOpen { stream, disposition, access: rights::WRITE_DATA, ..WindowsOpen::default() };
+            let opened = view.windows_open(&ROOT, From::Node(NodeId::ROOT), path, &how)?;
+            view.release(opened.handle)
+        };
+        open(Create).unwrap();
+        let clear = full_of_names(&view);
+        done_while_freeing(&view, || give_up(&view, clear), || open(disposition))
+    };
+    for disposition in [Open, OpenIf, Overwrite, OverwriteIf, Supersede] {
+        assert_eq!(opens(disposition, b"file", b"stream", NamePolicy::Posix), (Ok(()), false), "{disposition:?}");
+        assert_eq!(opens(disposition, b"file:stream", b"", NamePolicy::Windows), (Ok(()), false), "{disposition:?}");
+    }
+    assert_eq!(opens(Create, b"file", b"stream", NamePolicy::Posix), (Err(Error::Exists), false));
 }
 
 #[test]

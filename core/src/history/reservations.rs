@@ -36,11 +36,13 @@ impl Steps {
     fn note(&mut self, by: u64, range: &Range<u64>) {
         const CHUNK: u64 = CHUNK_BYTES as u64;
         let range = range.start / CHUNK * CHUNK..range.end.next_multiple_of(CHUNK);
+        let touches = |other: &Range<u64>| other.start <= range.end && range.start <= other.end;
         let is_full = self.taken.len() == NOTED;
-        match self.taken.last_mut() {
-            Some((last, before)) if *last == by && before.end == range.start => before.end = range.end,
-            _ if is_full => self.is_too_much = true,
-            _ => self.taken.push((by, range)),
+        // Of whoever's steps alternate with others', too. His last is the likeliest.
+        match self.taken.iter_mut().rfind(|(who, other)| *who == by && touches(other)) {
+            Some((_, other)) => *other = other.start.min(range.start)..other.end.max(range.end),
+            None if is_full => self.is_too_much = true,
+            None => self.taken.push((by, range)),
         }
     }
 
@@ -135,5 +137,29 @@ impl Drop for Reservation<'_> {
             }
         }
         self.of.under_way.fetch_sub(1, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHUNK: u64 = CHUNK_BYTES as u64;
+
+    #[test]
+    fn of_two_whose_many_steps_alternate_nothing_stays_when_both_fail() {
+        let (reservations, steps) = (Reservations::default(), 4 * NOTED as u64);
+        let mut both = [0, steps].map(|from| (from, reservations.begin(InodeId::ROOT, StreamId::DEFAULT)));
+        for step in 0..steps {
+            for (from, reservation) in &mut both {
+                let range = (*from + step) * CHUNK..(*from + step + 1) * CHUNK;
+                reservation.step(&range, vec![range.clone()]);
+            }
+        }
+        // The second has reserved what the first had, too: so that much stays of the first.
+        let shared = 0..5 * CHUNK;
+        both[1].1.step(&shared, Vec::new());
+        let stored = |parts: Vec<Range<u64>>| parts.iter().map(|part| part.end - part.start).sum::<u64>() / CHUNK;
+        assert_eq!(both.map(|(_, mut reservation)| stored(reservation.fail())), [steps - 5, steps]);
     }
 }

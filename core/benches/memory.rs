@@ -25,7 +25,7 @@ const ROOT: Caller<'static> = Caller::superuser();
 const MIB: u64 = 1 << 20;
 const FILES: u64 = 1_000_000;
 
-const SCENES: [(&str, fn()); 10] = [
+const SCENES: [(&str, fn()); 11] = [
     ("limit", limit),
     ("disk", disk),
     ("reserve", reserve),
@@ -36,6 +36,7 @@ const SCENES: [(&str, fn()); 10] = [
     ("snapshots", thousand_snapshots),
     ("churn", churn),
     ("churn-spilled", churn_past_the_limit),
+    ("leftovers", metadata_leaves_its_place),
 ];
 
 /// How the process of a scene ends that missed a figure.
@@ -513,6 +514,61 @@ fn churn_past_the_limit() {
     // Beside so small a limit the process itself, and what the heap keeps, show: as fragmentation, of which a fifth is allowed.
     told("  most resident", most_resident_bytes() as f64 / LIMIT as f64, 1.2, "of the limit");
     told_of_content(&scene);
+}
+
+/// Many files made and all but one in 64 removed, several times over, beside a writer far past the limit: what the heap keeps of
+/// them is in the limit, and has its place when it comes back: nobody waits for it then.
+fn metadata_leaves_its_place() {
+    const LIMIT: u64 = 1 << 30;
+    const ROUNDS: u64 = 6;
+    let scene = Scene::new(LIMIT, Some(folder()));
+    let file = scene.held("written");
+    let ended = AtomicBool::new(false);
+    let longest = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let blocks = (0..).take_while(|_| !ended.load(Relaxed));
+            blocks.for_each(|block| write_round(&scene, file, block, 2 * LIMIT));
+        });
+        made_and_removed(&scene, "round-0", 500_000);
+        let meanwhile = scope.spawn(|| names_come_and_go(&scene, &ended));
+        // A few less, so that with those that stay there are never more than in the first round.
+        (1..ROUNDS).for_each(|round| made_and_removed(&scene, &format!("round-{round}"), 400_000));
+        ended.store(true, Relaxed);
+        meanwhile.join().unwrap()
+    });
+    let most = most_resident_bytes() as f64 / LIMIT as f64;
+    told("files made and removed beside a writer: most resident", most, 1.05, "of the limit");
+    told("  longest operation meanwhile, after the first round", longest.as_secs_f64() * 1e3, 5.0, "ms");
+}
+
+/// Makes so many files in a directory of their own, and removes all but one in 64.
+fn made_and_removed(scene: &Scene, directory: &str, count: u64) {
+    const STAYS: u64 = 64;
+    let parent = scene.view.make(&ROOT, NodeId::ROOT, directory.as_bytes(), 0o755, NewNode::Directory).unwrap().node;
+    let names: Vec<String> = (0..count).map(|number| format!("file-{number:07}")).collect();
+    names.iter().for_each(|name| _ = scene.make(parent, name, NewNode::File));
+    let goes = (0..).zip(&names).filter(|(number, _)| number % STAYS != 0);
+    goes.for_each(|(_, name)| scene.view.unlink(&ROOT, parent, name.as_bytes()).unwrap());
+}
+
+/// Writes the next block of a file that is written round and round.
+fn write_round(scene: &Scene, file: NodeId, block: u64, size: u64) {
+    const BLOCK: usize = 256 << 10;
+    let bytes = [block as u8; BLOCK];
+    scene.write(file, block * BLOCK as u64 % size, &bytes);
+}
+
+/// Makes and removes a file until it is told to end; answers the longest that this took.
+fn names_come_and_go(scene: &Scene, ended: &AtomicBool) -> Duration {
+    let (control, mut done) = (Control::start(), Vec::new());
+    while !ended.load(Relaxed) {
+        timed_alone(&mut done, || {
+            scene.make(NodeId::ROOT, "meanwhile", NewNode::File);
+            scene.view.unlink(&ROOT, NodeId::ROOT, b"meanwhile").unwrap();
+        });
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    control.longest(&done)
 }
 
 /// What files without names that this process has open take of their disk: the spill file.

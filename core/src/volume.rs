@@ -141,7 +141,7 @@ pub struct VolumeStats {
 /// What a volume did since it was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
-    /// Bytes of memory that content takes now, with what is kept for the next to come.
+    /// Bytes of memory that count against the limit now, with what is kept for the next to come: frames, and what the heap keeps of metadata that went.
     pub resident_bytes: u64,
     /// Chunks looked at by reads and writes.
     pub chunk_reads: u64,

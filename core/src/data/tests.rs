@@ -4,6 +4,7 @@
 
 pub(crate) mod device;
 mod faults;
+mod heap;
 mod limits;
 mod marks;
 mod model;

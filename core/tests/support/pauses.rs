@@ -79,6 +79,6 @@ pub fn timed_alone(done: &mut Vec<Done>, run: impl FnOnce()) {
     run();
     let end = Instant::now();
     if end - begin > LONG {
-        done.push(Done { begin, end, waited: waited_for_processor() - waited });
+        done.push(Done { begin, end, waited: waited_for_processor().saturating_sub(waited) });
     }
 }

@@ -9,12 +9,14 @@
 //! Past the soft mark the evictor is at work. Where the marks lie is for [`marks`], how frames come and go for [`frames`].
 
 mod frames;
+mod heap;
 mod marks;
 
 use std::sync::{Arc, Weak};
 
 use crossbeam_utils::CachePadded;
 
+use self::heap::Heap;
 use self::marks::Brakes;
 pub(super) use self::marks::{Marks, Need};
 use super::CHUNK_BYTES;
@@ -23,7 +25,7 @@ use super::ahead::ReadAhead;
 use super::cell::CELL_BYTES;
 use super::evictor::{Evictor, Patience};
 use super::pool::Pool;
-use super::region::{self, LEAST_REGION_FRAMES, REGION_FRAMES};
+use super::region::{LEAST_REGION_FRAMES, REGION_FRAMES};
 use super::slab::Shelves;
 use super::spill::Spill;
 use crate::error::{Error, Result};
@@ -42,10 +44,6 @@ pub(super) const CHUNK: u64 = CHUNK_BYTES as u64;
 pub(super) const STRIPES: usize = 8;
 /// The most free frames that a pool keeps warm.
 const WARM_FRAMES: u64 = 64;
-/// What the allocator may keep of metadata that went: one part in so many of the limit, and no more than is given back in a
-/// few milliseconds, during which nobody allocates.
-const HEAP_SHARE: u64 = 32;
-const MOST_HEAP_BYTES: u64 = 16 << 20;
 /// Branches and snapshots have one part in so many of the limit beyond what other metadata may take.
 const REF_SHARE: u64 = 64;
 /// What is waited for before metadata grows.
@@ -119,8 +117,7 @@ pub(super) struct Depot {
     mapping: Mutex<()>,
     /// Cells whose bytes are only in the device.
     away: CachePadded<AtomicU64>,
-    /// The most metadata since the heap was last trimmed.
-    heap_peak: CachePadded<AtomicU64>,
+    heap: CachePadded<Heap>,
     pub(super) me: Weak<Depot>,
     #[cfg(test)]
     frames_asked: AtomicU64,
@@ -155,7 +152,7 @@ impl Depot {
             coolings: CachePadded::default(),
             mapping: Mutex::new(()),
             away: CachePadded::default(),
-            heap_peak: CachePadded::default(),
+            heap: CachePadded::default(),
             me: Weak::clone(me),
             #[cfg(test)]
             frames_asked: AtomicU64::new(0),
@@ -188,9 +185,14 @@ impl Depot {
         self.charged.load(Relaxed)
     }
 
-    /// As [`Depot::used`], with what the store keeps for itself.
+    /// As [`Depot::used`], with what the store and the heap keep for themselves.
     pub(super) fn charged(&self) -> u64 {
-        self.charged.load(Relaxed) + self.ledger.coarse()
+        self.charged.load(Relaxed) + self.heap_bytes()
+    }
+
+    /// As [`Depot::used`], with what the heap keeps for itself: what is held against the marks.
+    pub(super) fn taken(&self) -> u64 {
+        self.used.load(Relaxed) + self.heap_bytes()
     }
 
     /// Cells whose bytes are only in the device.
@@ -202,6 +204,12 @@ impl Depot {
     #[inline]
     pub(super) fn fixed(&self) -> u64 {
         self.ledger.coarse() + self.away() * CELL_BYTES
+    }
+
+    /// What chunks cannot have the place of: as [`Depot::fixed`], with what the heap keeps.
+    #[inline]
+    pub(super) fn held(&self) -> u64 {
+        self.heap_bytes() + self.away() * CELL_BYTES
     }
 
     /// Counts memory that is not frames as used and charged.
@@ -289,12 +297,12 @@ impl Depot {
     }
 
     pub(super) fn try_claim(&self, bytes: u64, mark: u64) -> bool {
-        let metadata = self.ledger.coarse();
-        let mark = mark.saturating_sub(metadata);
+        let heap = self.heap_bytes();
+        let mark = mark.saturating_sub(heap);
         let fits = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= mark);
         match self.used.fetch_update(Relaxed, Relaxed, fits) {
             Ok(before) => {
-                if before + bytes + metadata > self.marks_now().beside(self.fixed()).1 {
+                if before + bytes + heap > self.marks_now().beside(self.held()).1 {
                     self.kick();
                 }
                 true
@@ -305,7 +313,7 @@ impl Depot {
 
     /// As [`Depot::try_claim`], for who has called the evictor already.
     pub(super) fn try_claim_quietly(&self, bytes: u64, mark: u64) -> bool {
-        let mark = mark.saturating_sub(self.ledger.coarse());
+        let mark = mark.saturating_sub(self.heap_bytes());
         let fits = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= mark);
         // In one order with the waiting: who gives back and sees nobody wait is seen to have given back.
         self.used.fetch_update(SeqCst, SeqCst, fits).is_ok()
@@ -317,6 +325,9 @@ impl Depot {
             return Ok(());
         }
         let most = self.marks.of(need);
+        if need != Need::Ahead && self.spill.is_none() && self.give_heap_up() && self.try_claim(bytes, mark) {
+            return Ok(());
+        }
         if need == Need::Ahead || self.spill.is_none() || bytes > most {
             return Err(Error::NoSpace);
         }
@@ -337,8 +348,12 @@ impl Depot {
     /// Waits for room below `mark`. That the system is short of memory makes nothing fail that the limit has room for: where
     /// nothing can be spilled, `most` counts.
     fn wait_below(&self, bytes: u64, mark: u64, most: u64) -> Result<()> {
-        match self.wait_for_room(bytes, mark, PATIENCE) {
+        let waited = match self.wait_for_room(bytes, mark, PATIENCE) {
             Err(_) if mark < most => self.wait_for_room(bytes, most, PATIENCE),
+            waited => waited,
+        };
+        match waited {
+            Err(_) if self.give_heap_up() && self.try_claim_quietly(bytes, most) => Ok(()),
             waited => waited,
         }
     }
@@ -353,28 +368,17 @@ impl Depot {
             self.evictor.tell_waiting();
         }
     }
-
-    /// The allocator keeps what metadata has left. Where chunks are about to take its place, the system gets it back first.
-    /// That holds up who allocates: it is done for a part of the limit only, and not before it is needed.
-    pub(super) fn trim_heap(&self) {
-        let (limit, metadata) = (self.marks.limit, self.ledger.coarse());
-        let kept = self.heap_peak.load(Relaxed).saturating_sub(metadata);
-        if kept > (limit / HEAP_SHARE).min(MOST_HEAP_BYTES) && self.charged().saturating_add(kept) > limit {
-            self.heap_peak.store(metadata, Relaxed);
-            region::trim_heap();
-        }
-    }
 }
 
 impl Listener for Depot {
     fn grew(&self) {
-        self.heap_peak.fetch_max(self.ledger.coarse(), Relaxed);
+        self.heap.grew(self.ledger.coarse());
         if self.addresses.is_time_to_look(self.ledger.coarse()) {
             self.has_heap();
         }
         // Warm frames make way.
         self.charge(0);
-        if self.used() > self.marks_now().beside(self.fixed()).1 {
+        if self.taken() > self.marks_now().beside(self.held()).1 {
             self.kick();
         }
     }

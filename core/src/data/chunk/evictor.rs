@@ -181,7 +181,7 @@ impl Depot {
     }
 
     fn is_overdrawn(&self) -> bool {
-        self.used() > self.marks_now().limit
+        self.taken() > self.marks_now().limit
     }
 
     /// Waits until `bytes` can be claimed below `mark`, and claims them, or until patience ends.
@@ -299,7 +299,7 @@ impl Depot {
     fn begin(&self, status: &mut Status) -> (u64, u64) {
         status.wanted = false;
         status.begun += 1;
-        let (low, _) = self.marks_now().beside(self.fixed());
+        let (low, _) = self.marks_now().beside(self.held());
         (status.begun, low.min(status.wanted_below.take().unwrap_or(u64::MAX)))
     }
 }

@@ -125,7 +125,7 @@ impl ChunkStore {
             reserved_bytes,
             metadata_bytes,
             memory_bytes: chunk_bytes + metadata,
-            resident_bytes: depot.charged_by_chunks() + metadata,
+            resident_bytes: depot.charged_by_chunks() + metadata + depot.kept_bytes(),
             memory_limit_bytes: depot.marks.limit,
             regions: depot.pools.iter().map(|pool| pool.lock().regions() as u64).sum(),
             allocations: counters.allocations.get(),
@@ -249,7 +249,7 @@ impl ChunkStore {
         let before = self.depot.charged();
         let given = self.depot.cool_all();
         if given < bytes {
-            self.depot.sweep(self.depot.used().saturating_sub(bytes - given));
+            self.depot.sweep(self.depot.taken().saturating_sub(bytes - given));
             self.depot.cool_all();
         }
         before.saturating_sub(self.depot.charged())
@@ -276,6 +276,11 @@ impl ChunkStore {
     /// Room left where spilling goes, in bytes.
     pub(crate) fn spill_room_bytes(&self) -> u64 {
         self.taken_and_room_bytes().1
+    }
+
+    /// How often the heap was trimmed.
+    pub(crate) fn heap_trims(&self) -> u64 {
+        self.depot.heap_trims()
     }
 
     /// Has the `nth` frame from now on fail, counted from 0.

@@ -87,7 +87,7 @@ impl Depot {
     /// Evicts until at most `target` bytes are in use, or nothing more can be.
     pub(super) fn sweep(&self, target: u64) -> Swept {
         let Some(spill) = &self.spill else {
-            return Swept { enough: self.used() <= target, ..Swept::default() };
+            return Swept { enough: self.taken() <= target, ..Swept::default() };
         };
         self.trim_heap();
         let mut hand = self.evictor.hand.lock();
@@ -121,7 +121,7 @@ impl Hand {
 
 impl Sweep<'_> {
     fn is_enough(&self) -> bool {
-        self.depot.used() <= self.target
+        self.depot.taken() <= self.target
     }
 
     fn end_turn(&mut self, last: bool) {
@@ -143,7 +143,7 @@ impl Sweep<'_> {
             Standing::Dirty => {
                 self.batch.push(cell);
                 let gathered = self.batch.len() as u64 * CHUNK;
-                if self.batch.len() == BATCH || self.depot.used() <= self.target.saturating_add(gathered) {
+                if self.batch.len() == BATCH || self.depot.taken() <= self.target.saturating_add(gathered) {
                     self.flush();
                 }
             }

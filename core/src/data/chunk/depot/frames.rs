@@ -36,7 +36,7 @@ impl Depot {
                         return Err(error);
                     }
                     let step = (self.marks.limit / RELAX_STEP).max(CHUNK);
-                    if self.sweep(self.used().saturating_sub(step)).freed == 0 {
+                    if self.sweep(self.taken().saturating_sub(step)).freed == 0 {
                         return Err(error);
                     }
                 }
@@ -104,7 +104,7 @@ impl Depot {
     fn freed_at_once(&self) -> Option<usize> {
         let Marks { low, soft, .. } = self.marks_now();
         let freed = soft - low;
-        let works = freed > 0 && self.used() > low - freed.min(low);
+        let works = freed > 0 && self.taken() > low - freed.min(low);
         works.then_some((freed / CHUNK) as usize)
     }
 
@@ -123,7 +123,7 @@ impl Depot {
     }
 
     fn charge_frame(&self) -> bool {
-        let limit = self.marks_now().limit.saturating_sub(self.ledger.coarse());
+        let limit = self.marks_now().limit.saturating_sub(self.heap_bytes());
         let fits = |charged: u64| charged.checked_add(CHUNK).filter(|&sum| sum <= limit);
         self.charged.fetch_update(Relaxed, Relaxed, fits).is_ok()
     }

@@ -102,21 +102,22 @@ impl Depot {
     #[cold]
     fn marks_below(&self, ceiling: u64) -> Marks {
         let Marks { limit, metadata, .. } = self.marks;
-        let least = self.fixed() + limit / SQUEEZE_STEP;
+        let least = self.held() + limit / SQUEEZE_STEP;
         Marks { metadata, ..Marks::new(ceiling.max(least).min(limit), true) }
     }
 
     /// Gives memory back to the system, and uses less from now on: by one step of what is used. Says whether less than
     /// the limit is to be used.
     pub(crate) fn squeeze(&self) -> bool {
+        self.give_heap_up();
         self.cool_all();
         if self.spill.is_none() {
             return false;
         }
         let limit = self.marks.limit;
-        let now = self.brakes.ceiling.load(Relaxed).min(self.used());
+        let now = self.brakes.ceiling.load(Relaxed).min(self.taken());
         self.brakes.ceiling.store(now.saturating_sub(limit / SQUEEZE_STEP).max(limit / SQUEEZE_MOST), Relaxed);
-        self.sweep(self.marks_now().beside(self.fixed()).0);
+        self.sweep(self.marks_now().beside(self.held()).0);
         self.cool_all();
         true
     }

@@ -1,0 +1,113 @@
+//! What the heap keeps of metadata that went: content is spilled for it, it has its place when it comes back, and it is given
+//! back only where content cannot do without.
+
+use std::sync::Arc;
+
+use super::device::Disk;
+use super::{CHUNK, CHUNK_BYTES, bytes, eager, store_on};
+use crate::data::chunk::{ChunkStore, SpillConfig, StoreConfig};
+use crate::data::stream::Stream;
+use crate::ledger::Kind;
+
+const FRAMES: u64 = 64;
+
+/// Metadata comes and goes.
+fn leave(store: &ChunkStore, chunks: u64) {
+    store.ledger().add(Kind::References, (chunks * CHUNK) as usize);
+    store.ledger().sub(Kind::References, (chunks * CHUNK) as usize);
+}
+
+/// Writes so many chunks; the most that was counted meanwhile.
+fn fill(store: &Arc<ChunkStore>, stream: &mut Stream, chunks: u64) -> u64 {
+    let one = bytes(CHUNK_BYTES, 1);
+    let write = |chunk| {
+        assert_eq!(stream.write(store, chunk * CHUNK, &one), Ok(CHUNK_BYTES), "{chunk}: {:?}", store.usage());
+        store.usage().memory_bytes
+    };
+    (0..chunks).map(write).max().unwrap()
+}
+
+#[test]
+fn metadata_that_went_keeps_its_place_and_has_it_when_it_comes_back() {
+    const LEFT: u64 = 8;
+    let store = store_on(&Disk::default(), FRAMES);
+    leave(&store, LEFT);
+    let most = fill(&store, &mut Stream::empty(), 4 * FRAMES);
+    // What the ledger does not hear of is less than a page for each kind and stripe.
+    assert!(most + LEFT * CHUNK <= FRAMES * CHUNK + CHUNK, "{most}");
+    let mut stream = Stream::empty();
+    fill(&store, &mut stream, 4 * FRAMES);
+    let stalls = store.usage().stalls;
+    store.ledger().add(Kind::References, (LEFT * CHUNK) as usize);
+    assert_eq!((store.admit(), store.usage().stalls, store.heap_trims()), (Ok(()), stalls, 0));
+    store.ledger().sub(Kind::References, (LEFT * CHUNK) as usize);
+}
+
+#[test]
+fn what_is_kept_is_said_to_be_resident() {
+    let store = store_on(&Disk::default(), FRAMES);
+    leave(&store, 8);
+    let usage = store.usage();
+    assert!(usage.resident_bytes >= 7 * CHUNK && usage.memory_bytes < CHUNK, "{usage:?}");
+}
+
+#[test]
+fn what_is_more_than_a_quarter_of_the_rest_is_given_back() {
+    let store = store_on(&Disk::default(), FRAMES);
+    leave(&store, 40);
+    fill(&store, &mut Stream::empty(), 4 * FRAMES);
+    assert_eq!(store.heap_trims(), 1);
+    let usage = store.usage();
+    assert_eq!(usage.resident_bytes / CHUNK, usage.memory_bytes / CHUNK, "nothing is kept any more");
+}
+
+#[test]
+fn content_that_can_go_nowhere_else_has_the_place_of_what_is_kept() {
+    let alone = || {
+        let config = StoreConfig { memory_bytes: FRAMES * CHUNK, spill_dir: None, spill: eager() };
+        ChunkStore::new(config).unwrap()
+    };
+    let full = || {
+        let config = SpillConfig { limit_bytes: 0, ..eager() };
+        ChunkStore::with_device(FRAMES * CHUNK, Box::new(Disk::default()), config)
+    };
+    for store in [alone(), full()] {
+        leave(&store, 12);
+        fill(&store, &mut Stream::empty(), FRAMES - 4);
+        assert_eq!(store.heap_trims(), 1, "{:?}", store.usage());
+    }
+    for store in [alone(), full()] {
+        // Nobody is held up for so little.
+        leave(&store, 2);
+        fill(&store, &mut Stream::empty(), FRAMES - 2);
+        assert_eq!(store.heap_trims(), 0, "{:?}", store.usage());
+    }
+}
+
+#[test]
+fn what_is_let_go_little_by_little_is_given_back_when_it_is_much() {
+    let config = StoreConfig { memory_bytes: FRAMES * CHUNK, spill_dir: None, spill: eager() };
+    let store = ChunkStore::new(config).unwrap();
+    let ledger = store.ledger();
+    ledger.add(Kind::References, 12 * CHUNK_BYTES);
+    let mut streams = vec![Stream::empty()];
+    fill(&store, &mut streams[0], FRAMES - 14);
+    for _ in 0..12 {
+        ledger.sub(Kind::References, CHUNK_BYTES);
+        streams.push(Stream::empty());
+        fill(&store, streams.last_mut().unwrap(), 1);
+    }
+    // Each time more than a thirty-second of the limit has come together.
+    assert!((3..=6).contains(&store.heap_trims()), "{}", store.heap_trims());
+}
+
+#[test]
+fn a_system_that_is_short_of_memory_gets_back_what_is_kept() {
+    let store = store_on(&Disk::default(), FRAMES);
+    leave(&store, 8);
+    store.squeeze();
+    assert_eq!(store.heap_trims(), 1);
+    // There is nothing more to be had.
+    store.squeeze();
+    assert_eq!(store.heap_trims(), 1);
+}

@@ -17,6 +17,7 @@ pub(crate) mod revert;
 
 use std::sync::Arc;
 
+use crate::sync::Glance;
 use crate::tree::inode::Inode;
 use crate::tree::table::FrozenTable;
 use crate::types::InodeId;
@@ -35,6 +36,15 @@ impl Tree {
         match self {
             Tree::Head(head) => head.get(id),
             Tree::Frozen(table) => table.get(id).filter(|inode| !inode.is_gone()),
+        }
+    }
+
+    /// Looks at an inode of its table without counting on it, within a glance at it. `None`: there is none, or somebody changes the table just now.
+    pub(crate) fn look<R>(&self, glance: &Glance, id: InodeId, look: impl FnOnce(&Inode) -> Option<R>) -> Option<R> {
+        let look = |inode: &Inode| if inode.is_gone() { None } else { look(inode) };
+        match self {
+            Tree::Head(head) => head.table.look(glance, id, look),
+            Tree::Frozen(table) => table.look(id, look),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What threads meet in, under a scheduler that is in charge of every switch (shuttle): the gate, copying up an inode that a
+//! What threads meet in, under a scheduler that is in charge of every switch (shuttle): the gate, locks that are biased to readers, copying up an inode that a
 //! snapshot shares, the locks of a rename, eviction against readers, writers and pins, snapshots against writers, opens among deletions the Windows way; and whole
 //! histories, checked against the naive model. The code under test is the code that ships, with locks from `sync::modelled`.
 //!
@@ -10,6 +10,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod biased;
 mod copy_up;
 mod eviction;
 mod gate;

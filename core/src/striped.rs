@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use crossbeam_utils::CachePadded;
 
@@ -20,6 +20,9 @@ pub(crate) const STRIPES: usize = OWN + 1;
 /// Numbers that were given back, and the first that was never given out.
 static FREE: Mutex<(BTreeSet<usize>, usize)> = Mutex::new((BTreeSet::new(), 0));
 
+/// How many numbers were ever given out at a time.
+static GIVEN: AtomicUsize = AtomicUsize::new(0);
+
 /// A number that goes back when its thread ends.
 struct Lease(usize);
 
@@ -28,6 +31,8 @@ impl Lease {
         let mut free = FREE.lock();
         Lease(free.0.pop_first().unwrap_or_else(|| {
             free.1 += 1;
+            // Before the thread uses it: see `stripes_in_use`.
+            GIVEN.store(free.1, SeqCst);
             free.1 - 1
         }))
     }
@@ -71,6 +76,13 @@ fn number_this_thread() -> usize {
 #[inline]
 pub(crate) fn stripe() -> usize {
     thread_number().min(OWN)
+}
+
+/// So many stripes from the first on are those of threads, now or before. A thread that writes to its stripe (`SeqCst`) before another asks
+/// (what it does before `SeqCst`, too) is among them.
+#[cfg(not(feature = "shuttle"))]
+pub(crate) fn stripes_in_use() -> usize {
+    GIVEN.load(SeqCst).min(STRIPES)
 }
 
 /// Adds to a count in the stripe of this thread, which is `stripe`. Answers what it was.

@@ -10,12 +10,18 @@ mod modelled;
 #[cfg(not(feature = "shuttle"))]
 mod plain;
 
+mod biased;
+mod glances;
+
 use std::ops::{Deref, DerefMut};
 
 #[cfg(feature = "shuttle")]
 pub(crate) use modelled::*;
 #[cfg(not(feature = "shuttle"))]
 pub(crate) use plain::*;
+
+pub(crate) use biased::{Biased, BiasedReadGuard, BiasedWriteGuard, Concerns, Look};
+pub(crate) use glances::{Glance, glance};
 
 /// A lock that outlives every volume, or guards counts alone: never model-checked, so nothing else may be waited for under it.
 pub(crate) use parking_lot::Mutex as CountsMutex;
@@ -43,6 +49,8 @@ pub(crate) enum Planted {
     FillsLate,
     /// An open that could not be finished deletes nothing, though it was the last to hold what is to be deleted.
     OverlooksWhatEnds,
+    /// Who ends the bias of a lock does not wait for who looks at what it guards.
+    WritesBesideAGlance,
 }
 
 /// Where a lock stands in the order: a thread takes a lock only when it stands behind all that it holds.
@@ -114,6 +122,7 @@ mod order {
 
     impl Held {
         pub(super) fn of(rank: Rank) -> Held {
+            assert!(!super::glances::is_glancing(), "{rank:?} taken within a glance");
             HELD.with(|held| {
                 let mut held = held.borrow_mut();
                 let behind_all = held.iter().all(|other| *other < rank);

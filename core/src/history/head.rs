@@ -82,7 +82,7 @@ impl Head {
 
     /// The version that may be changed now, if there is one already.
     pub(crate) fn owned(&self, id: InodeId) -> Option<Arc<Inode>> {
-        self.table.get(id).filter(|inode| inode.epoch == self.epoch())
+        self.table.owned(id, self.epoch())
     }
 
     /// The version that may be changed now, if that takes no memory: nobody else has it.

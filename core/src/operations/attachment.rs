@@ -23,7 +23,7 @@ use crate::operations::granted;
 use crate::operations::lookup::Looked;
 use crate::operations::streams::Target;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, MutexGuard, Ordered, Rank, ordered};
+use crate::sync::{Mutex, MutexGuard, Ordered, Rank, glance, ordered};
 use crate::tree::inode::{Inode, Record};
 use crate::tree::table::shard_of;
 use crate::types::{Attr, Caller, FileKind, InodeId, NodeId, RefId, StreamId, Time, ViewId};
@@ -108,6 +108,13 @@ impl Attachment {
         }
     }
 
+    /// What `look` says of an inode of the tree and its record, without a count on it and without a lock. It waits for nothing. `None` says
+    /// nothing: the inode may be elsewhere, or changing just now.
+    #[inline]
+    pub(crate) fn glimpse<R>(&self, id: InodeId, look: impl FnOnce(&Inode, &Record) -> Option<R>) -> Option<R> {
+        glance(id.0, |glance| self.tree.look(glance, id, |inode| look(inode, &*inode.look(glance)?)))
+    }
+
     /// A directory to look for names in. One of the base is not asked for anew for each of them.
     pub(crate) fn searched(&self, id: InodeId) -> Result<Arc<Inode>> {
         self.find_by(id, |base| base.directory(id, self.context.clock.now()))?.ok_or(Error::Stale)
@@ -126,6 +133,9 @@ impl Attachment {
 
     /// The attributes of that.
     pub(crate) fn attr_looked(&self, looked: &Looked) -> Result<Option<Attr>> {
+        if let Some(attr) = self.glimpse_attr(looked.id) {
+            return Ok(Some(attr));
+        }
         match (self.tree.get(looked.id), &self.context.base, &looked.of_base) {
             (Some(inode), ..) => Ok(Some(self.attr_of(&inode))),
             (None, Some(base), Some(shown)) if !self.tree.decides(looked.id) => base.attr(looked.id, shown),

@@ -23,7 +23,18 @@ const DAY_NANOSECONDS: i64 = 24 * 3600 * 1_000_000_000;
 
 impl Attachment {
     pub(crate) fn attr(&self, id: InodeId) -> Result<Attr> {
-        Ok(self.attr_of(&*self.inode(id)?))
+        match self.glimpse_attr(id) {
+            Some(attr) => Ok(attr),
+            None => Ok(self.attr_of(&*self.inode(id)?)),
+        }
+    }
+
+    /// The attributes, if they can be had at a glance.
+    pub(crate) fn glimpse_attr(&self, id: InodeId) -> Option<Attr> {
+        self.glimpse(id, |inode, record| {
+            let asks_base = self.context.base.is_some() && record.is_directory();
+            (!asks_base).then(|| inode.attr_in(record))
+        })
     }
 
     /// The attributes of an inode as they show.

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::fmt::{self, Debug};
 use std::ops::{Deref, DerefMut};
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 use std::time::Duration;
 
 pub(crate) use shuttle::sync::{RwLockReadGuard, RwLockWriteGuard, atomic, mpsc};
@@ -34,6 +34,30 @@ pub(crate) fn plant(fault: Option<Planted>) {
 /// A number of this thread, the same in every execution.
 pub(crate) fn thread_ordinal() -> usize {
     shuttle::current::me().into()
+}
+
+/// Threads of a scenario that have a word for their glances.
+const GLANCING: usize = 16;
+
+shuttle::lazy_static! {
+    static ref GLANCES: [atomic::AtomicU64; GLANCING] = [const { atomic::AtomicU64::new(0) }; GLANCING];
+}
+
+/// This thread's word for its glances, if it has one.
+pub(super) fn own_glance() -> Option<&'static atomic::AtomicU64> {
+    let words: &'static [atomic::AtomicU64; GLANCING] = &GLANCES;
+    words.get(thread_ordinal())
+}
+
+/// Those of all threads.
+pub(super) fn words_of_glances() -> impl Iterator<Item = &'static atomic::AtomicU64> {
+    let words: &'static [atomic::AtomicU64; GLANCING] = &GLANCES;
+    words.iter()
+}
+
+/// Lets the scheduler choose another thread.
+pub(super) fn let_others_go_on(_: u32) {
+    thread::yield_now();
 }
 
 /// As `parking_lot::Mutex`.
@@ -137,6 +161,14 @@ impl<T> RwLock<T> {
 impl<T: ?Sized> RwLock<T> {
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
+        match self.0.try_read() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {

@@ -1,7 +1,8 @@
 //! The locks, atomics and threads of every build but one: parking_lot's and the standard library's.
 
 use std::cell::Cell;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::time::Duration;
 
 pub(crate) use parking_lot::{
     Condvar, Mutex, MutexGuard, RecursiveRwLock, RecursiveRwLockReadGuard, RecursiveRwLockWriteGuard, RwLock,
@@ -10,7 +11,11 @@ pub(crate) use parking_lot::{
 pub(crate) use std::sync::{atomic, mpsc};
 pub(crate) use std::{thread, thread_local};
 
+use crossbeam_utils::CachePadded;
+
 use super::Planted;
+use super::glances::LONG;
+use crate::striped;
 
 /// No fault is planted.
 #[inline]
@@ -32,4 +37,27 @@ pub(crate) fn thread_ordinal() -> usize {
     let new = NEXT.fetch_add(1, atomic::Ordering::Relaxed);
     ORDINAL.set(new);
     new
+}
+
+/// What each thread with a stripe of its own looks at: see [`glances`](super::glances).
+static GLANCES: [CachePadded<AtomicU64>; striped::OWN] = [const { CachePadded::new(AtomicU64::new(0)) }; striped::OWN];
+
+/// This thread's word of them, if it has one.
+#[inline]
+pub(super) fn own_glance() -> Option<&'static AtomicU64> {
+    GLANCES.get(striped::stripe()).map(|word| &**word)
+}
+
+/// Those of all threads that may have begun a glance before this.
+pub(super) fn words_of_glances() -> impl Iterator<Item = &'static AtomicU64> {
+    GLANCES[..striped::stripes_in_use().min(striped::OWN)].iter().map(|word| &**word)
+}
+
+/// Waits, for longer the more steps there were.
+pub(super) fn let_others_go_on(step: u32) {
+    match step {
+        0..64 => std::hint::spin_loop(),
+        64..LONG => thread::yield_now(),
+        _ => thread::sleep(Duration::from_micros(50)),
+    }
 }

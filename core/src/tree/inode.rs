@@ -20,13 +20,30 @@ use crate::ledger::{Blob, Counted, Entered, Footprint, Kind, Ledger, Tally, arc_
 use crate::operations::acl::Acl;
 use crate::operations::windows::attributes;
 use crate::reckoning::Reckoning;
-use crate::sync::{Ordered, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered};
+use crate::sync::{Biased, BiasedReadGuard, BiasedWriteGuard, Concerns, Glance, Look, Ordered, Rank, ordered};
 use crate::types::{Attr, BaseState, FileKind, HeldTimes, InodeId, StreamId, Time};
 
 /// A record locked for reading.
-pub(crate) type Reading<'a> = Ordered<RwLockReadGuard<'a, Record>>;
+pub(crate) type Reading<'a> = Ordered<BiasedReadGuard<'a, Record, Versions>>;
 /// A record locked for change.
-pub(crate) type Writing<'a> = Ordered<RwLockWriteGuard<'a, Record>>;
+pub(crate) type Writing<'a> = Ordered<BiasedWriteGuard<'a, Record, Versions>>;
+
+/// The locks of an inode's versions: glances at it may read them.
+pub(crate) enum Versions {}
+
+impl Versions {
+    fn number(id: InodeId) -> u32 {
+        id.0 as u32
+    }
+}
+
+impl Concerns for Versions {
+    const CALM: u16 = if cfg!(feature = "shuttle") { 2 } else { 32 };
+
+    fn concerns(number: u32, id: u64) -> bool {
+        Versions::number(InodeId(id)) == number
+    }
+}
 
 /// The epoch of what is not in any tree: made of what the base says.
 const FROM_BASE: u64 = u64::MAX;
@@ -40,7 +57,7 @@ const GONE: u64 = u64::MAX - 2;
 pub(crate) struct Inode {
     pub(crate) id: InodeId,
     pub(crate) epoch: u64,
-    record: RwLock<Record>,
+    record: Biased<Record, Versions>,
     tally: Tally<Inode>,
 }
 
@@ -52,7 +69,7 @@ impl Counted for Inode {
 impl Inode {
     pub(crate) fn new(id: InodeId, epoch: u64, record: Record) -> Inode {
         let tally = Tally::new(record.ledger);
-        Inode { id, epoch, record: RwLock::new(record), tally }
+        Inode { id, epoch, record: Biased::new(Versions::number(id), record), tally }
     }
 
     /// Whether the base has it too, or had it.
@@ -112,7 +129,7 @@ impl Inode {
     }
 
     /// Of a version that nobody may change any more: so it does not matter what else is held.
-    pub(crate) fn read_shared(&self) -> RwLockReadGuard<'_, Record> {
+    pub(crate) fn read_shared(&self) -> BiasedReadGuard<'_, Record, Versions> {
         self.record.read()
     }
 
@@ -120,8 +137,21 @@ impl Inode {
         ordered(Rank::Inode(self.id.0), || self.record.write())
     }
 
+    /// Its record, within a glance at it. `None` while somebody changes it.
+    #[inline]
+    pub(crate) fn look<'g>(&'g self, glance: &'g Glance) -> Option<Look<'g, Record, Versions>> {
+        self.record.look(glance)
+    }
+
     pub(crate) fn attr(&self) -> Attr {
-        let attr = self.read().attr(self.id);
+        let _ordered = ordered(Rank::Inode(self.id.0), || ());
+        self.record.with(self.id.0, |record| self.attr_in(record))
+    }
+
+    /// The attributes by its record.
+    #[inline]
+    pub(crate) fn attr_in(&self, record: &Record) -> Attr {
+        let attr = record.attr(self.id);
         match self.epoch {
             FROM_BASE => Attr { base: BaseState::Shows, ..attr },
             FROM_WATCHED_BASE => Attr { base: BaseState::Watched, ..attr },

@@ -13,7 +13,9 @@ use crate::pending::GivenUp;
 use crate::radix::{Radix, Sum, Value};
 use crate::reckoning::Reckoning;
 use crate::shed::Shed;
-use crate::sync::{Ordered, Planted, Rank, RwLock, RwLockReadGuard, RwLockWriteGuard, ordered, planted};
+use crate::sync::{
+    Biased, BiasedReadGuard, BiasedWriteGuard, Concerns, Glance, Ordered, Planted, Rank, ordered, planted,
+};
 use crate::types::InodeId;
 
 /// Shards of a table. A snapshot clones as many roots.
@@ -83,6 +85,12 @@ impl FrozenTable {
     pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
         let (shard, key) = place(id);
         self.shards[shard].get(key).cloned()
+    }
+
+    /// As [`LiveTable::look`].
+    pub(crate) fn look<R>(&self, id: InodeId, look: impl FnOnce(&Inode) -> Option<R>) -> Option<R> {
+        let (shard, key) = place(id);
+        look(self.shards[shard].get(key)?)
     }
 
     /// Looks at the nodes that were not looked at before.
@@ -201,14 +209,30 @@ pub(crate) struct Difference {
 }
 
 /// A table that many threads read and change: the head of a branch. Each shard's lock is held for one look-up or one
-/// replacement of a slot, never while anything else is waited for.
+/// replacement of a slot, never while anything else is waited for. Most look-ups are glances, and take none.
 #[derive(Debug)]
 pub(crate) struct LiveTable {
-    shards: [CachePadded<RwLock<Shard>>; SHARDS],
+    shards: [CachePadded<Biased<Shard, Shards>>; SHARDS],
     ledger: Ledger,
 }
 
+/// The locks of a table's shards: glances at the inodes in one may read it.
+#[derive(Debug)]
+pub(crate) enum Shards {}
+
+impl Concerns for Shards {
+    // Of the inodes that are made, each sixteenth is in the shard that their directory is looked for in.
+    const CALM: u16 = if cfg!(feature = "shuttle") { 2 } else { 2048 };
+
+    fn concerns(number: u32, id: u64) -> bool {
+        shard_of(InodeId(id), SHARDS) == number as usize
+    }
+}
+
 /// Makes the version one of `epoch`, if nobody else has it; answers whether it is.
+///
+/// Who looks at a version without counting himself does so within a glance at a slot of its table. So the caller holds, for writing, the lock that guards
+/// the slot, and no such glance is under way; or the version is in no table.
 pub(crate) fn make_own(version: &mut Arc<Inode>, epoch: u64) -> bool {
     if let Some(alone) = Arc::get_mut(version) {
         alone.epoch = epoch;
@@ -218,15 +242,15 @@ pub(crate) fn make_own(version: &mut Arc<Inode>, epoch: u64) -> bool {
 
 impl LiveTable {
     pub(crate) fn thaw(frozen: &FrozenTable) -> LiveTable {
-        let shard = |i: usize| CachePadded::new(RwLock::new(frozen.shards[i].clone()));
+        let shard = |i: usize| CachePadded::new(Biased::new(i as u32, frozen.shards[i].clone()));
         LiveTable { shards: std::array::from_fn(shard), ledger: frozen.ledger }
     }
 
-    fn read(&self, shard: usize) -> Ordered<RwLockReadGuard<'_, Shard>> {
+    fn read(&self, shard: usize) -> Ordered<BiasedReadGuard<'_, Shard, Shards>> {
         ordered(Rank::Table, || self.shards[shard].read())
     }
 
-    fn write(&self, shard: usize) -> Ordered<RwLockWriteGuard<'_, Shard>> {
+    fn write(&self, shard: usize) -> Ordered<BiasedWriteGuard<'_, Shard, Shards>> {
         ordered(Rank::Table, || self.shards[shard].write())
     }
 
@@ -241,8 +265,20 @@ impl LiveTable {
     }
 
     pub(crate) fn get(&self, id: InodeId) -> Option<Arc<Inode>> {
+        self.find(id, Arc::clone)
+    }
+
+    /// What `of` says of an inode; it waits for nothing.
+    fn find<R>(&self, id: InodeId, of: impl Fn(&Arc<Inode>) -> R) -> Option<R> {
         let (shard, key) = place(id);
-        self.read(shard).get(key).cloned()
+        let _ordered = ordered(Rank::Table, || ());
+        self.shards[shard].with(id.0, |shard| shard.get(key).map(&of))
+    }
+
+    /// Looks at an inode without counting on it, within a glance at it. `None`: there is none, or somebody changes the table just now.
+    pub(crate) fn look<R>(&self, glance: &Glance, id: InodeId, look: impl FnOnce(&Inode) -> Option<R>) -> Option<R> {
+        let (shard, key) = place(id);
+        look(self.shards[shard].look(glance)?.get(key)?)
     }
 
     /// Reads something of each inode, so that the processor waits for the memory of all of them at a time. `ids` are of one shard.
@@ -285,13 +321,16 @@ impl LiveTable {
         drop(self.write(shard).remove(key));
     }
 
+    /// The version of the inode, if it belongs to `epoch`.
+    pub(crate) fn owned(&self, id: InodeId, epoch: u64) -> Option<Arc<Inode>> {
+        self.find(id, |inode| (inode.epoch == epoch).then(|| inode.clone()))?
+    }
+
     /// The version of the inode that belongs to `epoch`, copied up from a shared one if need be.
     pub(crate) fn own(&self, id: InodeId, epoch: u64) -> Option<Arc<Inode>> {
         let (shard, key) = place(id);
-        if let Some(inode) = self.read(shard).get(key)
-            && inode.epoch == epoch
-        {
-            return Some(inode.clone());
+        if let Some(own) = self.owned(id, epoch) {
+            return Some(own);
         }
         let mut table = self.write(shard);
         let slot = table.get_mut(key)?;

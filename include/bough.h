@@ -2605,7 +2605,8 @@ fs_result fs_branch_create(const fs_volume *volume,
 //
 // `to`: which.
 //
-// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_BUSY` when 65,535 earlier switches are still in use, `FS_INVALID` for an unknown kind.
+// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_BUSY` when 65,535 earlier switches are still in use, `FS_NO_SPACE` when there is no memory
+// for one more beside those, `FS_INVALID` for an unknown kind.
 fs_result fs_branch_switch(const fs_view *view,
                            fs_ref to);
 
@@ -2614,7 +2615,8 @@ fs_result fs_branch_switch(const fs_view *view,
 // `id`: which.
 // `name`, `name_bytes`: the new name; see `fs_snapshot_create`.
 //
-// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_INVALID` for an unknown kind.
+// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_NO_SPACE` for a longer name, `FS_INVALID` for an
+// unknown kind.
 fs_result fs_ref_rename(const fs_volume *volume,
                         fs_ref id,
                         const char *name,

@@ -359,9 +359,11 @@ impl Volume {
 
     /// Gives a branch or snapshot another name.
     ///
-    /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`].
+    /// Errors: [`Error::NoSuchRef`], [`Error::RefExists`], [`Error::BadRefName`]; [`Error::NoSpace`] for a longer name.
     pub fn rename_ref(&self, id: RefId, name: &str) -> Result<()> {
-        self.refs.rename(id, name)
+        let rename = || self.refs.rename(id, name);
+        let grows = self.refs.info(id)?.name.len() < name.len();
+        if grows { self.with_room_for_ref(rename) } else { rename() }
     }
 
     /// Deletes a branch or snapshot. What has grown from it stays, and from then on counts as grown from its parent. What it

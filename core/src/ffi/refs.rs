@@ -253,7 +253,8 @@ pub unsafe extern "C" fn fs_branch_create(
 ///
 /// `to`: which.
 ///
-/// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_BUSY` when 65,535 earlier switches are still in use, `FS_INVALID` for an unknown kind.
+/// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_BUSY` when 65,535 earlier switches are still in use, `FS_NO_SPACE` when there is no memory
+/// for one more beside those, `FS_INVALID` for an unknown kind.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fs_branch_switch(view: *const fs_view, to: fs_ref) -> fs_result {
     // SAFETY: what the header asks of pointers.
@@ -265,7 +266,8 @@ pub unsafe extern "C" fn fs_branch_switch(view: *const fs_view, to: fs_ref) -> f
 /// `id`: which.
 /// `name`, `name_bytes`: the new name; see `fs_snapshot_create`.
 ///
-/// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_INVALID` for an unknown kind.
+/// Results: `FS_OK`, `FS_NO_SUCH_REF`, `FS_REF_EXISTS`, `FS_BAD_REF_NAME`, `FS_BAD_UTF8`, `FS_NO_SPACE` for a longer name, `FS_INVALID` for an
+/// unknown kind.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fs_ref_rename(
     volume: *const fs_volume,

@@ -327,7 +327,9 @@ impl Refs {
             return Ok(());
         }
         let name = registry.free_name(name)?;
-        let old = std::mem::replace(&mut registry.get_mut(id)?.name, name.clone());
+        let found = registry.get_mut(id)?;
+        found.charge = Charge::new(found.state.ledger(), Kind::History, ref_bytes(&name));
+        let old = std::mem::replace(&mut found.name, name.clone());
         registry.by_name.remove(&old);
         registry.by_name.insert(name, id);
         Ok(())

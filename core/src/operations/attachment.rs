@@ -17,7 +17,7 @@ use crate::history::gate::Passage;
 use crate::history::head::Head;
 use crate::history::live::{self, Part};
 use crate::history::refs::Refs;
-use crate::ledger::Kind;
+use crate::ledger::{Counted, Kind, Tally, arc_bytes};
 use crate::operations::access::{self, Mask};
 use crate::operations::granted;
 use crate::operations::lookup::Looked;
@@ -55,6 +55,12 @@ pub(crate) struct Attachment {
     /// How often the host has been told of each node, less what it forgot.
     references: [CachePadded<Mutex<HashMap<InodeId, u64>>>; REFERENCE_SHARDS],
     handles: AtomicU64,
+    _tally: Tally<Attachment>,
+}
+
+impl Counted for Attachment {
+    const KIND: Kind = Kind::References;
+    const BYTES: usize = arc_bytes::<Attachment>();
 }
 
 impl Attachment {
@@ -77,6 +83,7 @@ impl Attachment {
             tree,
             references: Default::default(),
             handles: AtomicU64::new(0),
+            _tally: Tally::new(context.store.ledger()),
         })
     }
 

@@ -27,9 +27,9 @@ impl Volume {
     /// Takes a directory that is new in a branch, and that `to` has by now as well, for the same: what is in it stays, over what `to` has there.
     /// Where there is no such directory nothing happens.
     ///
-    /// Errors: as [`Volume::revert`].
+    /// Errors: as [`Volume::revert`]; [`Error::NoSpace`] where there is no memory for what is carried over, which goes only afterwards from where it was.
     pub fn merge(&self, branch: BranchId, to: RefId, paths: &[Vec<u8>]) -> Result<()> {
-        self.remake(branch, to, paths, revert::merge, None).map(drop)
+        self.revert_unchanged(branch, to, paths, true, None).map(drop)
     }
 
     /// As [`Volume::revert`], or [`Volume::merge`] if `merges`, if the branch has not begun to change since it had this number of
@@ -44,7 +44,10 @@ impl Volume {
         merges: bool,
         changes: Option<u64>,
     ) -> Result<u64> {
-        self.remake(branch, to, paths, if merges { revert::merge } else { revert::revert }, changes)
+        match merges {
+            true => self.with_room(|| self.remake(branch, to, paths, revert::merge, changes)),
+            false => self.remake(branch, to, paths, revert::revert, changes),
+        }
     }
 
     fn remake(

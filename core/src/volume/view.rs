@@ -96,10 +96,13 @@ impl View {
 
     /// Shows another branch or snapshot from now on. Nodes and handles from before go on showing what they showed.
     ///
-    /// Errors: [`Error::NoSuchRef`]; [`Error::Busy`] when 65,536 earlier attachments are still in use.
+    /// Errors: [`Error::NoSuchRef`]; [`Error::Busy`] when 65,536 earlier attachments are still in use; [`Error::NoSpace`] when there is no
+    /// memory for one more beside those.
     pub fn switch(&self, shows: RefId) -> Result<()> {
         let _timed = self.timed(Operation::Switch);
         self.drop_all_unused();
+        // A first one may stay in use whatever room there is: so that who is to make some can go where that is.
+        self.with_room(|| if self.earlier.read().is_empty() { Ok(()) } else { self.volume.context.store.admit_ref() })?;
         let mut earlier = self.earlier.write();
         let old = self.current.load_full();
         let generation = (1..=u16::MAX)

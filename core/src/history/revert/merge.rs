@@ -90,6 +90,7 @@ impl Merge<'_> {
 
     /// Moves an entry of the new directory to the other, in the place of what that has under the name.
     fn carry(&self, entry: Kept, from: InodeId, to: InodeId) -> Result<()> {
+        self.context.store.admit()?;
         let rules = &self.context.names;
         let in_base = self.in_base(to, &entry.name)?;
         let Some(own) = self.table.own(to, self.epoch) else { return Ok(()) };

@@ -14,7 +14,7 @@ use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::sync::mpsc::{Receiver, channel};
 use crate::sync::{Mutex, thread};
 use crate::tree::name::NamePolicy;
-use crate::types::{Caller, HandleId, NodeId, RefId, SnapshotId};
+use crate::types::{BranchId, Caller, HandleId, NodeId, RefId, SnapshotId};
 use crate::volume::view::View;
 use crate::volume::view_paths::PathAt;
 use crate::volume::view_windows::From;
@@ -132,8 +132,9 @@ fn waits_for_names(operation: impl FnOnce(&View, NodeId) -> Result<()> + Send) {
 
 /// As [`waits_for_names`], where even branches and snapshots have taken all that they may.
 #[track_caller]
-fn waits_for_refs(operation: impl FnOnce(&Volume, SnapshotId) -> Result<()> + Send) {
+fn waits_for_refs(operation: impl FnOnce(&Arc<Volume>, SnapshotId) -> Result<()> + Send) {
     let view = small();
+    view.path_write(&ROOT, at("file"), b"short").unwrap();
     let volume = view.volume();
     let clear = full_of_names(&view);
     let take = || volume.create_snapshot(volume.first_branch(), None);
@@ -214,6 +215,73 @@ fn a_stream_that_is_there_is_opened_the_windows_way_without_waiting_for_room() {
 fn whoever_finds_no_room_for_a_branch_or_snapshot_waits_for_what_is_being_freed() {
     waits_for_refs(|volume, _| volume.create_snapshot(volume.first_branch(), None).map(drop));
     waits_for_refs(|volume, from| volume.create_branch("new", RefId::Snapshot(from)).map(drop));
+    waits_for_refs(|volume, from| volume.rename_ref(RefId::Snapshot(from), &"longer".repeat(20)));
+    waits_for_refs(|volume, from| {
+        let (main, from) = (RefId::Branch(volume.first_branch()), RefId::Snapshot(from));
+        let view = volume.view(main, "other", ViewOptions::default())?;
+        // Each time what was shown before stays in use: the first time whatever room there is.
+        [from, main].into_iter().try_for_each(|shows| {
+            view.path_lookup(&ROOT, at("file"))?;
+            view.switch(shows)
+        })
+    });
+}
+
+/// A view of a branch that has a new directory with a file in it, as another branch has by now; that other and the path.
+fn with_directories_to_merge() -> (Arc<View>, BranchId, [Vec<u8>; 1]) {
+    let view = small();
+    let main = RefId::Branch(view.volume().first_branch());
+    let other = view.volume().create_branch("other", main).unwrap();
+    let inside = view.volume().view(RefId::Branch(other), "other", ViewOptions::default()).unwrap();
+    for view in [&view, &inside] {
+        view.path_make(&ROOT, at("new"), 0o755, NewNode::Directory).unwrap();
+    }
+    inside.path_write(&ROOT, at("new/mine"), b"mine").unwrap();
+    (view, other, [b"new".to_vec()])
+}
+
+fn shows(volume: &Arc<Volume>, branch: BranchId, path: &str) -> bool {
+    let view = volume.view(RefId::Branch(branch), "look", ViewOptions::default()).unwrap();
+    view.path_lookup(&ROOT, at(path)).is_ok()
+}
+
+#[test]
+fn whoever_finds_no_room_to_carry_a_directory_over_waits_for_what_is_being_freed() {
+    let (view, other, paths) = with_directories_to_merge();
+    let (volume, main) = (view.volume(), RefId::Branch(view.volume().first_branch()));
+    waits_for_room(&view, full_of_names(&view), || volume.merge(other, main, &paths));
+    assert!(shows(volume, other, "new/mine") && volume.check_invariants(false).is_sound());
+}
+
+#[test]
+fn a_directory_that_there_is_no_room_to_carry_over_is_no_space_and_stays_as_it_is() {
+    let (view, other, paths) = with_directories_to_merge();
+    let (volume, main) = (view.volume(), RefId::Branch(view.volume().first_branch()));
+    let clear = full_of_names(&view);
+    assert_eq!(volume.merge(other, main, &paths), Err(Error::NoSpace));
+    assert!(shows(volume, other, "new/mine") && volume.check_invariants(false).is_sound());
+    clear();
+    assert_eq!(volume.merge(other, main, &paths), Ok(()));
+    assert!(shows(volume, other, "new/mine") && volume.check_invariants(false).is_sound());
+}
+
+#[test]
+fn what_longer_names_of_branches_and_earlier_attachments_take_is_counted() {
+    let view = small();
+    let (volume, main) = (view.volume(), RefId::Branch(view.volume().first_branch()));
+    let counted = || volume.context.store.ledger().by_kind().iter().sum::<u64>();
+    view.path_write(&ROOT, at("file"), b"short").unwrap();
+    let snapshot = RefId::Snapshot(volume.create_snapshot(volume.first_branch(), Some("short")).unwrap());
+    let before = counted();
+    volume.rename_ref(snapshot, &"longer".repeat(20)).unwrap();
+    assert!((100..140).contains(&(counted() - before)), "{}", counted() - before);
+    volume.rename_ref(snapshot, "short").unwrap();
+    assert_eq!(counted(), before);
+    for shown in [snapshot, main].repeat(8) {
+        view.path_lookup(&ROOT, at("file")).unwrap();
+        view.switch(shown).unwrap();
+    }
+    assert!(counted() - before > 16 * 2048, "{}", counted() - before);
 }
 
 #[test]

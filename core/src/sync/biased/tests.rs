@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Barrier;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::Duration;
@@ -25,11 +26,19 @@ impl Concerns for Ones {
     }
 }
 
-const ID: u64 = 7;
-
+/// A lock with a number of its own: the words of glances are those of all tests, and who writes would wait for the others' as well.
 fn lock() -> Biased<[u64; 2], Ones> {
-    Biased::new(ID as u32, [0, 0])
+    static NEXT: AtomicU32 = AtomicU32::new(1 << 30);
+    Biased::new(NEXT.fetch_add(1, SeqCst), [0, 0])
 }
+
+/// The inode that a lock is of.
+fn id(lock: &Biased<[u64; 2], Ones>) -> u64 {
+    lock.number.into()
+}
+
+/// One that no lock is of.
+const OTHER: u64 = 1 << 40;
 
 /// Runs a test on a thread that has a word for its glances: other tests may have taken all of them for a while.
 fn with_a_word(test: impl Fn() + Sync) {
@@ -44,7 +53,7 @@ fn is_bare(lock: &Biased<[u64; 2], Ones>, glance: &Glance) -> bool {
 }
 
 fn is_looked_at_bare(lock: &Biased<[u64; 2], Ones>) -> bool {
-    glance(ID, |glance| is_bare(lock, glance))
+    glance(id(lock), |glance| is_bare(lock, glance))
 }
 
 #[test]
@@ -75,8 +84,8 @@ fn a_bias_ends_with_a_change_and_comes_back_after_looks_without_one() {
     });
 }
 
-/// Writes while somebody looks. Answers how many looks the bias comes back after.
-fn write_beside_a_glance() -> u16 {
+/// Writes while somebody looks, for so long. Answers how many looks the bias comes back after.
+fn write_beside_a_glance(pause: Duration) -> u16 {
     let (lock, written, begun) = (lock(), AtomicBool::new(false), Barrier::new(2));
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -84,14 +93,14 @@ fn write_beside_a_glance() -> u16 {
             lock.write()[0] = 1;
             written.store(true, SeqCst);
         });
-        glance(ID, |glance| {
+        glance(id(&lock), |glance| {
             let seen = lock.look(glance).expect("nobody writes yet");
             begun.wait();
             // The writer has come as far as it can.
             while lock.biased.load(SeqCst) {
                 thread::yield_now();
             }
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(pause);
             assert!(!written.load(SeqCst) && seen[0] == 0);
             assert!(lock.look(glance).is_none(), "somebody has it to write");
         });
@@ -103,15 +112,15 @@ fn write_beside_a_glance() -> u16 {
 #[test]
 fn who_writes_waits_for_a_glance_and_nobody_looks_meanwhile() {
     with_a_word(|| {
-        write_beside_a_glance();
+        write_beside_a_glance(Duration::from_millis(5));
     });
 }
 
 #[test]
 fn after_a_long_wait_for_a_glance_the_bias_comes_back_later() {
     with_a_word(|| {
-        // A writer that does not run while the glance lasts has not waited for it.
-        assert!((0..1000).any(|_| write_beside_a_glance() > CALM));
+        // A writer that hardly runs while the glance lasts has not waited long for it.
+        assert!((0..14).any(|tried| write_beside_a_glance(Duration::from_millis(1 << tried)) > CALM));
     });
 }
 
@@ -119,12 +128,12 @@ fn after_a_long_wait_for_a_glance_the_bias_comes_back_later() {
 fn a_glance_at_another_inode_and_one_within_another_take_the_lock() {
     with_a_word(|| {
         let lock = lock();
-        glance(ID + 1, |glance| assert!(matches!(lock.look(glance), Some(Look::Locked(_)))));
-        glance(ID + 1, |_| {
-            glance(ID, |within| assert!(matches!(lock.look(within), Some(Look::Locked(_)))));
+        glance(OTHER, |glance| assert!(matches!(lock.look(glance), Some(Look::Locked(_)))));
+        glance(OTHER, |_| {
+            glance(id(&lock), |within| assert!(matches!(lock.look(within), Some(Look::Locked(_)))));
         });
-        glance(ID, |outer| {
-            glance(ID, |within| assert!(!is_bare(&lock, within)));
+        glance(id(&lock), |outer| {
+            glance(id(&lock), |within| assert!(!is_bare(&lock, within)));
             assert!(is_bare(&lock, outer), "the outer one goes on");
         });
         assert!(is_looked_at_bare(&lock));
@@ -135,7 +144,7 @@ fn a_glance_at_another_inode_and_one_within_another_take_the_lock() {
 fn a_glance_that_panics_has_ended() {
     with_a_word(|| {
         let lock = lock();
-        let panics = catch_unwind(AssertUnwindSafe(|| glance(ID, |glance| assert!(!is_bare(&lock, glance)))));
+        let panics = catch_unwind(AssertUnwindSafe(|| glance(id(&lock), |glance| assert!(!is_bare(&lock, glance)))));
         assert!(panics.is_err());
         lock.write()[0] = 1;
         assert_eq!(lock.read()[0], 1);
@@ -164,7 +173,7 @@ fn threads_beyond_those_with_a_word_take_the_lock() {
 fn who_glances_waits_for_no_lock() {
     with_a_word(|| {
         let lock = lock();
-        glance(ID, |_| drop(lock.write()));
+        glance(id(&lock), |_| drop(lock.write()));
     });
 }
 
@@ -175,7 +184,7 @@ fn nobody_sees_half_of_a_change() {
         for _ in 0..3 {
             scope.spawn(|| {
                 for _ in 0..20_000 {
-                    glance(ID, |glance| {
+                    glance(id(&lock), |glance| {
                         if let Some(seen) = lock.look(glance) {
                             assert_eq!(seen[0], seen[1]);
                         }

@@ -53,11 +53,16 @@ pub(crate) fn content(stream: &Stream) -> Vec<u8> {
     all
 }
 
-/// The store's threads may be looking at what has just gone.
-fn assert_empties(store: &ChunkStore) {
+/// Waits until it is so: the store's threads may have something still that has just gone.
+#[track_caller]
+pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
-    while (store.usage().frames, store.usage().memory_bytes) != (0, 0) {
-        assert!(begun.elapsed().as_secs() < 10, "{:?}", store.usage());
+    while !is_so() {
+        assert!(begun.elapsed().as_secs() < 20, "{what}");
         std::thread::yield_now();
     }
+}
+
+fn assert_empties(store: &ChunkStore) {
+    eventually("nothing is left", || (store.usage().frames, store.usage().memory_bytes) == (0, 0));
 }

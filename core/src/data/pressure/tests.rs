@@ -1,11 +1,10 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
 
 use super::*;
 use crate::data::stream::Stream;
 use crate::data::tests::device::Disk;
-use crate::data::tests::{CHUNK, CHUNK_BYTES, bytes, content, store_on};
+use crate::data::tests::{CHUNK, CHUNK_BYTES, bytes, content, eventually, store_on};
 
 /// Says what it is told to say.
 #[derive(Debug)]
@@ -24,14 +23,6 @@ impl Stop for Teller {
     fn stop(&self) {
         // It may have stopped by itself.
         let _ = self.0.send(Signal::Stopped);
-    }
-}
-
-fn eventually(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed().as_secs() < 20, "{what}");
-        std::thread::yield_now();
     }
 }
 

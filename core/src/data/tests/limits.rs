@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::device::Disk;
-use super::{CHUNK, CHUNK_BYTES, assert_empties, bytes, content, eager, store_on};
+use super::{CHUNK, CHUNK_BYTES, assert_empties, bytes, content, eager, eventually, store_on};
 use crate::data::chunk::{ChunkStore, SpillConfig, StoreConfig};
 use crate::data::stream::Stream;
 use crate::error::Error;
@@ -184,8 +184,11 @@ fn memory_is_given_back_early_when_asked_for() {
     let usage = store.usage();
     assert!(usage.spilled_frames >= 60 && usage.resident_bytes <= 41 * CHUNK, "{usage:?}");
     assert!(content(&stream) == model);
-    store.give_back(u64::MAX);
-    assert_eq!(store.usage().spilled_frames, 100);
+    // What was read ahead may be held for a moment by who read it.
+    eventually("all goes", || {
+        store.give_back(u64::MAX);
+        store.usage().spilled_frames == 100
+    });
     assert!(content(&stream) == model);
 }
 

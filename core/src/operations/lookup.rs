@@ -95,8 +95,8 @@ impl Attachment {
     }
 
     fn look_up(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Result<Looked> {
-        if let Some(id) = self.glimpse_entry(caller, parent, name) {
-            return Ok(Looked::own(id));
+        if let Some(entry) = self.glimpse_entry(caller, parent, name) {
+            return entry.map(Looked::own).ok_or(Error::NotFound);
         }
         let directory = self.searched(parent)?;
         let record = directory.read();
@@ -113,8 +113,9 @@ impl Attachment {
         self.look_in_base(entries, name)?.ok_or(Error::NotFound)
     }
 
-    /// What an entry of the tree leads to, if that can be had at a glance. What is refused, is not there or needs another look is left to that.
-    fn glimpse_entry(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Option<InodeId> {
+    /// What an entry of the tree leads to, or that there is none, if that can be had at a glance. What is refused, or may be in the base, is
+    /// left to another look.
+    fn glimpse_entry(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Option<Option<InodeId>> {
         // Rights of Windows are worked out at length.
         if caller.token.is_some() {
             return None;
@@ -123,7 +124,8 @@ impl Attachment {
             let entries = record.directory().ok()?;
             self.permit(caller, record, Mask::EXECUTE).ok()?;
             self.context.names.check(name).ok()?;
-            Some(entries.get(&self.context.names, name)?.inode)
+            let entry = entries.get(&self.context.names, name);
+            (entry.is_some() || entries.beneath().is_none()).then(|| entry.map(|entry| entry.inode))
         })
     }
 

@@ -89,8 +89,9 @@ static void list(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
         fuse_reply_buf(request, listing.bytes, listing.used);
     else
         answer_result(request, result);
-    // While the kernel takes in what it was told it asks for nothing: then there is time to wait for memory.
-    if (result == FS_OK && listing.plus && listing.cut)
+    // While the kernel takes in what it was told it asks for nothing: then there is time to wait for memory. Over the ring it is told only
+    // after this.
+    if (result == FS_OK && listing.plus && listing.cut && !loop_has_ring(listing.mount->loop))
         fs_readdir_ahead(listing.mount->view, node, listing.last, listing.entries);
     free(listing.bytes);
 }

@@ -84,8 +84,9 @@ impl<T, C: Concerns> Biased<T, C> {
     pub(crate) fn look<'g>(&'g self, glance: &'g Glance) -> Option<Look<'g, T, C>> {
         if glance.of().is_some_and(|id| C::concerns(self.number, id)) && self.biased.load(SeqCst) {
             // SAFETY: nobody writes while the glance lasts, and the reference does not outlive it. The glance said that it is of an inode
-            // which concerns this lock before it saw the bias. Who ends the bias looks for such glances afterwards, and all of these
-            // are `SeqCst`: had he looked before the glance said so, it would not have seen the bias. So he waits for its end.
+            // which concerns this lock before it saw the bias. Who ends the bias looks for such glances afterwards, by the same `concerns`,
+            // which always answers the same; and all of these are `SeqCst`: had he looked before the glance said so, it would not have
+            // seen the bias. So he waits for its end.
             // What was written before is seen: the bias was set after that by who held the lock, or was there from the beginning.
             return Some(Look::Bare(unsafe { &*self.value.get() }));
         }

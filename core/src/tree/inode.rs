@@ -32,7 +32,7 @@ pub(crate) type Writing<'a> = Ordered<BiasedWriteGuard<'a, Record, Versions>>;
 pub(crate) enum Versions {}
 
 impl Versions {
-    fn number(id: InodeId) -> u32 {
+    pub(crate) fn number(id: InodeId) -> u32 {
         id.0 as u32
     }
 }

@@ -351,3 +351,30 @@ impl LiveTable {
         (!slot.is_gone() && make_own(slot, epoch)).then(|| slot.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::inode::Versions;
+
+    /// What a thread's word says of an id.
+    const SAID: u64 = (1 << 48) - 1;
+
+    #[test]
+    fn a_glance_may_read_the_shard_that_its_inode_is_in_and_no_other() {
+        for id in (0..4096).map(|n| n * 37 + 1).chain([SAID, u64::MAX]) {
+            let own = place(InodeId(id)).0;
+            for shard in 0..SHARDS {
+                assert_eq!(Shards::concerns(shard as u32, id & SAID), shard == own, "{id}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_glance_may_read_the_versions_of_its_inode() {
+        for id in (1..4096).chain([SAID, u64::MAX]) {
+            assert!(Versions::concerns(Versions::number(InodeId(id)), id & SAID), "{id}");
+            assert!(!Versions::concerns(Versions::number(InodeId(id)), (id & SAID) - 1), "{id}");
+        }
+    }
+}

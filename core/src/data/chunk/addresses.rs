@@ -35,6 +35,11 @@ impl Addresses {
         Addresses { spare, next_look: AtomicU64::new(0), mapped: AtomicU64::new(0) }
     }
 
+    /// Whether there is a limit.
+    pub(super) fn are_limited(&self) -> bool {
+        self.spare.is_some()
+    }
+
     /// Whether a region of so many bytes may be mapped, with `most` bytes in all.
     pub(super) fn may_map(&self, bytes: u64, most: u64) -> bool {
         self.spare.is_none() || self.mapped.load(Relaxed) + bytes <= most

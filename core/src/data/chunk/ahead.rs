@@ -4,13 +4,19 @@
 //! the first is waited for, the others are taken if nobody has them. A failure here concerns the first alone.
 //!
 //! The threads begin with the first hint and end with the store. Hints that they have no time for are forgotten.
+//!
+//! What they do with the rest of their time is to renew spans of memory (see [`Region::renew`]), one at a time: it can take
+//! milliseconds, which nobody who waits for the evictor is to wait too.
+//!
+//! [`Region::renew`]: super::region::Region::renew
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use super::cell::Cell;
 use super::depot::{CHUNK, Depot, Need};
-use super::region::Frame;
+use super::pool::Cooling;
+use super::region::{Frame, Place};
 use crate::error::Result;
 use crate::sync::thread::{Builder, JoinHandle};
 use crate::sync::{Condvar, Mutex, MutexGuard, RecursiveRwLockWriteGuard};
@@ -19,11 +25,19 @@ use crate::sync::{Condvar, Mutex, MutexGuard, RecursiveRwLockWriteGuard};
 const HINTS: usize = 16;
 /// Threads: disks like to be asked for more than one thing at a time.
 const READERS: usize = 2;
+/// So many spans are passed over after one for which the system had no neighbouring pages.
+const SPANS_PASSED_OVER: u32 = 256;
 
 #[derive(Debug, Default)]
 struct Queue {
     hints: VecDeque<Vec<Weak<Cell>>>,
-    /// How many of the threads are reading.
+    /// A span that is to be renewed.
+    span: Option<Cooling>,
+    /// A span is to be renewed, or is being.
+    renews: bool,
+    /// How many spans are still to be passed over.
+    passed_over: u32,
+    /// How many of the threads are at work.
     busy: usize,
     /// How many want them to read nothing.
     held: usize,
@@ -70,8 +84,8 @@ impl ReadAhead {
         Held(self)
     }
 
-    /// Ends the threads.
-    pub(super) fn stop(&self) {
+    /// Ends the threads. Answers what they would have renewed.
+    pub(super) fn stop(&self) -> Option<Cooling> {
         self.queue.lock().stopped = true;
         self.work.notify_all();
         let threads = std::mem::take(&mut *self.threads.lock());
@@ -79,6 +93,37 @@ impl ReadAhead {
             // A thread that has panicked has said so.
             let _ = thread.join();
         }
+        self.queue.lock().span.take()
+    }
+
+    /// Whether there is a span that no thread has begun to renew.
+    #[cfg(test)]
+    pub(super) fn awaits_renewal(&self) -> bool {
+        self.queue.lock().span.is_some()
+    }
+
+    /// Whether a thread may have time for a span more.
+    fn renews_more(&self) -> bool {
+        let mut queue = self.queue.lock();
+        let passes = queue.passed_over > 0;
+        queue.passed_over -= u32::from(passes);
+        !passes && !queue.renews && !queue.stopped && queue.hints.is_empty()
+    }
+}
+
+/// What a thread is to do.
+enum Task {
+    Read(Vec<Weak<Cell>>),
+    Renew(Cooling),
+}
+
+impl Queue {
+    /// The next thing to do. Reading is first.
+    fn next(&mut self) -> Option<Task> {
+        if self.held > 0 {
+            return None;
+        }
+        self.hints.pop_front().map(Task::Read).or_else(|| self.span.take().map(Task::Renew))
     }
 }
 
@@ -148,24 +193,63 @@ impl Depot {
     }
 
     /// Leaves cells to the threads.
-    pub(super) fn fetch_later(self: &Arc<Self>, cells: Vec<Weak<Cell>>) {
+    pub(super) fn fetch_later(&self, cells: Vec<Weak<Cell>>) {
         let mut queue = self.read_ahead.queue.lock();
         if queue.stopped || queue.hints.len() >= HINTS {
             return;
         }
         queue.hints.push_back(cells);
         drop(queue);
-        self.read_ahead.work.notify_one();
-        let mut threads = self.read_ahead.threads.lock();
-        if threads.is_empty() && !self.read_ahead.queue.lock().stopped {
-            // Without threads everything is read when it is asked for.
-            threads.extend((0..READERS).filter_map(|_| self.start_reader().ok()));
+        self.call_readers();
+    }
+
+    /// Has the frames of the span lie together in memory, if nobody has any of them and a thread has time. Who has them is not
+    /// waited for, and there is another time.
+    pub(super) fn renew_later(&self, span: Place) {
+        if !self.renews() || !self.read_ahead.renews_more() {
+            return;
+        }
+        let Some(cooling) = self.take_span(span) else { return };
+        let mut queue = self.read_ahead.queue.lock();
+        if queue.stopped || queue.renews {
+            drop(queue);
+            return self.put_span(&cooling, false);
+        }
+        (queue.span, queue.renews) = (Some(cooling), true);
+        drop(queue);
+        self.call_readers();
+    }
+
+    /// Makes a span warm again that no thread has begun to renew: somebody needs frames now.
+    pub(super) fn withdraw_span(&self) {
+        let mut queue = self.read_ahead.queue.lock();
+        if let Some(cooling) = queue.span.take() {
+            queue.renews = false;
+            drop(queue);
+            self.put_span(&cooling, false);
         }
     }
 
-    fn start_reader(self: &Arc<Self>) -> std::io::Result<JoinHandle<()>> {
-        let depot = Arc::clone(self);
-        Builder::new().name("bough-reader".into()).spawn(move || depot.read_hints())
+    fn renew(&self, cooling: &Cooling) {
+        let whole = cooling.renew();
+        self.put_span(cooling, true);
+        let mut queue = self.read_ahead.queue.lock();
+        queue.renews = false;
+        queue.passed_over = if whole { 0 } else { SPANS_PASSED_OVER };
+    }
+
+    /// Has one of the threads look what there is to do. Without threads everything is read when it is asked for.
+    fn call_readers(&self) {
+        self.read_ahead.work.notify_one();
+        let mut threads = self.read_ahead.threads.lock();
+        if threads.is_empty() && !self.read_ahead.queue.lock().stopped {
+            threads.extend((0..READERS).filter_map(|_| self.start_reader()));
+        }
+    }
+
+    fn start_reader(&self) -> Option<JoinHandle<()>> {
+        let depot = self.me.upgrade()?;
+        Builder::new().name("bough-reader".into()).spawn(move || depot.work_off()).ok()
     }
 
     fn join_run<'a>(&self, cell: &'a Arc<Cell>, slot: u32) -> Option<Reading<'a>> {
@@ -178,18 +262,20 @@ impl Depot {
         Ok(self.frame_for(cell, need)?.0)
     }
 
-    fn read_hints(&self) {
+    fn work_off(&self) {
         let mut queue = self.read_ahead.queue.lock();
         while !queue.stopped {
-            let next = if queue.held == 0 { queue.hints.pop_front() } else { None };
-            let Some(cells) = next else {
+            let Some(task) = queue.next() else {
                 self.read_ahead.work.wait(&mut queue);
                 continue;
             };
             queue.busy += 1;
             MutexGuard::unlocked(&mut queue, || {
                 let _busy = Busy(&self.read_ahead);
-                self.fetch_all(&cells);
+                match task {
+                    Task::Read(cells) => self.fetch_all(&cells),
+                    Task::Renew(cooling) => self.renew(&cooling),
+                }
             });
         }
     }

@@ -313,18 +313,19 @@ impl Cell {
         (old != NO_SLOT && old != slot).then_some(old)
     }
 
-    /// Drops the frame, if the device has its bytes and nobody uses or used it. Says whether it did.
-    pub(super) fn drop_clean_frame(&self) -> bool {
-        let Some(mut frame) = self.frame.try_write() else { return false };
+    /// Drops the frame, if the device has its bytes and nobody uses or used it. Says where it lay.
+    pub(super) fn drop_clean_frame(&self) -> Option<Place> {
+        let mut frame = self.frame.try_write()?;
         let keep = self.is_dirty() || self.flags.load(Relaxed) & USED != 0;
         if keep && !planted(Planted::EvictsWhatIsUsed) || frame.as_ref().is_none_or(Frame::is_shared) {
-            return false;
+            return None;
         }
         self.flags.store(0, Relaxed);
+        let place = frame.as_ref().map(Frame::place);
         // Both before the lock goes: who faults the cell next counts it back.
         *frame = None;
         self.depot.count_away();
-        true
+        place
     }
 }
 

@@ -25,7 +25,7 @@ use super::ahead::ReadAhead;
 use super::cell::CELL_BYTES;
 use super::evictor::{Evictor, Patience};
 use super::pool::Pool;
-use super::region::{LEAST_REGION_FRAMES, REGION_FRAMES};
+use super::region::{LEAST_REGION_FRAMES, REGION_FRAMES, RENEWS, SPAN_FRAMES};
 use super::slab::Shelves;
 use super::spill::Spill;
 use crate::error::{Error, Result};
@@ -55,6 +55,8 @@ const READ_PATIENCE: Patience = Patience { fruitless: 2, outrun: 20 };
 /// A limit has at least so many regions, as long as they are not too small, so that few frames in each of several pools
 /// do not take a multiple of it in addresses.
 const REGIONS: usize = 16;
+/// Spans are renewed where one of them, 2 MiB, is at most so small a part of the limit.
+const RENEWED_SHARE: u64 = 32;
 
 /// A count that many threads add to.
 #[derive(Debug, Default)]
@@ -96,6 +98,8 @@ pub(super) struct Depot {
     pub(super) marks: Marks,
     /// How many free frames a pool keeps warm.
     reserve: usize,
+    /// Whether there is a device, and a limit, that spans are renewed for.
+    renews: bool,
     pub(super) pools: Vec<CachePadded<Mutex<Pool>>>,
     pub(super) spill: Option<Spill>,
     pub(super) evictor: Evictor,
@@ -109,7 +113,7 @@ pub(super) struct Depot {
     ledger: LedgerLease,
     used: CachePadded<AtomicU64>,
     charged: CachePadded<AtomicU64>,
-    /// Frames that are just being given back to the system: charged, and nobody's.
+    /// Frames that are just being given back to the system, or renewed: charged, and nobody's.
     cooling: CachePadded<AtomicU64>,
     /// How often some began to be.
     coolings: CachePadded<AtomicU64>,
@@ -135,6 +139,7 @@ impl Depot {
         let pool = |number| CachePadded::new(Mutex::new(Pool::new(number)));
         let depot = Arc::new_cyclic(|me| Self {
             marks: Marks::new(memory_bytes, spill.is_some()),
+            renews: RENEWS && spill.is_some() && memory_bytes >= RENEWED_SHARE * SPAN_FRAMES as u64 * CHUNK,
             reserve: (stripe_bytes / 64 / CHUNK).min(WARM_FRAMES) as usize,
             pools: (0..STRIPES as u16).map(pool).collect(),
             spill,

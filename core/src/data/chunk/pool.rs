@@ -2,7 +2,8 @@
 //!
 //! A pool is what one lock guards; the depot has several. Frames that became free lately are kept warm, as their
 //! memory is there already, up to a reserve; the rest is cold: given back to the system, and zero where the region says
-//! so. Giving back takes long, so it is done without the lock, by whoever has the frames as [`Cooling`] meanwhile.
+//! so. Giving back takes long, so it is done without the lock, by whoever has the frames as [`Cooling`] meanwhile. The same holds for
+//! renewing the 32 frames of a span, for which all of them must be warm.
 //! Invariants: a frame is held by a [`Frame`], or in `warm`, or cooling, or cold, never two of these. At most one region
 //! of a pool is all cold; others are unmapped when they become so.
 //!
@@ -13,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use super::cell::Cell;
-use super::region::{Frame, Place, Region};
+use super::region::{Frame, Place, Region, SPAN_FRAMES};
 use crate::check::CheckReport;
 
 /// The most frames that are given back at a time: 2 MiB.
@@ -25,8 +26,10 @@ struct Bay {
     /// Bit set: the frame is cold.
     cold: Box<[u64]>,
     cold_count: usize,
-    /// Bit set: the frame is being given back.
+    /// Bit set: the frame is being given back, or renewed.
     cooling: Box<[u64]>,
+    /// Bit set: what lies in the span was renewed as a whole, and nothing of it was given back since.
+    renewed: u64,
     /// Whose each held frame is.
     owners: Box<[Weak<Cell>]>,
 }
@@ -36,11 +39,15 @@ impl Bay {
         let frames = region.frames();
         let owners = (0..frames).map(|_| Weak::new()).collect();
         let (cold, cooling) = (vec![u64::MAX; frames / 64].into(), vec![0; frames / 64].into());
-        Self { region, cold, cold_count: frames, cooling, owners }
+        Self { region, cold, cold_count: frames, cooling, renewed: 0, owners }
     }
 
     fn set_cooling(&mut self, index: usize) {
         self.cooling[index / 64] |= 1 << (index % 64);
+    }
+
+    fn clear_cooling(&mut self, index: usize) {
+        self.cooling[index / 64] &= !(1 << (index % 64));
     }
 
     fn is_cooling(&self, index: usize) -> bool {
@@ -48,7 +55,8 @@ impl Bay {
     }
 
     fn set_cold(&mut self, index: usize) {
-        self.cooling[index / 64] &= !(1 << (index % 64));
+        self.clear_cooling(index);
+        self.renewed &= !(1 << (index / SPAN_FRAMES));
         self.cold[index / 64] |= 1 << (index % 64);
         self.cold_count += 1;
     }
@@ -63,7 +71,7 @@ impl Bay {
     }
 }
 
-/// Frames that are not kept warm: to be discarded where no lock is held, and told to their pool then.
+/// Frames that are not kept warm: to be discarded, or renewed, where no lock is held, and told to their pool then.
 #[derive(Debug, Default)]
 #[must_use]
 pub(super) struct Cooling {
@@ -83,6 +91,16 @@ impl Cooling {
             let first = first.index as usize;
             region.discard(first..first + count);
         }
+    }
+
+    /// Which pool they are of. They are of one.
+    pub(super) fn pool(&self) -> Option<usize> {
+        self.runs.first().map(|(_, first, _)| first.pool.into())
+    }
+
+    /// Gives a span other memory instead. Says whether that lies together.
+    pub(super) fn renew(&self) -> bool {
+        self.runs.iter().all(|(region, first, _)| region.renew(first.index as usize))
     }
 }
 
@@ -159,6 +177,40 @@ impl Pool {
     /// Begins to look which warm frames nobody takes.
     pub(super) fn watch(&mut self) {
         self.unused = self.warm.len();
+    }
+
+    /// The span that begins with `first` is to be renewed, if all its frames are warm, and it has not been.
+    pub(super) fn take_span(&mut self, first: Place) -> Cooling {
+        let Some(Some(bay)) = self.bays.get(first.region as usize) else { return Cooling::default() };
+        let wanted = bay.region.renews() && bay.renewed >> (first.index as usize / SPAN_FRAMES) & 1 == 0;
+        let is_of = |place: &Place| place.span() == first;
+        if !wanted || self.warm.iter().filter(|place| is_of(place)).count() != SPAN_FRAMES {
+            return Cooling::default();
+        }
+        self.unused -= self.warm[..self.unused].iter().filter(|place| is_of(place)).count();
+        let mut run: Vec<Place> = self.warm.extract_if(.., |place| is_of(place)).collect();
+        run.sort_unstable();
+        Cooling { runs: vec![self.cool_run(&run)] }
+    }
+
+    /// They are warm again; whether they were `renewed`.
+    pub(super) fn put_span(&mut self, cooling: &Cooling, renewed: bool) {
+        for (_, first, count) in &cooling.runs {
+            let bay = self.bays[first.region as usize].as_mut();
+            let bay = bay.expect("invariant: a cooling frame has its region");
+            bay.renewed |= u64::from(renewed) << (first.index as usize / SPAN_FRAMES);
+            // The last one is taken first: so they are taken as they lie.
+            for index in (first.index..first.index + *count as u16).rev() {
+                bay.clear_cooling(index.into());
+                self.warm.push(Place { index, ..*first });
+            }
+        }
+    }
+
+    /// How many spans were renewed, and nothing of them given back since.
+    #[cfg(test)]
+    pub(super) fn renewed(&self) -> u32 {
+        self.bays.iter().flatten().map(|bay| bay.renewed.count_ones()).sum()
     }
 
     /// How many frames are warm.

@@ -2,14 +2,14 @@
 //!
 //! The only module of the data layer with `unsafe`. Its safety rests on nothing outside: a region counts the holders
 //! of each of its frames, lets bytes change only through the one holder there is, gives no frame out twice, and
-//! discards none that is held; a frame keeps its region mapped. Which frame to take is for the pools.
+//! discards or renews none that is held; a frame keeps its region mapped. Which frame to take is for the pools.
 
 #![allow(unsafe_code)]
 
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{MmapMut, MmapOptions, MmapRaw};
 
 use super::depot::Depot;
 use super::{CHUNK_BYTES, ChunkBytes};
@@ -20,12 +20,24 @@ use crate::sync::atomic::{AtomicU32, Ordering};
 pub(super) const REGION_FRAMES: usize = 512;
 pub(super) const LEAST_REGION_FRAMES: usize = 64;
 
+/// Frames of a span: 2 MiB, as systems have them in one piece.
+pub(super) const SPAN_FRAMES: usize = 32;
+const SPAN_BYTES: usize = SPAN_FRAMES * CHUNK_BYTES;
+
+/// Whether there is a way to ask the system for neighbouring pages.
+pub(super) const RENEWS: bool = cfg!(target_os = "linux");
+/// The least pages that Linux has.
+#[cfg(target_os = "linux")]
+const PAGE_BYTES: usize = 4096;
+
 /// Whether memory given back to the system is zero when it is touched next.
 const DISCARDED_IS_ZERO: bool = cfg!(target_os = "linux");
 
 #[derive(Debug)]
 pub(super) struct Region {
     map: MmapRaw,
+    /// Where in it the first frame begins.
+    front: usize,
     /// How many [`Frame`]s there are of each index.
     holders: Box<[AtomicU32]>,
     /// Who wants to know when a frame is free.
@@ -33,16 +45,21 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// A region of so many frames.
-    pub(super) fn map(frames: usize, home: Weak<Depot>) -> Result<Self> {
-        let map = MmapOptions::new().len(frames * CHUNK_BYTES).no_reserve_swap().map_anon();
-        let map = map.map_err(|_| Error::NoSpace)?;
+    /// A region of so many frames. If it may be `wide` it takes more addresses where its spans would not lie as the system's
+    /// large pages do.
+    pub(super) fn map(frames: usize, wide: bool, home: Weak<Depot>) -> Result<Self> {
+        let bytes = frames * CHUNK_BYTES;
+        let mut map = map_bytes(bytes)?;
+        if wide && RENEWS && front_of(&map) != 0 {
+            map = map_bytes(bytes + SPAN_BYTES)?;
+        }
+        let front = if map.len() > bytes { front_of(&map) } else { 0 };
         // No huge pages: the first touch of one costs milliseconds, and of one that holds few frames in use the rest would
-        // be there without being counted. Kernels without them refuse, and nothing is lost.
+        // be there without being counted. See `renew` for what is done instead. Kernels without them refuse, and nothing is lost.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::NoHugePage);
         let holders = (0..frames).map(|_| AtomicU32::new(0)).collect();
-        Ok(Self { map: map.into(), holders, home })
+        Ok(Self { map: map.into(), front, holders, home })
     }
 
     /// Whether frames that were discarded, or never used, are zero.
@@ -57,7 +74,7 @@ impl Region {
         }
         #[cfg(target_os = "linux")]
         {
-            let (start, len) = (frames.start * CHUNK_BYTES, frames.len() * CHUNK_BYTES);
+            let (start, len) = (self.offset(frames.start), frames.len() * CHUNK_BYTES);
             // SAFETY: the range lies within the map, as its indices have holders, and no reference to its bytes
             // exists, as no frame of it is held.
             let done = unsafe { self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, len) };
@@ -67,6 +84,36 @@ impl Region {
                 unsafe { self.start_of(frames.start).write_bytes(0, len) };
             }
         }
+    }
+
+    /// Whether there is a point in renewing spans: where they lie as the system's large pages do.
+    pub(super) fn renews(&self) -> bool {
+        RENEWS && self.start_of(0).addr().is_multiple_of(SPAN_BYTES)
+    }
+
+    /// Gives the frames of the span that begins with `first`, which nobody holds, other memory: pages that are neighbours in
+    /// the machine, if the system has them. A disk transfers those in one piece, and others page by page. What was in the
+    /// frames is lost, and what is in them is not zero. Says whether the system had such pages.
+    ///
+    /// They come as one large page, which is taken apart at once: a large page of which a part is given back stays whole, and there,
+    /// until the system is short of memory.
+    pub(super) fn renew(&self, first: usize) -> bool {
+        self.discard(first..first + SPAN_FRAMES);
+        #[cfg(target_os = "linux")]
+        {
+            use memmap2::Advice::{HugePage, NoHugePage};
+            let (start, len) = (self.offset(first), SPAN_BYTES);
+            let _ = self.map.advise_range(HugePage, start, len);
+            self.touch(first * CHUNK_BYTES);
+            let whole = self.is_there(first + SPAN_FRAMES - 1);
+            // A page that is zero when the large one is taken apart would go.
+            (0..len / PAGE_BYTES).for_each(|page| self.touch(first * CHUNK_BYTES + page * PAGE_BYTES));
+            self.take_apart(first);
+            let _ = self.map.advise_range(NoHugePage, start, len);
+            whole
+        }
+        #[cfg(not(target_os = "linux"))]
+        false
     }
 
     /// How many frames it has.
@@ -80,13 +127,53 @@ impl Region {
     }
 
     /// How many bytes it takes of addresses.
-    fn bytes(&self) -> u64 {
-        (self.frames() * CHUNK_BYTES) as u64
+    pub(super) fn bytes(&self) -> u64 {
+        self.map.len() as u64
+    }
+
+    fn offset(&self, index: usize) -> usize {
+        self.front + index * CHUNK_BYTES
     }
 
     fn start_of(&self, index: usize) -> *mut u8 {
-        self.map.as_mut_ptr().wrapping_add(index * CHUNK_BYTES)
+        self.map.as_mut_ptr().wrapping_add(self.offset(index))
     }
+}
+
+/// What is asked of Linux.
+#[cfg(target_os = "linux")]
+impl Region {
+    /// Writes to a byte of a frame that nobody holds.
+    fn touch(&self, byte: usize) {
+        let frame = byte / CHUNK_BYTES;
+        assert!(self.holders[frame].load(Ordering::Acquire) == 0, "a held frame is not touched");
+        // SAFETY: the byte lies within the map, as its frame has a count of holders, and no reference to it exists, as
+        // nobody holds the frame.
+        unsafe { self.start_of(frame).add(byte % CHUNK_BYTES).write_volatile(1) };
+    }
+
+    /// Advice for a part of a large page takes it apart: whichever, so one that changes nothing else.
+    fn take_apart(&self, first: usize) {
+        // SAFETY: the page lies within the map, and its bytes stay what they are.
+        unsafe { libc::madvise(self.start_of(first).cast(), PAGE_BYTES, libc::MADV_COLD) };
+    }
+
+    /// Whether a frame's first page is there without having been touched.
+    fn is_there(&self, index: usize) -> bool {
+        let mut there = 0;
+        // SAFETY: the page lies within the map; it is not looked at, and `there` has a byte for the one page.
+        let told = unsafe { libc::mincore(self.start_of(index).cast(), 1, &mut there) };
+        told == 0 && there & 1 != 0
+    }
+}
+
+fn map_bytes(bytes: usize) -> Result<MmapMut> {
+    MmapOptions::new().len(bytes).no_reserve_swap().map_anon().map_err(|_| Error::NoSpace)
+}
+
+/// How far behind the map's beginning the first span can begin that lies as the system's large pages do.
+fn front_of(map: &MmapMut) -> usize {
+    map.as_ptr().addr().wrapping_neg() % SPAN_BYTES
 }
 
 impl Drop for Region {
@@ -130,6 +217,13 @@ pub(super) struct Place {
     pub(super) index: u16,
 }
 
+impl Place {
+    /// Where the first frame of its span lies.
+    pub(super) fn span(self) -> Place {
+        Place { index: self.index / SPAN_FRAMES as u16 * SPAN_FRAMES as u16, ..self }
+    }
+}
+
 /// A counted reference to a piece of a region. Goes back to its pool with the last one.
 #[derive(Debug)]
 pub(super) struct Frame {
@@ -163,7 +257,7 @@ impl Frame {
     pub(super) fn populate(&self) {
         #[cfg(target_os = "linux")]
         {
-            let start = self.place.index as usize * CHUNK_BYTES;
+            let start = self.region.offset(self.place.index as usize);
             let advice = memmap2::Advice::PopulateWrite;
             // A hint: kernels before 5.14 refuse it, and the pages come one by one as they are touched.
             let _ = self.region.map.advise_range(advice, start, CHUNK_BYTES);
@@ -220,9 +314,36 @@ impl Drop for Frame {
 mod tests {
     use super::*;
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn renewed_frames_are_there_and_each_can_be_given_back() {
+        let region = Arc::new(Region::map(LEAST_REGION_FRAMES, true, Weak::new()).expect("memory"));
+        assert!(region.renews(), "spans lie as large pages do");
+        // With large pages or without.
+        region.renew(SPAN_FRAMES);
+        let span = SPAN_FRAMES..2 * SPAN_FRAMES;
+        assert!(span.clone().all(|index| region.is_there(index)) && !region.is_there(0));
+        let place = |index| Place { pool: 0, region: 0, index: index as u16 };
+        span.clone().for_each(|index| Frame::hold(&region, place(index)).bytes_mut().fill(index as u8));
+        region.discard(40..41);
+        assert!(span.clone().all(|index| region.is_there(index) == (index != 40)));
+        for index in span {
+            let byte = if index == 40 { 0 } else { index as u8 };
+            assert!(Frame::hold(&region, place(index)).bytes().iter().all(|&found| found == byte), "frame {index}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "a held frame is not discarded")]
+    fn a_span_is_not_renewed_while_somebody_has_a_frame_of_it() {
+        let region = Arc::new(Region::map(LEAST_REGION_FRAMES, true, Weak::new()).expect("memory"));
+        let _frame = Frame::hold(&region, Place { pool: 0, region: 0, index: 31 });
+        region.renew(0);
+    }
+
     #[test]
     fn memory_that_cannot_be_given_back_is_zero_when_it_is_used_next() {
-        let region = Arc::new(Region::map(LEAST_REGION_FRAMES, Weak::new()).expect("memory"));
+        let region = Arc::new(Region::map(LEAST_REGION_FRAMES, true, Weak::new()).expect("memory"));
         // Whoever may not lock memory sees it given back.
         let _ = region.map.lock();
         let place = Place { pool: 0, region: 0, index: 3 };

@@ -296,7 +296,9 @@ impl ChunkStore {
 
 impl Drop for ChunkStore {
     fn drop(&mut self) {
-        self.depot.read_ahead.stop();
+        if let Some(cooling) = self.depot.read_ahead.stop() {
+            self.depot.put_span(&cooling, false);
+        }
         self.depot.evictor.stop();
     }
 }

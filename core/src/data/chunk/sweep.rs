@@ -3,7 +3,8 @@
 //! A hand goes round all frames, whoever's they are. A chunk that was used since the hand last passed has a second
 //! chance; of the others, clean ones lose their frames at once, and dirty ones are gathered, put in the order in which
 //! they were allocated, and written in as few and large pieces as slots allow. Meanwhile they can be read; who wants to
-//! change one waits. Nothing here waits for a cell: one that is in use is passed over.
+//! change one waits. Nothing here waits for a cell: one that is in use is passed over. Where the limit is not small it goes by
+//! spans of 32 frames and not frame by frame, so that all frames of one are free at a time, and it can be renewed.
 //!
 //! A device that fails costs nothing but the memory that was to be freed: its victims stay.
 
@@ -12,13 +13,14 @@ use std::sync::Arc;
 use super::cell::{BytesRead, Cell, Standing};
 use super::depot::{CHUNK, Depot, STRIPES};
 use super::pool::Position;
+use super::region::{Place, SPAN_FRAMES};
 use super::spill::Spill;
 use crate::error::{Error, Result};
 
 /// Chunks that are written together: 2 MiB.
 const BATCH: usize = 32;
 /// Frames that are visited under one hold of their pool's lock.
-const VISITS: usize = 64;
+const VISITS: usize = SPAN_FRAMES;
 /// Times round in a sweep: one that begins anywhere, one that takes second chances away, one that finds them used up.
 const TURNS: u64 = 3;
 
@@ -80,6 +82,10 @@ struct Sweep<'a> {
     spill: &'a Spill,
     target: u64,
     batch: Vec<Arc<Cell>>,
+    /// Spans are evicted whole where that can be, so that they can be renewed.
+    by_spans: bool,
+    /// Those of which frames were freed.
+    spans: Vec<Place>,
     swept: Swept,
 }
 
@@ -91,13 +97,17 @@ impl Depot {
         };
         self.trim_heap();
         let mut hand = self.evictor.hand.lock();
-        let batch = Vec::with_capacity(BATCH);
-        let mut sweep = Sweep { depot: self, spill, target, batch, swept: Swept::default() };
+        let batch = Vec::with_capacity(2 * BATCH);
+        let (by_spans, spans, swept) = (self.renews(), Vec::new(), Swept::default());
+        let mut sweep = Sweep { depot: self, spill, target, batch, by_spans, spans, swept };
         let end = hand.turns + TURNS;
         while hand.turns < end && !sweep.is_enough() {
             let owners = self.pools[hand.pool].lock().owners_from(&mut hand.position, VISITS);
             match owners {
-                Some(owners) => owners.into_iter().for_each(|cell| sweep.visit(cell)),
+                Some(owners) => {
+                    owners.into_iter().for_each(|cell| sweep.visit(cell));
+                    sweep.end_span();
+                }
                 None => {
                     hand.next_pool();
                     if hand.pool == 0 {
@@ -132,7 +142,7 @@ impl Sweep<'_> {
     }
 
     fn visit(&mut self, cell: Arc<Cell>) {
-        if self.is_enough() {
+        if !self.by_spans && self.is_enough() {
             return;
         }
         match cell.standing() {
@@ -142,11 +152,26 @@ impl Sweep<'_> {
             Standing::Dirty if self.is_hopeless(&cell) => {}
             Standing::Dirty => {
                 self.batch.push(cell);
-                let gathered = self.batch.len() as u64 * CHUNK;
-                if self.batch.len() == BATCH || self.depot.taken() <= self.target.saturating_add(gathered) {
-                    self.flush();
+                if !self.by_spans {
+                    self.flush_if(BATCH);
                 }
             }
+        }
+    }
+
+    /// Writes and evicts what was gathered, if it comes to so many, or is enough.
+    fn flush_if(&mut self, most: usize) {
+        let gathered = self.batch.len() as u64 * CHUNK;
+        if self.batch.len() >= most || self.depot.taken() <= self.target.saturating_add(gathered) {
+            self.flush();
+        }
+    }
+
+    /// All frames of a span were visited.
+    fn end_span(&mut self) {
+        if self.by_spans {
+            self.flush_if(BATCH / 4 * 3);
+            self.spans.drain(..).for_each(|span| self.depot.renew_later(span));
         }
     }
 
@@ -160,9 +185,12 @@ impl Sweep<'_> {
     }
 
     fn evict(&mut self, cell: &Cell) {
-        if cell.drop_clean_frame() {
+        if let Some(place) = cell.drop_clean_frame() {
             self.depot.counters.evictions.add(1);
             self.swept.freed += CHUNK;
+            if self.by_spans && !self.spans.contains(&place.span()) {
+                self.spans.push(place.span());
+            }
         } else if self.swept.failure.is_none() {
             self.swept.busy = true;
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::check::{Census, Pages};
 use super::depot::STRIPES;
+use super::region::SPAN_FRAMES;
 use super::spill::Spill;
 use super::store::{ChunkStore, StoreConfig};
 use super::{CHUNK_BYTES, Chunk};
@@ -342,4 +343,90 @@ fn only_frames_that_nobody_took_meanwhile_are_given_back() {
     store.depot().watch_warm();
     cool(3);
     assert_eq!(warm(), 3);
+}
+
+/// Whose chunks' frames lie in the first span of this thread's pool.
+fn a_span(store: &Arc<ChunkStore>) -> Vec<Chunk> {
+    (0..SPAN_FRAMES).map(|_| Chunk::zeroed(store).unwrap()).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_span_that_is_renewed_is_charged_meanwhile_and_taken_in_order_afterwards() {
+    // A pool keeps 32 warm.
+    let store = store_of(1 << 30);
+    let depot = store.depot();
+    let held = a_span(&store);
+    let span = held[0].cell.place().unwrap().span();
+    assert_eq!(held[SPAN_FRAMES - 1].cell.place().unwrap().span(), span);
+    assert!(depot.take_span(span).is_none(), "somebody has its frames");
+    drop(held);
+    for round in 0..2 {
+        let cooling = depot.take_span(span).unwrap();
+        assert!(depot.take_span(span).is_none(), "somebody is at it");
+        assert_eq!((store.usage().memory_bytes, store.usage().resident_bytes), (0, SPAN_FRAMES as u64 * CHUNK));
+        assert_sound(&store, &[]);
+        cooling.renew();
+        depot.put_span(&cooling, true);
+        assert_eq!((store.usage().memory_bytes, store.usage().resident_bytes), (0, SPAN_FRAMES as u64 * CHUNK));
+        assert_sound(&store, &[]);
+        assert!(depot.take_span(span).is_none(), "it was renewed");
+        let held = a_span(&store);
+        for (index, chunk) in held.iter().enumerate() {
+            assert_eq!(chunk.cell.place().unwrap().index as usize, index, "round {round}");
+            assert!(chunk.read().unwrap().iter().all(|&byte| byte == 0));
+        }
+        assert_eq!(store.usage().resident_bytes, SPAN_FRAMES as u64 * CHUNK);
+        drop(held);
+        // What was given back is worth renewing again.
+        assert_eq!(depot.cool_all(), SPAN_FRAMES as u64 * CHUNK);
+        drop(a_span(&store));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn spans_are_renewed_while_chunks_come_and_go_and_the_limit_holds() {
+    let limit = 1024 * CHUNK;
+    let store = ChunkStore::with_device(limit, Box::new(Disk::default()), SpillConfig::default());
+    let held: Vec<_> = (0..1500).map(|_| filled(&store)).collect();
+    let renewed = || store.depot().pools.iter().map(|pool| pool.lock().renewed()).sum::<u32>();
+    let begun = std::time::Instant::now();
+    while renewed() == 0 {
+        for chunk in &held {
+            assert!(chunk.read().unwrap().iter().all(|&byte| byte == 1));
+            assert!(store.usage().resident_bytes <= limit + 16 * CHUNK);
+        }
+        assert!(begun.elapsed().as_secs() < 60, "{:?}", store.usage());
+    }
+    assert_sound(&store, &held);
+    drop(held);
+    assert_cools(&store, 2);
+    assert_sound(&store, &[]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_needs_a_frame_has_one_that_nobody_has_begun_to_renew() {
+    // The hard mark is at 1008 frames, and from 816 on a pool keeps more warm than the 2 that it has at rest.
+    let disk = Disk::default();
+    disk.set_dead(true);
+    let store = ChunkStore::with_device(1024 * CHUNK, Box::new(disk), SpillConfig::default());
+    let depot = store.depot();
+    let _still = depot.read_ahead.hold();
+    let mut held: Vec<_> = (0..870).map(|_| Chunk::zeroed(&store).unwrap()).collect();
+    let span = held[0].cell.place().unwrap().span();
+    // What is warm is given back where this thread was held up in between.
+    for _ in 0..100 {
+        held.retain(|chunk| chunk.cell.place().unwrap().span() != span);
+        depot.renew_later(span);
+        if depot.read_ahead.awaits_renewal() {
+            break;
+        }
+        held.extend(a_span(&store));
+    }
+    assert!(depot.read_ahead.awaits_renewal());
+    held.extend(std::iter::from_fn(|| Chunk::zeroed(&store).ok()));
+    assert_eq!(held.len(), 1008);
+    assert!(!depot.read_ahead.awaits_renewal());
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing slow is done under the lock of a pool: regions are mapped and unmapped, and frames discarded, without it, in
 //! steps of 2 MiB at most. While frames cool they are nobody's and still charged: whoever finds no other waits for them.
+//! Frames that are renewed (see [`Region::renew`]) cool too, but are warm again afterwards.
 
 use std::sync::{Arc, Weak};
 
@@ -89,15 +90,50 @@ impl Depot {
         if frames == 0 {
             return 0;
         }
-        // Before the lock goes: who finds nothing there is to see that something comes.
-        self.coolings.fetch_add(1, SeqCst);
-        self.cooling.fetch_add(frames, SeqCst);
+        self.begin_cooling(frames);
         drop(pool);
         cooling.discard();
         let _regions = self.pools[number].lock().set_cold(&cooling);
         self.charged.fetch_sub(frames * CHUNK, SeqCst);
         self.cooling.fetch_sub(frames, SeqCst);
         frames * CHUNK
+    }
+
+    /// With the pool's lock, so that who finds nothing there sees that something comes.
+    fn begin_cooling(&self, frames: u64) {
+        self.coolings.fetch_add(1, SeqCst);
+        self.cooling.fetch_add(frames, SeqCst);
+    }
+
+    /// Whether it is worth while that what is freed lies together in memory.
+    pub(crate) fn renews(&self) -> bool {
+        self.renews && self.marks_now().limit == self.marks.limit
+    }
+
+    /// Takes the frames of a span, to be renewed, if nobody has any of them. They stay charged.
+    pub(crate) fn take_span(&self, span: Place) -> Option<Cooling> {
+        let mut pool = self.pools[usize::from(span.pool)].lock();
+        let cooling = pool.take_span(span);
+        let frames = cooling.frames();
+        if frames == 0 {
+            return None;
+        }
+        self.begin_cooling(frames);
+        Some(cooling)
+    }
+
+    /// They are warm again; whether they were `renewed`.
+    pub(crate) fn put_span(&self, cooling: &Cooling, renewed: bool) {
+        let Some(pool) = cooling.pool() else { return };
+        let mut pool = self.pools[pool].lock();
+        pool.put_span(cooling, renewed);
+        let warm = pool.warm();
+        drop(pool);
+        self.cooling.fetch_sub(cooling.frames(), SeqCst);
+        // The evictor's thread did not see them if it looked meanwhile.
+        if warm > self.reserve {
+            self.call_to_cool();
+        }
     }
 
     /// How many frames the evictor frees at once, while it is at work: what it frees is what is taken next.
@@ -128,16 +164,25 @@ impl Depot {
         self.charged.fetch_update(Relaxed, Relaxed, fits).is_ok()
     }
 
-    /// As [`Depot::charge_frame`], for whom it has refused, and who found nothing warm: what is charged and neither used nor
-    /// warm is just being given back, or taken by others.
-    fn charge_frame_late(&self) {
-        while self.cooling.load(SeqCst) > 0 {
-            thread::yield_now();
-            if self.charge_frame() {
-                return;
+    /// As [`Depot::charge_frame`], for whom it has refused, unless there is a warm frame: what is charged and neither used nor
+    /// warm is just being given back or renewed, or taken by others.
+    fn charge_frame_late(&self, own: usize, owner: &Arc<Cell>) -> Option<Frame> {
+        loop {
+            // First: what has cooled by now is found.
+            let cools = self.cooling.load(SeqCst) > 0;
+            if let Some(frame) = self.take_warm_elsewhere(own, owner) {
+                return Some(frame);
             }
+            if self.charge_frame() {
+                return None;
+            }
+            if !cools {
+                self.charged.fetch_add(CHUNK, Relaxed);
+                return None;
+            }
+            self.withdraw_span();
+            thread::yield_now();
         }
-        self.charged.fetch_add(CHUNK, Relaxed);
     }
 
     /// What is charged and not used is warm somewhere, unless others are just taking it, or giving it back.
@@ -158,11 +203,10 @@ impl Depot {
         if let Some(frame) = warm {
             return Ok((frame, false));
         }
-        if !self.charge_frame() {
-            if let Some(frame) = self.take_warm_elsewhere(own, owner) {
-                return Ok((frame, false));
-            }
-            self.charge_frame_late();
+        if !self.charge_frame()
+            && let Some(frame) = self.charge_frame_late(own, owner)
+        {
+            return Ok((frame, false));
         }
         self.take_charged(own, owner).ok_or_else(|| {
             self.charged.fetch_sub(CHUNK, Relaxed);
@@ -217,6 +261,7 @@ impl Depot {
             if cold.is_some() || !cools && self.coolings.load(SeqCst) == begun {
                 return cold.map(|frame| (frame, Region::discarded_is_zero()));
             }
+            self.withdraw_span();
             thread::yield_now();
         }
     }
@@ -228,8 +273,8 @@ impl Depot {
         if self.maps_nothing() || !(beyond || self.addresses.may_map(bytes, most)) {
             return Err(Error::NoSpace);
         }
-        let region = Region::map(self.region_frames, Weak::clone(&self.me))?;
-        self.addresses.count(bytes);
+        let region = Region::map(self.region_frames, !self.addresses.are_limited(), Weak::clone(&self.me))?;
+        self.addresses.count(region.bytes());
         if !self.addresses.are_left() {
             return Err(Error::NoSpace);
         }

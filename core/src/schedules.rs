@@ -1,5 +1,5 @@
 //! What threads meet in, under a scheduler that is in charge of every switch (shuttle): the gate, locks that are biased to readers, copying up an inode that a
-//! snapshot shares, the locks of a rename, eviction against readers, writers and pins, snapshots against writers, opens among deletions the Windows way; and whole
+//! snapshot shares, the references of a host, the locks of a rename, eviction against readers, writers and pins, snapshots against writers, opens among deletions the Windows way; and whole
 //! histories, checked against the naive model. The code under test is the code that ships, with locks from `sync::modelled`.
 //!
 //! Each scenario is run under schedules drawn at random and under such with few switches (PCT), which find other faults. To
@@ -15,6 +15,7 @@ mod copy_up;
 mod eviction;
 mod gate;
 mod histories;
+mod references;
 mod rename;
 mod snapshots;
 mod windows;

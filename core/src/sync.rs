@@ -89,6 +89,14 @@ pub(crate) fn ordered<G>(rank: Rank, take: impl FnOnce() -> G) -> Ordered<G> {
     Ordered { guard: take(), _held: held }
 }
 
+impl<G> Ordered<G> {
+    /// The guard, when its lock is about to be given back.
+    #[inline]
+    pub(crate) fn into_inner(self) -> G {
+        self.guard
+    }
+}
+
 impl<G: Deref> Deref for Ordered<G> {
     type Target = G::Target;
 

@@ -23,9 +23,9 @@ use crate::operations::granted;
 use crate::operations::lookup::Looked;
 use crate::operations::streams::Target;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, MutexGuard, Ordered, Rank, glance, ordered};
+use crate::sync::{Biased, BiasedReadGuard, BiasedWriteGuard, Glance, Ordered, Rank, glance, ordered};
 use crate::tree::inode::{Inode, Record};
-use crate::tree::table::shard_of;
+use crate::tree::table::{Shards, shard_of};
 use crate::types::{Attr, Caller, FileKind, InodeId, NodeId, RefId, StreamId, Time, ViewId};
 
 /// How a view behaves.
@@ -41,6 +41,8 @@ pub struct ViewOptions {
 
 /// As many as there are of live nodes: both are locked once for many nodes.
 const REFERENCE_SHARDS: usize = live::SHARDS;
+/// Counts in one shard. A further reference is counted within a glance; one comes and goes with the lock held for writing.
+type References = HashMap<InodeId, AtomicU64>;
 /// What a reference takes of a shard, which is three quarters full on average.
 const REFERENCE_BYTES: usize = (size_of::<(InodeId, u64)>() + 1) * 4 / 3;
 
@@ -53,7 +55,7 @@ pub(crate) struct Attachment {
     pub(crate) options: ViewOptions,
     pub(crate) tree: Tree,
     /// How often the host has been told of each node, less what it forgot.
-    references: [CachePadded<Mutex<HashMap<InodeId, u64>>>; REFERENCE_SHARDS],
+    references: [CachePadded<Biased<References, Shards>>; REFERENCE_SHARDS],
     handles: AtomicU64,
     _tally: Tally<Attachment>,
 }
@@ -81,7 +83,7 @@ impl Attachment {
             generation,
             options,
             tree,
-            references: Default::default(),
+            references: std::array::from_fn(|i| CachePadded::new(Biased::new(i as u32, References::new()))),
             handles: AtomicU64::new(0),
             _tally: Tally::new(context.store.ledger()),
         })
@@ -119,7 +121,18 @@ impl Attachment {
     /// nothing: the inode may be elsewhere, or changing just now.
     #[inline]
     pub(crate) fn glimpse<R>(&self, id: InodeId, look: impl FnOnce(&Inode, &Record) -> Option<R>) -> Option<R> {
-        glance(id.0, |glance| self.tree.look(glance, id, |inode| look(inode, &*inode.look(glance)?)))
+        glance(id.0, |glance| self.glimpse_in(glance, id, look))
+    }
+
+    /// As [`Attachment::glimpse`], within a glance at it.
+    #[inline]
+    pub(crate) fn glimpse_in<R>(
+        &self,
+        glance: &Glance,
+        id: InodeId,
+        look: impl FnOnce(&Inode, &Record) -> Option<R>,
+    ) -> Option<R> {
+        self.tree.look(glance, id, |inode| look(inode, &*inode.look(glance)?))
     }
 
     /// A directory to look for names in. One of the base is not asked for anew for each of them.
@@ -197,8 +210,18 @@ impl Attachment {
         access::check(access::Subject::of(record), caller, want)
     }
 
-    fn reference_shard(&self, id: InodeId) -> Ordered<MutexGuard<'_, HashMap<InodeId, u64>>> {
-        ordered(Rank::References, || self.references[shard_of(id, REFERENCE_SHARDS)].lock())
+    fn references_of(&self, id: InodeId) -> &Biased<References, Shards> {
+        &self.references[shard_of(id, REFERENCE_SHARDS)]
+    }
+
+    /// The shard that the inode's references are in, to be changed.
+    fn reference_shard(&self, id: InodeId) -> Ordered<BiasedWriteGuard<'_, References, Shards>> {
+        ordered(Rank::References, || self.references_of(id).write())
+    }
+
+    /// Every shard, one after the other.
+    fn reference_shards(&self) -> impl Iterator<Item = BiasedReadGuard<'_, References, Shards>> {
+        self.references.iter().map(|shard| shard.read())
     }
 
     /// Reads of all these what counting a reference and taking attributes will read, one kind after the other: where it is in no cache of
@@ -207,9 +230,9 @@ impl Attachment {
         let Tree::Head(head) = &self.tree else { return };
         ids.sort_unstable_by_key(|id| shard_of(*id, REFERENCE_SHARDS));
         for of_shard in ids.chunk_by(|a, b| shard_of(*a, REFERENCE_SHARDS) == shard_of(*b, REFERENCE_SHARDS)) {
-            let shard = self.reference_shard(of_shard[0]);
-            std::hint::black_box(of_shard.iter().filter(|id| shard.contains_key(*id)).count());
-            drop(shard);
+            self.references_of(of_shard[0]).with(of_shard[0].0, |shard| {
+                std::hint::black_box(of_shard.iter().filter(|id| shard.contains_key(*id)).count());
+            });
             head.live.bring_near(of_shard);
             head.table.bring_near(of_shard);
         }
@@ -224,18 +247,41 @@ impl Attachment {
     /// As [`Attachment::reference`]; answers with the attributes as they are now.
     pub(crate) fn reference_looked(&self, looked: &Looked) -> Result<Option<Attr>> {
         let id = looked.id;
+        match self.reference_known(id) {
+            Some(Some(attr)) => return Ok(Some(attr)),
+            Some(None) => return self.attr_of_referenced(looked),
+            None => {}
+        }
         let look = || self.tree.get(id).map(Some).or_else(|| self.exists(id).then_some(None));
         match self.reference_if(id, look) {
             None => Ok(None),
             Some(Some(Some(inode))) => Ok(Some(self.attr_of(&inode))),
             // Counted before, or the base's: that is asked without a lock.
-            Some(_) => match self.attr_looked(looked) {
-                Ok(Some(attr)) => Ok(Some(attr)),
-                gone => {
-                    self.forget(id, 1);
-                    gone
-                }
-            },
+            Some(_) => self.attr_of_referenced(looked),
+        }
+    }
+
+    /// Counts a reference to a node that the host knows, at a glance; and its attributes, if they can be had at the same. `None`: nothing is counted.
+    fn reference_known(&self, id: InodeId) -> Option<Option<Attr>> {
+        let references = self.references_of(id);
+        if !references.is_biased() {
+            return None;
+        }
+        glance(id.0, |glance| {
+            // Who forgets it waits for the glance, or has taken it away: it cannot become none unseen.
+            references.look(glance)?.get(&id)?.fetch_add(1, Ordering::Relaxed);
+            Some(self.glimpse_attr_in(glance, id))
+        })
+    }
+
+    /// The attributes of what was just referenced; when it is gone, its reference goes with it.
+    fn attr_of_referenced(&self, looked: &Looked) -> Result<Option<Attr>> {
+        match self.attr_looked(looked) {
+            Ok(Some(attr)) => Ok(Some(attr)),
+            gone => {
+                self.forget(looked.id, 1);
+                gone
+            }
         }
     }
 
@@ -252,7 +298,8 @@ impl Attachment {
         let mut shard = self.reference_shard(id);
         let count = match shard.entry(id) {
             Entry::Occupied(mut count) => {
-                *count.get_mut() += 1;
+                *count.get_mut().get_mut() += 1;
+                shard.into_inner().end_as_look();
                 return Some(None);
             }
             Entry::Vacant(count) => count,
@@ -260,7 +307,7 @@ impl Attachment {
         // Held, and known to be there, before anybody else can count on it: the second reference looks no further than
         // this count.
         let part = self.tree.head().map(|head| head.live.part_of(id));
-        count.insert(1);
+        count.insert(AtomicU64::new(1));
         if let Some(mut part) = part {
             part.hold(id);
         }
@@ -311,12 +358,12 @@ impl Attachment {
     /// See [`Attachment::forget`]. Answers what ends with it, to be dropped outside of the locks.
     fn forget_in(
         &self,
-        references: &mut HashMap<InodeId, u64>,
+        references: &mut References,
         part: Option<&mut Part<'_>>,
         id: InodeId,
         count: u64,
     ) -> Option<Arc<Inode>> {
-        let held = references.get_mut(&id)?;
+        let held = references.get_mut(&id)?.get_mut();
         *held = held.saturating_sub(count);
         if *held > 0 {
             return None;
@@ -328,13 +375,13 @@ impl Attachment {
 
     /// How often the host was told of this node, less what it forgot.
     pub(crate) fn references_to(&self, id: InodeId) -> u64 {
-        self.reference_shard(id).get(&id).copied().unwrap_or(0)
+        self.references_of(id).with(id.0, |shard| shard.get(&id).map_or(0, |count| count.load(Ordering::Relaxed)))
     }
 
     /// The nodes that the host knows.
     pub(crate) fn referenced(&self) -> Vec<InodeId> {
-        let shards = self.references.iter().map(|shard| ordered(Rank::References, || shard.lock()));
-        shards.flat_map(|shard| shard.keys().copied().collect::<Vec<_>>()).collect()
+        let _ordered = ordered(Rank::References, || ());
+        self.reference_shards().flat_map(|shard| shard.keys().copied().collect::<Vec<_>>()).collect()
     }
 
     /// A handle on the inode opens.
@@ -360,11 +407,11 @@ impl Attachment {
 
     /// Whether the host still knows nodes or holds handles of it.
     pub(crate) fn is_in_use(&self) -> bool {
-        self.handles.load(Ordering::Relaxed) > 0 || self.references.iter().any(|shard| !shard.lock().is_empty())
+        self.handles.load(Ordering::Relaxed) > 0 || self.reference_shards().any(|shard| !shard.is_empty())
     }
 
     pub(crate) fn reference_count(&self) -> u64 {
-        self.references.iter().map(|shard| shard.lock().len() as u64).sum()
+        self.reference_shards().map(|shard| shard.len() as u64).sum()
     }
 }
 
@@ -373,7 +420,7 @@ impl Drop for Attachment {
         self.context.store.ledger().sub(Kind::References, self.reference_count() as usize * REFERENCE_BYTES);
         if let Tree::Head(head) = &self.tree {
             for shard in &self.references {
-                for (id, _) in shard.lock().drain() {
+                for (id, _) in shard.write().drain() {
                     head.release(id);
                 }
             }

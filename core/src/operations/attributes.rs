@@ -12,6 +12,7 @@ use crate::operations::windows::attributes as windows_attributes;
 use crate::operations::windows::rights;
 use crate::operations::xattrs;
 use crate::operations::{file_info, granted, security};
+use crate::sync::{Glance, glance};
 use crate::tree::inode::{Inode, Record};
 use crate::types::{
     Attr, BaseState, Caller, FileKind, HeldTimes, InodeId, Privileges, SetAttr, SetTime, StreamId, Time,
@@ -31,7 +32,12 @@ impl Attachment {
 
     /// The attributes, if they can be had at a glance.
     pub(crate) fn glimpse_attr(&self, id: InodeId) -> Option<Attr> {
-        self.glimpse(id, |inode, record| {
+        glance(id.0, |glance| self.glimpse_attr_in(glance, id))
+    }
+
+    /// As [`Attachment::glimpse_attr`], within a glance at it.
+    pub(crate) fn glimpse_attr_in(&self, glance: &Glance, id: InodeId) -> Option<Attr> {
+        self.glimpse_in(glance, id, |inode, record| {
             let asks_base = self.context.base.is_some() && record.is_directory();
             (!asks_base).then(|| inode.attr_in(record))
         })

@@ -3,7 +3,7 @@
 //! Around an ordinary lock for reading and writing. While it is biased a [`Glance`] reads without taking that. Who writes takes it,
 //! ends the bias, and waits for the glances under way. The bias comes back when it was looked at [`Concerns::CALM`] times and not written to.
 //!
-//! Invariants: `biased` is set only by who holds the lock for reading, and cleared only by who holds it for writing, who then waits for the
+//! Invariants: `biased` is set only by who holds the lock and changes nothing any more, and cleared only by who holds it for writing, who then waits for the
 //! glances that it concerns before he touches the value. So whoever holds it for writing and sees `biased` clear is alone with the
 //! value, as nobody sets it meanwhile.
 
@@ -70,8 +70,7 @@ impl<T, C: Concerns> Biased<T, C> {
     /// What `of` says of the value, by a glance at inode `id` or, where somebody writes, after waiting for that. It must wait for nothing itself.
     #[inline]
     pub(crate) fn with<R>(&self, id: u64, of: impl Fn(&T) -> R) -> R {
-        let biased = self.biased.load(Relaxed);
-        let seen = if biased { glance(id, |glance| self.look(glance).map(|value| of(&value))) } else { None };
+        let seen = if self.is_biased() { glance(id, |glance| self.look(glance).map(|value| of(&value))) } else { None };
         seen.unwrap_or_else(|| {
             let value = self.read();
             self.count_look();
@@ -112,10 +111,8 @@ impl<T, C: Concerns> Biased<T, C> {
         let held = self.lock.write();
         if self.biased.load(Relaxed) {
             self.end_bias();
-        } else if self.calm.load(Relaxed) < C::CALM {
-            self.calm.store(C::CALM, Relaxed);
         }
-        BiasedWriteGuard { _held: held, of: self }
+        BiasedWriteGuard { _held: held, of: self, looked: false }
     }
 
     #[cold]
@@ -124,6 +121,12 @@ impl<T, C: Concerns> Biased<T, C> {
         let waits = !planted(Planted::WritesBesideAGlance);
         let long = waits && glances::wait_for(|id| C::concerns(self.number, id));
         self.calm.store(if long { CALM_AFTER_LONG } else { C::CALM }, Relaxed);
+    }
+
+    /// Whether a glance would most likely see it without a lock.
+    #[inline]
+    pub(crate) fn is_biased(&self) -> bool {
+        self.biased.load(Relaxed)
     }
 }
 
@@ -167,12 +170,32 @@ impl<T, C> Deref for BiasedReadGuard<'_, T, C> {
     }
 }
 
-pub(crate) struct BiasedWriteGuard<'a, T, C> {
+pub(crate) struct BiasedWriteGuard<'a, T, C: Concerns> {
+    // After what `drop` does.
     _held: RwLockWriteGuard<'a, ()>,
     of: &'a Biased<T, C>,
+    looked: bool,
 }
 
-impl<T, C> Deref for BiasedWriteGuard<'_, T, C> {
+impl<T, C: Concerns> BiasedWriteGuard<'_, T, C> {
+    /// Gives the lock back, as who only looked: who finds what he came to add.
+    pub(crate) fn end_as_look(mut self) {
+        self.looked = true;
+    }
+}
+
+impl<T, C: Concerns> Drop for BiasedWriteGuard<'_, T, C> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.looked {
+            self.of.count_look();
+        } else if self.of.calm.load(Relaxed) < C::CALM {
+            self.of.calm.store(C::CALM, Relaxed);
+        }
+    }
+}
+
+impl<T, C: Concerns> Deref for BiasedWriteGuard<'_, T, C> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -181,7 +204,7 @@ impl<T, C> Deref for BiasedWriteGuard<'_, T, C> {
     }
 }
 
-impl<T, C> DerefMut for BiasedWriteGuard<'_, T, C> {
+impl<T, C: Concerns> DerefMut for BiasedWriteGuard<'_, T, C> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the lock is held for writing, and `write` has waited for the glances: nobody else reads or writes.
         unsafe { &mut *self.of.value.get() }

@@ -141,6 +141,22 @@ fn a_glance_at_another_inode_and_one_within_another_take_the_lock() {
 }
 
 #[test]
+fn who_has_it_to_write_and_only_looks_brings_the_bias_back() {
+    with_a_word(|| {
+        let lock = lock();
+        for _ in 0..=CALM {
+            let looks = lock.write();
+            assert!(!is_looked_at_bare(&lock));
+            assert_eq!(looks[0], 0);
+            looks.end_as_look();
+        }
+        assert!(is_looked_at_bare(&lock));
+        lock.write().end_as_look();
+        assert!(!is_looked_at_bare(&lock), "the one that ended the bias");
+    });
+}
+
+#[test]
 fn a_glance_that_panics_has_ended() {
     with_a_word(|| {
         let lock = lock();

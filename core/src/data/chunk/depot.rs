@@ -327,11 +327,16 @@ impl Depot {
     fn claim(&self, bytes: u64, need: Need) -> Result<()> {
         let mark = self.marks_now().of(need);
         if self.try_claim(bytes, mark) {
+            self.trim_heap_in_time();
             return Ok(());
         }
         let most = self.marks.of(need);
-        if need != Need::Ahead && self.spill.is_none() && self.give_heap_up() && self.try_claim(bytes, mark) {
-            return Ok(());
+        if need != Need::Ahead && self.spill.is_none() {
+            // Whether it was this thread that gave it up, or another just now.
+            self.give_heap_up();
+            if self.try_claim(bytes, mark) {
+                return Ok(());
+            }
         }
         if need == Need::Ahead || self.spill.is_none() || bytes > most {
             return Err(Error::NoSpace);
@@ -357,10 +362,10 @@ impl Depot {
             Err(_) if mark < most => self.wait_for_room(bytes, most, PATIENCE),
             waited => waited,
         };
-        match waited {
-            Err(_) if self.give_heap_up() && self.try_claim_quietly(bytes, most) => Ok(()),
-            waited => waited,
-        }
+        waited.or_else(|error| {
+            self.give_heap_up();
+            if self.try_claim_quietly(bytes, most) { Ok(()) } else { Err(error) }
+        })
     }
 
     fn unclaim(&self, bytes: u64) {

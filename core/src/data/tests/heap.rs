@@ -2,6 +2,7 @@
 //! back only where content cannot do without.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::device::Disk;
 use super::{CHUNK, CHUNK_BYTES, bytes, eager, eventually, store_on};
@@ -62,6 +63,25 @@ fn what_is_more_than_a_quarter_of_the_rest_is_given_back() {
         let usage = store.usage();
         usage.resident_bytes / CHUNK == usage.memory_bytes / CHUNK
     });
+}
+
+#[test]
+fn more_than_a_quarter_is_given_back_before_it_and_content_are_past_the_limit() {
+    let alone = StoreConfig { memory_bytes: FRAMES * CHUNK, spill_dir: None, spill: eager() };
+    for store in [ChunkStore::new(alone).unwrap(), store_on(&Disk::default(), FRAMES)] {
+        leave(&store, 40);
+        let mut stream = Stream::empty();
+        fill(&store, &mut stream, FRAMES - 44);
+        assert_eq!(store.heap_trims(), 0, "there is room for both");
+        // Far from the marks of the evictor yet, so by nothing else.
+        fill(&store, &mut stream, FRAMES - 36);
+        let begun = Instant::now();
+        while store.heap_trims() == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", store.usage());
+            std::thread::yield_now();
+        }
+        assert_eq!((store.heap_trims(), store.usage().evictions), (1, 0));
+    }
 }
 
 #[test]

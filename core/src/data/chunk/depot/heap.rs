@@ -80,17 +80,33 @@ impl Depot {
     /// Gives back what the heap keeps, if it is more than it may and chunks are about to have the place of that.
     pub(in crate::data::chunk) fn trim_heap(&self) {
         let metadata = self.ledger.coarse();
-        let kept = self.heap.kept(metadata);
-        if kept > self.may_keep().max(self.untrimmed()) && self.charged_by_chunks() + metadata + kept > self.marks.limit
-        {
+        if self.keeps_too_much(metadata) {
             self.heap.trim(metadata);
         }
     }
 
-    /// Lets chunks have the place of what the heap keeps, as there is no other; says whether that is any. Only if it is much it is
-    /// given back.
+    /// As [`Depot::trim_heap`], for who has just claimed memory: what is kept beyond what is counted would be resident past the
+    /// limit. The evictor does it, where there is one.
+    #[inline]
+    pub(super) fn trim_heap_in_time(&self) {
+        match (self.keeps_too_much(self.ledger.coarse()), &self.spill) {
+            (false, _) => {}
+            (true, Some(_)) => self.kick(),
+            (true, None) => self.trim_heap(),
+        }
+    }
+
+    #[inline]
+    fn keeps_too_much(&self, metadata: u64) -> bool {
+        let kept = self.heap.kept(metadata);
+        kept > self.untrimmed()
+            && kept > self.may_keep()
+            && self.charged_by_chunks() + metadata + kept > self.marks.limit
+    }
+
+    /// Lets chunks have the place of what the heap keeps, as there is no other. Only if it is much it is given back.
     #[cold]
-    pub(super) fn give_heap_up(&self) -> bool {
+    pub(super) fn give_heap_up(&self) {
         let metadata = self.ledger.coarse();
         let (kept, counted) = (self.heap.kept(metadata), self.heap.counted(metadata));
         if counted > 0 && kept > self.untrimmed() {
@@ -98,7 +114,6 @@ impl Depot {
         } else if counted > 0 {
             self.heap.let_go.store(kept, Relaxed);
         }
-        counted > 0
     }
 
     /// So little is let go without being given back.

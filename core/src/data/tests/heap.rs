@@ -1,7 +1,8 @@
 //! What the heap keeps of metadata that went: content is spilled for it, it has its place when it comes back, and it is given
 //! back only where content cannot do without.
 
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::device::Disk;
@@ -78,7 +79,7 @@ fn more_than_a_quarter_is_given_back_before_it_and_content_are_past_the_limit() 
         let begun = Instant::now();
         while store.heap_trims() == 0 {
             assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", store.usage());
-            std::thread::yield_now();
+            thread::yield_now();
         }
         assert_eq!((store.heap_trims(), store.usage().evictions), (1, 0));
     }
@@ -104,6 +105,29 @@ fn content_that_can_go_nowhere_else_has_the_place_of_what_is_kept() {
         leave(&store, 2);
         fill(&store, &mut Stream::empty(), FRAMES - 2);
         assert_eq!(store.heap_trims(), 0, "{:?}", store.usage());
+    }
+}
+
+#[test]
+fn of_many_who_find_what_is_kept_in_their_way_at_once_none_is_refused() {
+    const WRITERS: u64 = 8;
+    for _ in 0..50 {
+        let alone = StoreConfig { memory_bytes: FRAMES * CHUNK, spill_dir: None, spill: eager() };
+        let store = ChunkStore::new(alone).unwrap();
+        leave(&store, 12);
+        // There is room for all of them where what is kept is given up, and for none where not.
+        let mut first = Stream::empty();
+        fill(&store, &mut first, FRAMES - 12);
+        let together = Barrier::new(WRITERS as usize);
+        thread::scope(|scope| {
+            for _ in 0..WRITERS {
+                scope.spawn(|| {
+                    let mut stream = Stream::empty();
+                    together.wait();
+                    fill(&store, &mut stream, 1);
+                });
+            }
+        });
     }
 }
 

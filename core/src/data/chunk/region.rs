@@ -106,11 +106,18 @@ impl Region {
             let _ = self.map.advise_range(HugePage, start, len);
             self.touch(first * CHUNK_BYTES);
             let whole = self.is_there(first + SPAN_FRAMES - 1);
+            let touch_all =
+                || (0..len / PAGE_BYTES).for_each(|page| self.touch(first * CHUNK_BYTES + page * PAGE_BYTES));
             // A page that is zero when the large one is taken apart would go.
-            (0..len / PAGE_BYTES).for_each(|page| self.touch(first * CHUNK_BYTES + page * PAGE_BYTES));
-            self.take_apart(first);
+            touch_all();
+            let is_apart = self.take_apart(first);
             let _ = self.map.advise_range(NoHugePage, start, len);
-            whole
+            if !is_apart {
+                // Small ones, as before.
+                self.discard(first..first + SPAN_FRAMES);
+                touch_all();
+            }
+            whole && is_apart
         }
         #[cfg(not(target_os = "linux"))]
         false
@@ -152,10 +159,11 @@ impl Region {
         unsafe { self.start_of(frame).add(byte % CHUNK_BYTES).write_volatile(1) };
     }
 
-    /// Advice for a part of a large page takes it apart: whichever, so one that changes nothing else.
-    fn take_apart(&self, first: usize) {
+    /// Advice for a part of a large page takes it apart: whichever, so one that changes nothing else. Kernels before 5.4 do not know
+    /// it. Says whether this one does.
+    fn take_apart(&self, first: usize) -> bool {
         // SAFETY: the page lies within the map, and its bytes stay what they are.
-        unsafe { libc::madvise(self.start_of(first).cast(), PAGE_BYTES, libc::MADV_COLD) };
+        unsafe { libc::madvise(self.start_of(first).cast(), PAGE_BYTES, libc::MADV_COLD) == 0 }
     }
 
     /// Whether a frame's first page is there without having been touched.

@@ -139,7 +139,7 @@ static int take(struct loop *loop, struct worker *worker, bool alone)
     int64_t now = clock_now();
     if (spin_may(&loop->spin, now))
         size = spin(loop, buffer, now);
-    else if (loop->spin.pause || !spin_is_alone(&loop->spin))
+    else if (spin_goes_near(&loop->spin))
         near_client(&loop->near);
     while (is_worth_waiting(loop, size) && !is_starved(worker, alone, size)) {
         sleep_until_readable(loop, size);

@@ -2,18 +2,9 @@
 
 #include "spin.h"
 
+#include "../c_api/check.h"
+
 #include "clock.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-#define CHECK(what)                                                                 \
-    do {                                                                            \
-        if (!(what)) {                                                              \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);      \
-            exit(1);                                                                \
-        }                                                                           \
-    } while (0)
 
 enum { CLIENT = 7, OTHER = 8, MANY = 1 << 16 };
 

@@ -192,9 +192,11 @@ fn races_of_links_and_renames_open_no_door() {
         let swap = again_and_again(BOB, folder, "mv -T bobs x; ln -s private bobs; rm bobs; mv -T x bobs");
         let attacks = [again_and_again(BOB, folder, ATTACK), again_and_again(BOB, folder, ATTACK)];
         std::thread::sleep(Duration::from_secs(2));
-        let loot = fs::read_to_string(folder.join("loot")).unwrap();
+        let loot = || String::from_utf8_lossy(&fs::read(folder.join("loot")).unwrap_or_default()).into_owned();
+        // On a busy machine the attacks begin late.
+        eventually("Bob gets hold of what is his own", || loot().contains("harmless"));
         drop((attacks, swap, wander));
-        assert!(loot.contains("harmless") && !loot.contains(SECRET), "Bob has got: {loot}");
+        assert!(!loot().contains(SECRET), "Bob has got: {}", loot());
         let hers =
             ["private", "wandering"].map(|name| folder.join(name)).into_iter().find(|path| path.exists()).unwrap();
         assert_eq!(fs::read_to_string(hers.join("file")).unwrap().trim_end(), SECRET);

@@ -38,6 +38,7 @@ enum {
     LONG_BYTES = 128 * 1024,  // content of a request from which another thread had better take the next
     SPIN_NANOSECONDS = 50 * 1000,
     MEMORY_PAUSE_NANOSECONDS = 10 * 1000 * 1000,
+    GATHER_MILLISECONDS = 1,  // in which forgets gather, where nothing else comes over /dev/fuse
     DRAIN_NANOSECONDS = 1000 * 1000 * 1000,
     WRITE_WINDOW_NANOSECONDS = 1000 * 1000 * 1000,
     FAREWELL_SECONDS = 5,     // in which requests that wait for others may still be answered when the loop is to stop
@@ -54,6 +55,7 @@ struct loop {
     struct fuse_session *session;
     struct loop_owner owner;
     struct ring *ring;  // NULL: /dev/fuse only
+    atomic_bool over_ring; // requests come over io_uring, and over /dev/fuse only what nobody waits for
     atomic_uint_fast64_t looks; // at /dev/fuse, twice each: odd from before it until what it found has a number
     int wake;           // eventfd: readable from the moment the loop stops
     unsigned max_threads;
@@ -128,18 +130,28 @@ static int spin(struct loop *loop, struct fuse_buf *buffer, int64_t now)
     return size;
 }
 
+// Over io_uring a removed file's forget would wake this thread each time, at its client's expense: those of a while are
+// taken together, which is one message. Nobody waits for them; who interrupts a request waits for so long.
+static int gather(struct loop *loop, struct fuse_buf *buffer)
+{
+    struct pollfd wake = { .fd = loop->wake, .events = POLLIN };
+    poll(&wake, 1, GATHER_MILLISECONDS);
+    return look(loop, buffer);
+}
+
 // Takes the next request; 0 or an error when there will be none any more. By the leader, without the mutex.
 static int take(struct loop *loop, struct worker *worker, bool alone)
 {
     struct fuse_buf *buffer = &worker->buffer;
-    int size = look(loop, buffer);
+    bool gathers = atomic_load(&loop->over_ring);
+    int size = gathers ? gather(loop, buffer) : look(loop, buffer);
     loop->queued_in_a_row = size > 0 ? loop->queued_in_a_row + 1 : 0;
     if (!is_worth_waiting(loop, size) || is_starved(worker, alone, size))
         return size;
     int64_t now = clock_now();
-    if (spin_may(&loop->spin, now))
+    if (!gathers && spin_may(&loop->spin, now))
         size = spin(loop, buffer, now);
-    else if (spin_goes_near(&loop->spin))
+    else if (!gathers && spin_goes_near(&loop->spin))
         near_client(&loop->near);
     while (is_worth_waiting(loop, size) && !is_starved(worker, alone, size)) {
         sleep_until_readable(loop, size);
@@ -386,6 +398,7 @@ bool loop_has_ring(const struct loop *loop)
 void loop_start_ring(struct loop *loop)
 {
     ring_start(loop->ring);
+    atomic_store(&loop->over_ring, true);
 }
 
 void loop_drop_ring(struct loop *loop)

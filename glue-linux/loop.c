@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,6 +73,7 @@ struct loop {
     int64_t window_start;
     // The leader's own.
     unsigned queued_in_a_row;
+    long sleeps;              // of its thread, when it last waited
     struct spin spin;
     struct near near;
 };
@@ -93,7 +95,14 @@ static bool is_worth_waiting(const struct loop *loop, int size)
     return (size == -EAGAIN || size == -EINTR || size == -ENOMEM) && !fuse_session_exited(loop->session);
 }
 
-static void sleep_until_readable(struct loop *loop, int size)
+static long sleeps_of_thread(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
+}
+
+// Waits until there is something to take, or the loop stops. False: it was there already, and this thread has not slept since it waited last.
+static bool sleep_until_readable(struct loop *loop, int size)
 {
     struct timespec pause = { .tv_nsec = MEMORY_PAUSE_NANOSECONDS };
     if (size == -ENOMEM)
@@ -103,6 +112,9 @@ static void sleep_until_readable(struct loop *loop, int size)
         { .fd = loop->wake, .events = POLLIN },
     };
     poll(files, 2, -1);
+    long before = loop->sleeps;
+    loop->sleeps = sleeps_of_thread();
+    return loop->sleeps != before;
 }
 
 static void end_look(struct loop *loop)
@@ -139,23 +151,30 @@ static int gather(struct loop *loop, struct fuse_buf *buffer)
     return look(loop, buffer);
 }
 
-// Takes the next request; 0 or an error when there will be none any more. By the leader, without the mutex.
+// Takes the next request; 0 or an error when there will be none any more. By the leader, without the mutex. Whoever will sleep looks only
+// afterwards, as a look in vain costs as much as to serve a request; unless the last request was there before anybody looked.
 static int take(struct loop *loop, struct worker *worker, bool alone)
 {
     struct fuse_buf *buffer = &worker->buffer;
-    bool gathers = atomic_load(&loop->over_ring);
-    int size = gathers ? gather(loop, buffer) : look(loop, buffer);
+    bool over_ring = atomic_load(&loop->over_ring);
+    int64_t now = clock_now();
+    bool spins = !over_ring && spin_may(&loop->spin, now);
+    int size = -EAGAIN;
+    if (over_ring)
+        size = gather(loop, buffer);
+    else if (spins || loop->queued_in_a_row > 0)
+        size = look(loop, buffer);
     loop->queued_in_a_row = size > 0 ? loop->queued_in_a_row + 1 : 0;
     if (!is_worth_waiting(loop, size) || is_starved(worker, alone, size))
         return size;
-    int64_t now = clock_now();
-    if (!gathers && spin_may(&loop->spin, now))
+    if (spins)
         size = spin(loop, buffer, now);
-    else if (!gathers && spin_goes_near(&loop->spin))
+    else if (!over_ring && spin_goes_near(&loop->spin))
         near_client(&loop->near);
     while (is_worth_waiting(loop, size) && !is_starved(worker, alone, size)) {
-        sleep_until_readable(loop, size);
+        bool slept = sleep_until_readable(loop, size);
         size = look(loop, buffer);
+        loop->queued_in_a_row = size > 0 && !slept;
     }
     return size;
 }

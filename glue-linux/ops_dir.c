@@ -90,7 +90,7 @@ static void list(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
     else
         answer_result(request, result);
     // While the kernel takes in what it was told it asks for nothing: then there is time to wait for memory. Over the ring it is told only
-    // after this.
+    // after this; to tell it at once was measured to win nothing.
     if (result == FS_OK && listing.plus && listing.cut && !loop_has_ring(listing.mount->loop))
         fs_readdir_ahead(listing.mount->view, node, listing.last, listing.entries);
     free(listing.bytes);

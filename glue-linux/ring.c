@@ -79,11 +79,14 @@ static bool may_run_everywhere(cpu_set_t *allowed)
     return sched_getaffinity(0, sizeof *allowed, allowed) == 0 && CPU_COUNT(allowed) >= sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-// Each takes two; most are for others.
-static bool has_descriptors(unsigned count)
+enum { STRIDE = HEADER_BYTES + PAYLOAD_BYTES };
+
+// Most of what is limited is for others. Each queue takes two descriptors, and addresses for all that may come at once.
+static bool has_room(unsigned count)
 {
-    struct rlimit limit;
-    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 16 >= count;
+    struct rlimit descriptors, addresses;
+    return getrlimit(RLIMIT_NOFILE, &descriptors) == 0 && descriptors.rlim_cur / 16 >= count &&
+           getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur / 16 >= (rlim_t)count * ENTRIES * STRIDE;
 }
 
 // The kernel wants a queue for each processor that there may ever be.
@@ -102,18 +105,17 @@ static unsigned possible_processors(void)
 static bool open_queue(struct ring *ring, unsigned number)
 {
     struct queue *queue = &ring->queues[number];
-    size_t stride = HEADER_BYTES + PAYLOAD_BYTES;
     queue->ring = ring;
     queue->number = number;
     pthread_mutex_init(&queue->mutex, NULL);
     clock_condition(&queue->passed);
     queue->poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    queue->memory = mmap(NULL, stride * ENTRIES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    queue->memory = mmap(NULL, (size_t)ENTRIES * STRIDE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     for (unsigned i = 0; i < ENTRIES && queue->memory != MAP_FAILED; i++) {
         struct entry *entry = &queue->entries[i];
         entry->queue = queue;
-        entry->header = (struct header *)(void *)(queue->memory + i * stride);
-        entry->payload = queue->memory + i * stride + HEADER_BYTES;
+        entry->header = (struct header *)(void *)(queue->memory + i * (size_t)STRIDE);
+        entry->payload = queue->memory + i * (size_t)STRIDE + HEADER_BYTES;
         entry->memory[0] = (struct iovec){ .iov_base = entry->header, .iov_len = sizeof *entry->header };
         entry->memory[1] = (struct iovec){ .iov_base = entry->payload, .iov_len = PAYLOAD_BYTES };
     }
@@ -125,7 +127,7 @@ static void close_queue(struct queue *queue)
     if (queue->has_uring)
         io_uring_queue_exit(&queue->uring);
     if (queue->memory != MAP_FAILED)
-        munmap(queue->memory, (size_t)(HEADER_BYTES + PAYLOAD_BYTES) * ENTRIES);
+        munmap(queue->memory, (size_t)ENTRIES * STRIDE);
     if (queue->poke != -1)
         close(queue->poke);
     pthread_cond_destroy(&queue->passed);
@@ -152,7 +154,7 @@ struct ring *ring_new(struct fuse_session *session, struct ring_owner owner)
 {
     cpu_set_t processors;
     unsigned count = is_switched_on() && may_run_everywhere(&processors) ? possible_processors() : 0;
-    bool possible = count > 0 && count <= MOST_QUEUES && has_descriptors(count);
+    bool possible = count > 0 && count <= MOST_QUEUES && has_room(count);
     struct ring *ring = possible ? calloc(1, sizeof *ring) : NULL;
     if (!ring)
         return NULL;

@@ -29,6 +29,7 @@ enum {
     SETTLE_SECONDS = 1,
     REGISTER = 1,            // FUSE_IO_URING_CMD_REGISTER
     COMMIT_AND_FETCH = 2,    // FUSE_IO_URING_CMD_COMMIT_AND_FETCH
+    DEVICE = 0,              // /dev/fuse among the registered files
 };
 
 // struct fuse_uring_req_header, protocol 7.42.

@@ -379,7 +379,9 @@ static bool is_past_half(struct volume *volume)
 
 bool volume_may_wait(struct volume *volume)
 {
-    if (atomic_fetch_add(&volume->asked, 1) % LOOK_EVERY == 0)
+    // A count of each thread's own: one of all would go from processor to processor.
+    static _Thread_local unsigned asked;
+    if (asked++ % LOOK_EVERY == 0)
         atomic_store(&volume->may_wait, is_past_half(volume) && waited_lately(volume));
     return atomic_load(&volume->may_wait);
 }

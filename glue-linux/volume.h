@@ -22,8 +22,7 @@ struct volume {
     uid_t owner;
     bool folds_names; // several spellings are one name
     bool over_base;          // what nobody here changed may change all the same
-    // Whether requests may wait for the spill file: asked so often, when waits were last counted, how many there were, the answer.
-    atomic_uint asked;
+    // Whether requests may wait for the spill file: when waits were last counted, how many there were, the answer.
     atomic_llong waited_at;
     atomic_ullong waits;
     atomic_bool may_wait;

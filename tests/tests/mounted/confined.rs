@@ -77,6 +77,10 @@ fn serves(confine: impl Fn(&Command) -> Command, mib: u64) {
 
 #[test]
 fn a_daemon_with_few_addresses_serves_on() {
+    serve_with_few_addresses();
+}
+
+pub(crate) fn serve_with_few_addresses() {
     for mib in [128, 384] {
         serves(|command| with_addresses(command, mib << 20), 120);
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bough::control::message;
 use bough::control::messages::*;
 
-use crate::fixture::{Mount, USUAL, name, snapshot};
+use crate::fixture::{Mount, USUAL, eventually, name, snapshot};
 use crate::sys;
 
 const SWITCH: &str = "/sys/module/fuse/parameters/enable_uring";
@@ -77,6 +77,13 @@ fn each_processor_has_a_ring_where_it_is_switched_on_and_nobody_said_otherwise()
         assert_eq!(fs::read_to_string(mount.at("f")).unwrap(), options);
         mount.end();
     }
+}
+
+/// Rings have room for all that may come at once, which is much where addresses are few.
+#[test]
+fn a_daemon_with_few_addresses_leaves_them_to_what_it_holds() {
+    let Some(_on) = SwitchedOn::new() else { return };
+    crate::confined::serve_with_few_addresses();
 }
 
 /// Whoever writes counts what has returned; a snapshot holds all that was counted before it, from whatever processor and through
@@ -216,6 +223,45 @@ fn is_taken(mount: &Mount, called: &str) -> bool {
             false
         }
     }
+}
+
+/// How often threads have slept that are free to run on any processor; those of queues are not.
+fn sleeps_of_others(mount: &Mount) -> u64 {
+    let all = sys::processors().len();
+    let field = |status: &str, called: &str| -> Option<String> {
+        status.lines().find_map(|line| line.strip_prefix(called)).map(|value| value.trim().to_owned())
+    };
+    let of_thread = |status: String| {
+        let allowed: u32 = field(&status, "Cpus_allowed:")?
+            .split(',')
+            .map(|part| u32::from_str_radix(part, 16).unwrap().count_ones())
+            .sum();
+        let sleeps: u64 = field(&status, "voluntary_ctxt_switches:")?.parse().ok()?;
+        (allowed as usize >= all).then_some(sleeps)
+    };
+    let tasks = fs::read_dir(format!("/proc/{}/task", mount.pid())).unwrap();
+    tasks.filter_map(|task| of_thread(fs::read_to_string(task.unwrap().path().join("status")).ok()?)).sum()
+}
+
+/// Each file that is removed is forgotten, which the kernel says through /dev/fuse. To be woken for each would take time from who removes them.
+#[test]
+fn what_is_forgotten_wakes_the_daemon_twice_a_millisecond_at_most() {
+    const FILES: usize = 4000;
+    let Some(_on) = SwitchedOn::new() else { return };
+    let Some(mount) = mount_over_rings(USUAL) else { return };
+    if sys::processors().len() < 2 {
+        eprintln!("SKIPPED: with one processor the threads of queues look like all others");
+        return;
+    }
+    let path = |number: usize| mount.at(&format!("f{number}"));
+    (0..FILES).for_each(|number| fs::write(path(number), "").unwrap());
+    let (before, begun) = (sleeps_of_others(&mount), Instant::now());
+    (0..FILES).for_each(|number| fs::remove_file(path(number)).unwrap());
+    let (sleeps, took) = (sleeps_of_others(&mount) - before, begun.elapsed());
+    assert!(u128::from(sleeps) < 100 + 2 * took.as_millis(), "{sleeps} times in {took:?}");
+    let known = || sys::control(mount.point(), message::<fs_control_stats>()).unwrap().nodes;
+    eventually("what was removed is forgotten all the same", || known() <= 2);
+    mount.end();
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A leaf: up to [`CAPACITY`] entries in one allocation.
 //!
-//! Layout: a header (entries and slots: u8 each; bytes of names: u32), then the slots, sorted by key, then the names, in
-//! the order they came and without gaps. A slot is the key (8 bytes), then in one word (8) the inode, the upper 3 bits of
+//! Layout: a header (entries and slots: u8 each; bytes of names, and of those that are nobody's any more: 20 bits each), then the
+//! slots, sorted by key, then the names, in the order they came. The gap that a name leaves is closed when the leaf is copied: to close
+//! it at once would mean to change most slots. A slot is the key (8 bytes), then in one word (8) the inode, the upper 3 bits of
 //! where the name begins, the kind (3 bits) and the length of the name (10 bits), then the lower 16 bits of where the
 //! name begins (2): what the longest names of Windows need, in no more room than short ones. One buffer and no padding, because most directories hold few entries, and in big
 //! ones a lookup should touch few cache lines.
@@ -24,7 +25,9 @@ pub(super) const MINIMUM: usize = CAPACITY / 4;
 /// Up to so many entries a leaf has no reserve.
 const EXACT: usize = 4;
 
-const HEADER_BYTES: usize = 6;
+const HEADER_BYTES: usize = 7;
+/// Bits of each of the two counts of bytes in a header.
+const COUNT_BITS: u32 = 20;
 const SLOT_BYTES: usize = 18;
 /// A buffer may be this much longer than twice what it must hold before it is replaced by a shorter one.
 const SLACK_BYTES: usize = 64;
@@ -39,6 +42,7 @@ const LONGEST_NAME: usize = limits::NAME_UNITS * limits::UNIT_BYTES;
 const _: () = assert!(limits::NAME_BYTES <= LONGEST_NAME && LONGEST_NAME < 1 << LENGTH_BITS);
 const _: () = assert!(CAPACITY * LONGEST_NAME < 1 << OFFSET_BITS);
 const _: () = assert!(CAPACITY <= u8::MAX as usize);
+const _: () = assert!(with_reserve(CAPACITY, CAPACITY * LONGEST_NAME) < 1 << OFFSET_BITS && OFFSET_BITS <= COUNT_BITS);
 const _: () = assert!(FileKind::BlockDevice as u8 >> KIND_BITS == 0);
 const _: () = assert!(LENGTH_BITS + KIND_BITS + OFFSET_BITS - 16 == 16);
 
@@ -55,22 +59,26 @@ struct Header {
     entries: usize,
     slots: usize,
     names: usize,
+    /// Bytes among the names that are nobody's any more.
+    gone: usize,
 }
 
 impl Header {
     fn read(bytes: &[u8]) -> Header {
         // The empty leaf has no buffer.
-        let Some(&[entries, slots, a, b, c, d]) = bytes.first_chunk() else {
+        let Some(&[entries, slots, a, b, c, d, e]) = bytes.first_chunk() else {
             return Header::default();
         };
-        let names = u32::from_le_bytes([a, b, c, d]) as usize;
-        Header { entries: entries.into(), slots: slots.into(), names }
+        let counts = u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]) as usize;
+        let (names, gone) = (counts & ((1 << COUNT_BITS) - 1), counts >> COUNT_BITS);
+        Header { entries: entries.into(), slots: slots.into(), names, gone }
     }
 
     fn write(self, bytes: &mut [u8]) {
         bytes[0] = self.entries as u8;
         bytes[1] = self.slots as u8;
-        bytes[2..HEADER_BYTES].copy_from_slice(&(self.names as u32).to_le_bytes());
+        let counts = (self.gone << COUNT_BITS | self.names) as u64;
+        bytes[2..HEADER_BYTES].copy_from_slice(&counts.to_le_bytes()[..HEADER_BYTES - 2]);
     }
 
     /// Where the names begin.
@@ -78,9 +86,14 @@ impl Header {
         HEADER_BYTES + self.slots * SLOT_BYTES
     }
 
+    /// Bytes of the names of entries.
+    fn named(self) -> usize {
+        self.names - self.gone
+    }
+
     /// Bytes that the content takes.
     fn needed(self) -> usize {
-        HEADER_BYTES + self.entries * SLOT_BYTES + self.names
+        HEADER_BYTES + self.entries * SLOT_BYTES + self.named()
     }
 }
 
@@ -113,7 +126,7 @@ impl Slot {
             key: word_of_key(bytes),
             inode: InodeId(word >> 16),
             kind: kind((word >> LENGTH_BITS) as u8 & ((1 << KIND_BITS) - 1)),
-            length: word as u16 & ((1 << LENGTH_BITS) - 1),
+            length: length(bytes),
             offset: offset(bytes),
         }
     }
@@ -127,7 +140,10 @@ fn word(bytes: &[u8; SLOT_BYTES], at: usize) -> u64 {
     u64::from_le_bytes(*bytes[at..].first_chunk().expect("invariant: words lie within the slot"))
 }
 
-/// Where the name begins, without the rest of the slot: closing a gap among the names asks it of every one.
+fn length(bytes: &[u8; SLOT_BYTES]) -> u16 {
+    u16::from_le_bytes([bytes[8], bytes[9]]) & ((1 << LENGTH_BITS) - 1)
+}
+
 fn offset(bytes: &[u8; SLOT_BYTES]) -> u32 {
     let upper = bytes[9] >> (LENGTH_BITS + KIND_BITS - 8);
     u32::from_le_bytes([bytes[16], bytes[17], upper, 0])
@@ -157,7 +173,7 @@ fn kind(byte: u8) -> FileKind {
     }
 }
 
-fn with_reserve(entries: usize, amount: usize) -> usize {
+const fn with_reserve(entries: usize, amount: usize) -> usize {
     if entries <= EXACT { amount } else { amount + amount / 8 + 1 }
 }
 
@@ -293,7 +309,7 @@ impl Leaf {
         let room =
             header.entries + entries <= header.slots && header.names_at() + header.names + names <= self.bytes().len();
         if !room || self.buffer.as_mut().is_some_and(|buffer| buffer.get_mut().is_none()) {
-            self.copy(header.entries + entries, header.names + names);
+            self.copy(header.entries + entries, header.named() + names);
         }
         self.buffer.as_mut().and_then(Blob::get_mut).expect("invariant: found or made unshared above")
     }
@@ -303,7 +319,7 @@ impl Leaf {
         if header.entries == 0 {
             self.buffer = None;
         } else if header.entries <= EXACT || self.bytes().len() > 2 * header.needed() + SLACK_BYTES {
-            self.copy(header.entries, header.names);
+            self.copy(header.entries, header.named());
         }
     }
 
@@ -315,7 +331,7 @@ impl Leaf {
 
 /// An empty buffer for so many entries and bytes of names, and what reserve is due to them.
 fn buffer(ledger: Ledger, entries: usize, names: usize) -> Blob {
-    let header = Header { entries: 0, slots: with_reserve(entries, entries).min(CAPACITY), names: 0 };
+    let header = Header { entries: 0, slots: with_reserve(entries, entries).min(CAPACITY), names: 0, gone: 0 };
     let length = header.names_at() + with_reserve(entries, names);
     let mut bytes = Blob::zeroed(ledger, Kind::Directories, length);
     header.write(bytes.get_mut().expect("invariant: new, so unshared"));
@@ -326,14 +342,30 @@ fn copied(ledger: Ledger, from: &[u8], entries: usize, names: usize) -> Blob {
     let old = Header::read(from);
     let mut to = buffer(ledger, entries, names);
     let bytes = to.get_mut().expect("invariant: new, so unshared");
-    let new = Header { slots: Header::read(bytes).slots, ..old };
+    let new = Header { slots: Header::read(bytes).slots, names: old.named(), gone: 0, ..old };
     if old.entries > 0 {
         let slots = HEADER_BYTES..HEADER_BYTES + old.entries * SLOT_BYTES;
         bytes[slots.clone()].copy_from_slice(&from[slots]);
-        bytes[new.names_at()..][..old.names].copy_from_slice(&from[old.names_at()..][..old.names]);
+        let (head, into) = bytes.split_at_mut(new.names_at());
+        let from = &from[old.names_at()..][..old.names];
+        match old.gone {
+            0 => into[..old.names].copy_from_slice(from),
+            _ => close_gaps(&mut head[HEADER_BYTES..].as_chunks_mut().0[..old.entries], from, into),
+        }
     }
     new.write(bytes);
     to
+}
+
+/// Copies the names of these slots, without what lies between them.
+fn close_gaps(slots: &mut [[u8; SLOT_BYTES]], from: &[u8], into: &mut [u8]) {
+    let mut end = 0;
+    for slot in slots {
+        let (at, length) = (offset(slot) as usize, usize::from(length(slot)));
+        into[end..][..length].copy_from_slice(&from[at..][..length]);
+        set_offset(slot, end as u32);
+        end += length;
+    }
 }
 
 fn slot_mut(bytes: &mut [u8], index: usize) -> &mut [u8; SLOT_BYTES] {
@@ -362,19 +394,15 @@ fn append_name(bytes: &mut [u8], name: &[u8]) -> u32 {
     offset as u32
 }
 
-/// Takes an entry's name out of the names and closes the gap; the slot's own offset means nothing from then on.
+/// An entry's name is nobody's from then on; where the slot says it begins means nothing.
 fn forget_name(bytes: &mut [u8], index: usize) {
     let mut header = Header::read(bytes);
-    let Slot { offset, length, .. } = Slot::unpack(slot_mut(bytes, index));
-    let at = header.names_at() + offset as usize;
-    bytes.copy_within(at + usize::from(length)..header.names_at() + header.names, at);
-    for slot in &mut bytes[HEADER_BYTES..].as_chunks_mut::<SLOT_BYTES>().0[..header.entries] {
-        let other = self::offset(slot);
-        if other > offset {
-            set_offset(slot, other - u32::from(length));
-        }
+    let slot = slot_mut(bytes, index);
+    let (at, length) = (offset(slot) as usize, usize::from(length(slot)));
+    match at + length == header.names {
+        true => header.names = at,
+        false => header.gone += length,
     }
-    header.names -= usize::from(length);
     header.write(bytes);
 }
 
@@ -386,7 +414,7 @@ impl Leaf {
 }
 
 impl Leaf {
-    /// Why this is no leaf for keys in this range: its entries must be sorted, and own all of the names' bytes.
+    /// Why this is no leaf for keys in this range: its entries must be sorted, and each own bytes of the names, but for those that are gone.
     pub(super) fn fault(&self, range: Range, root: bool) -> Option<&'static str> {
         let header = Header::read(self.bytes());
         if header.entries > header.slots || header.slots > with_reserve(CAPACITY, CAPACITY) {
@@ -401,12 +429,13 @@ impl Leaf {
         if !self.slots().is_sorted_by(|a, b| word_of_key(a) < word_of_key(b)) {
             return Some("entries out of order");
         }
-        let mut names: Vec<_> = self.slots().iter().map(Slot::unpack).map(|slot| (slot.offset, slot.length)).collect();
+        let mut names: Vec<_> = self.slots().iter().map(|slot| (offset(slot), length(slot))).collect();
         names.sort_unstable();
-        let end = names
-            .iter()
-            .try_fold(0, |end, &(offset, length)| (offset as usize == end).then_some(end + usize::from(length)));
-        (end != Some(header.names)).then_some("names that overlap or leave gaps")
+        let named: usize = names.iter().map(|&(_, length)| usize::from(length)).sum();
+        let end =
+            names.iter().try_fold(0, |end, &(offset, length)| (offset >= end).then_some(offset + u32::from(length)));
+        (named != header.named() || end.is_none_or(|end| end as usize > header.names))
+            .then_some("names that overlap or were lost")
     }
 }
 
@@ -462,6 +491,24 @@ mod tests {
             assert_eq!(leaf.len() + right.len(), CAPACITY + 1);
             assert_eq!(leaf.fault(Range { low: 0, high: right.key(0) }, false), None);
             assert_eq!(right.fault(Range { low: right.key(0), high: ALL.high }, false), None);
+        }
+    }
+
+    #[test]
+    fn names_that_come_and_go_take_no_more_room_than_those_that_stay() {
+        const ENTRIES: usize = 100;
+        let name = |n: u64| [n as u8; 12];
+        let mut leaf = Leaf::new(Ledger::of_tests());
+        (0..ENTRIES as u64).for_each(|n| assert!(leaf.insert(leaf.len(), entry(n, &name(n))).is_none()));
+        let most = HEADER_BYTES + with_reserve(ENTRIES, ENTRIES) * SLOT_BYTES + with_reserve(ENTRIES, ENTRIES * 12);
+        for n in 0..10 * ENTRIES as u64 {
+            let key = n * 37 % ENTRIES as u64;
+            leaf.remove(key as usize);
+            assert_eq!(leaf.fault(ALL, true), None);
+            leaf.insert(key as usize, entry(key, &name(n)));
+            assert_eq!(leaf.entry(key as usize).map(|entry| entry.name.to_vec()), Some(name(n).to_vec()));
+            assert_eq!(leaf.fault(ALL, true), None);
+            assert!(leaf.bytes().len() <= most, "{} of {most}", leaf.bytes().len());
         }
     }
 

@@ -56,7 +56,7 @@ struct loop {
     struct fuse_session *session;
     struct loop_owner owner;
     struct ring *ring;  // NULL: /dev/fuse only
-    atomic_bool over_ring; // requests come over io_uring, and over /dev/fuse only what nobody waits for
+    atomic_bool over_ring; // requests come over io_uring, and over /dev/fuse only what is not answered: FORGET, INTERRUPT
     atomic_uint_fast64_t looks; // at /dev/fuse, twice each: odd from before it until what it found has a number
     int wake;           // eventfd: readable from the moment the loop stops
     unsigned max_threads;
@@ -73,7 +73,6 @@ struct loop {
     int64_t window_start;
     // The leader's own.
     unsigned queued_in_a_row;
-    long sleeps;              // of its thread, when it last waited
     struct spin spin;
     struct near near;
 };
@@ -101,7 +100,7 @@ static long sleeps_of_thread(void)
     return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
 }
 
-// Waits until there is something to take, or the loop stops. False: it was there already, and this thread has not slept since it waited last.
+// Waits until there is something to take, or the loop stops. False: it was there already.
 static bool sleep_until_readable(struct loop *loop, int size)
 {
     struct timespec pause = { .tv_nsec = MEMORY_PAUSE_NANOSECONDS };
@@ -111,10 +110,9 @@ static bool sleep_until_readable(struct loop *loop, int size)
         { .fd = fuse_session_fd(loop->session), .events = POLLIN },
         { .fd = loop->wake, .events = POLLIN },
     };
+    long before = sleeps_of_thread();
     poll(files, 2, -1);
-    long before = loop->sleeps;
-    loop->sleeps = sleeps_of_thread();
-    return loop->sleeps != before;
+    return sleeps_of_thread() != before;
 }
 
 static void end_look(struct loop *loop)
@@ -142,8 +140,8 @@ static int spin(struct loop *loop, struct fuse_buf *buffer, int64_t now)
     return size;
 }
 
-// Over io_uring a removed file's forget would wake this thread each time, at its client's expense: those of a while are
-// taken together, which is one message. Nobody waits for them; who interrupts a request waits for so long.
+// Over io_uring a removed file's forget would wake this thread each time, at its client's expense: those of a while are taken together, as
+// one message. Nobody waits for them; who interrupts a request waits for so long.
 static int gather(struct loop *loop, struct fuse_buf *buffer)
 {
     struct pollfd wake = { .fd = loop->wake, .events = POLLIN };
@@ -151,25 +149,27 @@ static int gather(struct loop *loop, struct fuse_buf *buffer)
     return look(loop, buffer);
 }
 
-// Takes the next request; 0 or an error when there will be none any more. By the leader, without the mutex. Whoever will sleep looks only
-// afterwards, as a look in vain costs as much as to serve a request; unless the last request was there before anybody looked.
+// Whoever will sleep looks only afterwards, as a look in vain costs as much as to serve a request; unless the last request was there before
+// it was waited for.
+static int look_first(struct loop *loop, struct fuse_buf *buffer)
+{
+    if (atomic_load(&loop->over_ring))
+        return gather(loop, buffer);
+    return loop->queued_in_a_row > 0 || !spin_goes_near(&loop->spin) ? look(loop, buffer) : -EAGAIN;
+}
+
+// Takes the next request; 0 or an error when there will be none any more. By the leader, without the mutex.
 static int take(struct loop *loop, struct worker *worker, bool alone)
 {
     struct fuse_buf *buffer = &worker->buffer;
-    bool over_ring = atomic_load(&loop->over_ring);
-    int64_t now = clock_now();
-    bool spins = !over_ring && spin_may(&loop->spin, now);
-    int size = -EAGAIN;
-    if (over_ring)
-        size = gather(loop, buffer);
-    else if (spins || loop->queued_in_a_row > 0)
-        size = look(loop, buffer);
+    int size = look_first(loop, buffer);
     loop->queued_in_a_row = size > 0 ? loop->queued_in_a_row + 1 : 0;
     if (!is_worth_waiting(loop, size) || is_starved(worker, alone, size))
         return size;
-    if (spins)
+    int64_t now = clock_now();
+    if (spin_may(&loop->spin, now))
         size = spin(loop, buffer, now);
-    else if (!over_ring && spin_goes_near(&loop->spin))
+    else if (spin_goes_near(&loop->spin))
         near_client(&loop->near);
     while (is_worth_waiting(loop, size) && !is_starved(worker, alone, size)) {
         bool slept = sleep_until_readable(loop, size);
@@ -277,6 +277,9 @@ static bool serve(struct loop *loop, struct worker *worker)
         answered(loop, worker);
         return true;
     }
+    // Nobody waits for it, so what came behind it has not queued up.
+    if (!request.is_counted)
+        loop->queued_in_a_row = 0;
     bool keeps_turn = serves_first(loop, &request);
     bool blocks = request.waits && loop->blocked < BLOCKING_THREADS;
     loop->blocked += blocks;
@@ -605,7 +608,9 @@ void loop_settle(struct loop *loop)
     uint64_t waiting = loop->owner.waiting(loop->owner.context);
     settle_ring(loop, waiting);
     pthread_mutex_lock(&loop->mutex);
-    take_in(loop, waiting);
+    // Over io_uring there is nothing that counts, and always something while many files are forgotten.
+    if (!atomic_load(&loop->over_ring))
+        take_in(loop, waiting);
     wait_for_earlier(loop, loop->taken + 1);
     pthread_mutex_unlock(&loop->mutex);
 }

@@ -81,12 +81,16 @@ static bool may_run_everywhere(cpu_set_t *allowed)
 
 enum { STRIDE = HEADER_BYTES + PAYLOAD_BYTES };
 
+// Of all mounts.
+static atomic_uint open_queues;
+
 // Most of what is limited is for others. Each queue takes two descriptors, and addresses for all that may come at once.
 static bool has_room(unsigned count)
 {
     struct rlimit descriptors, addresses;
-    return getrlimit(RLIMIT_NOFILE, &descriptors) == 0 && descriptors.rlim_cur / 16 >= count &&
-           getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur / 16 >= (rlim_t)count * ENTRIES * STRIDE;
+    rlim_t queues = atomic_load(&open_queues) + count;
+    return getrlimit(RLIMIT_NOFILE, &descriptors) == 0 && descriptors.rlim_cur / 16 >= queues &&
+           getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur / 16 >= queues * ENTRIES * STRIDE;
 }
 
 // The kernel wants a queue for each processor that there may ever be.
@@ -105,6 +109,7 @@ static unsigned possible_processors(void)
 static bool open_queue(struct ring *ring, unsigned number)
 {
     struct queue *queue = &ring->queues[number];
+    atomic_fetch_add(&open_queues, 1);
     queue->ring = ring;
     queue->number = number;
     pthread_mutex_init(&queue->mutex, NULL);
@@ -124,6 +129,7 @@ static bool open_queue(struct ring *ring, unsigned number)
 
 static void close_queue(struct queue *queue)
 {
+    atomic_fetch_sub(&open_queues, 1);
     if (queue->has_uring)
         io_uring_queue_exit(&queue->uring);
     if (queue->memory != MAP_FAILED)

@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 
 enum {
-    MOST_QUEUES = 32,        // processors; each costs a thread and some 40 KiB at each mount
+    MOST_QUEUES = 32,        // processors; each costs a thread and some 60 KiB at each mount
     ENTRIES = 32,            // requests of one processor at a time
     MOST_WAITING = 12,       // of them, that wait for others
     MOST_PUT_OFF = 16,       // that another thread answers, which may wait

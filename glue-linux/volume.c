@@ -381,9 +381,13 @@ bool volume_may_wait(struct volume *volume)
 {
     // A count of each thread's own: one of all would go from processor to processor.
     static _Thread_local unsigned asked;
-    if (asked++ % LOOK_EVERY == 0)
-        atomic_store(&volume->may_wait, is_past_half(volume) && waited_lately(volume));
-    return atomic_load(&volume->may_wait);
+    bool may_wait = atomic_load(&volume->may_wait);
+    if (asked++ % LOOK_EVERY != 0)
+        return may_wait;
+    bool now = is_past_half(volume) && waited_lately(volume);
+    if (now != may_wait)
+        atomic_store(&volume->may_wait, now);
+    return now;
 }
 
 // ---- ending ------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 //! io_uring as the transport, where the kernel has it: an administrator may switch it on.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -11,7 +12,8 @@ use std::time::{Duration, Instant};
 use bough::control::message;
 use bough::control::messages::*;
 
-use crate::fixture::{Mount, USUAL, eventually, name, snapshot};
+use crate::confinement::with_addresses;
+use crate::fixture::{Mount, Scratch, USUAL, daemon_command, eventually, info, name, snapshot};
 use crate::sys;
 
 const SWITCH: &str = "/sys/module/fuse/parameters/enable_uring";
@@ -83,7 +85,22 @@ fn each_processor_has_a_ring_where_it_is_switched_on_and_nobody_said_otherwise()
 #[test]
 fn a_daemon_with_few_addresses_leaves_them_to_what_it_holds() {
     let Some(_on) = SwitchedOn::new() else { return };
+    let Some(mount) = mount_over_rings(USUAL) else { return };
+    mount.end();
     crate::confined::serve_with_few_addresses();
+    let possible = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap();
+    let queues = 1 + possible.trim().rsplit('-').next().unwrap().parse::<u64>().unwrap();
+    let enough = queues * 16 * 32 * ((1 << 20) + (4 << 10));
+    for (addresses, expected) in [(enough, true), (enough - 1, false)] {
+        let scratch = Scratch::new();
+        let point = scratch.folder("mnt");
+        let output = with_addresses(&daemon_command(&scratch, USUAL, &point), addresses).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let pid = info(&point).pid;
+        let mount = Mount::of(scratch, point, pid);
+        assert_eq!(rings(&mount) > 0, expected, "{addresses} for {queues} processors");
+        mount.end();
+    }
 }
 
 /// Whoever writes counts what has returned; a snapshot holds all that was counted before it, from whatever processor and through
@@ -225,22 +242,26 @@ fn is_taken(mount: &Mount, called: &str) -> bool {
     }
 }
 
-/// How often threads have slept that are free to run on any processor; those of queues are not.
-fn sleeps_of_others(mount: &Mount) -> u64 {
+#[test]
+fn idle_rings_use_no_processor_time() {
+    let Some(_on) = SwitchedOn::new() else { return };
+    crate::lifecycle::let_mounts_idle();
+}
+
+/// How often each thread has slept that is free to run on any processor; those of queues are not.
+fn sleeps_of_others(mount: &Mount) -> HashMap<String, u64> {
     let all = sys::processors().len();
     let field = |status: &str, called: &str| -> Option<String> {
         status.lines().find_map(|line| line.strip_prefix(called)).map(|value| value.trim().to_owned())
     };
     let of_thread = |status: String| {
-        let allowed: u32 = field(&status, "Cpus_allowed:")?
-            .split(',')
-            .map(|part| u32::from_str_radix(part, 16).unwrap().count_ones())
-            .sum();
+        let words = field(&status, "Cpus_allowed:")?;
+        let allowed: u32 = words.split(',').map(|part| u32::from_str_radix(part, 16).unwrap().count_ones()).sum();
         let sleeps: u64 = field(&status, "voluntary_ctxt_switches:")?.parse().ok()?;
-        (allowed as usize >= all).then_some(sleeps)
+        (allowed as usize >= all).then_some((field(&status, "Pid:")?, sleeps))
     };
     let tasks = fs::read_dir(format!("/proc/{}/task", mount.pid())).unwrap();
-    tasks.filter_map(|task| of_thread(fs::read_to_string(task.unwrap().path().join("status")).ok()?)).sum()
+    tasks.filter_map(|task| of_thread(fs::read_to_string(task.unwrap().path().join("status")).ok()?)).collect()
 }
 
 /// Each file that is removed is forgotten, which the kernel says through /dev/fuse. To be woken for each would take time from who removes them.
@@ -257,7 +278,8 @@ fn what_is_forgotten_wakes_the_daemon_twice_a_millisecond_at_most() {
     (0..FILES).for_each(|number| fs::write(path(number), "").unwrap());
     let (before, begun) = (sleeps_of_others(&mount), Instant::now());
     (0..FILES).for_each(|number| fs::remove_file(path(number)).unwrap());
-    let (sleeps, took) = (sleeps_of_others(&mount) - before, begun.elapsed());
+    let (after, took) = (sleeps_of_others(&mount), begun.elapsed());
+    let sleeps: u64 = after.iter().map(|(thread, sleeps)| sleeps - before.get(thread).unwrap_or(&0)).sum();
     assert!(u128::from(sleeps) < 100 + 2 * took.as_millis(), "{sleeps} times in {took:?}");
     let known = || sys::control(mount.point(), message::<fs_control_stats>()).unwrap().nodes;
     eventually("what was removed is forgotten all the same", || known() <= 2);

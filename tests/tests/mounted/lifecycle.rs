@@ -416,6 +416,11 @@ fn in_the_foreground_it_stays_and_logs() {
 
 #[test]
 fn idle_mounts_use_no_processor_time() {
+    let_mounts_idle();
+}
+
+/// Nothing wakes their daemon.
+pub(crate) fn let_mounts_idle() {
     let Some(mount) = Mount::new() else { return };
     let other = mount.attach("", "other");
     fs::write(mount.at("f"), "x").unwrap();

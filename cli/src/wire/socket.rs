@@ -199,17 +199,20 @@ mod tests {
     fn what_may_take_long_is_waited_for_and_all_else_is_not() {
         let (ours, mut daemon) = UnixStream::pair().unwrap();
         let mut socket = Socket::with_patience(ours, Duration::from_millis(50)).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
         let daemon = thread::spawn(move || {
             let (request, bytes) = take_request(&mut daemon);
             assert_eq!(request, request::FS_CONTROL_DIFF_READ);
             thread::sleep(Duration::from_millis(300));
             reply(&mut daemon, 0, &bytes);
             take_request(&mut daemon);
-            thread::sleep(Duration::from_millis(300));
+            // Until nobody waits for the answer any more, however late he comes to run.
+            let _ = told.recv();
         });
         socket.ask(&mut message::<fs_control_diff_read>()).unwrap();
         let refused = socket.ask(&mut message::<fs_control_stats>()).unwrap_err();
         assert!(refused.text().contains("does not answer"), "{}", refused.text());
+        tell.send(()).unwrap();
         daemon.join().unwrap();
         let (mut socket, mut daemon) = pair();
         let daemon = thread::spawn(move || drop(take_request(&mut daemon)));

@@ -10,7 +10,7 @@ use bough::{Caller, Config, FileKind, ListOptions, NodeId, PathAt, RefId, View, 
 /// Who does everything: permissions are not what is tested here.
 pub(crate) const ROOT: Caller<'static> = Caller::superuser();
 /// A test that has not ended by then stands still.
-const STUCK_AFTER: Duration = Duration::from_secs(30);
+const STUCK_AFTER: Duration = Duration::from_secs(240);
 const SCENE: Duration = Duration::from_millis(1_500);
 
 pub(crate) fn path(text: &str) -> PathAt<'_> {

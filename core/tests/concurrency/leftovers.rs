@@ -56,7 +56,7 @@ fn nothing_is_stored(arena: &Arena) {
         if (stats.chunks, stats.small_bytes) == (0, 0) {
             return;
         }
-        assert!(begin.elapsed() < Duration::from_secs(10), "still stored: {stats:?}");
+        assert!(begin.elapsed() < Duration::from_secs(120), "still stored: {stats:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

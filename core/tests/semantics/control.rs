@@ -437,7 +437,7 @@ fn what_waits_for_memory_and_disk_is_counted() {
     assert!(activity.faults + activity.ahead_hits > 0 && activity.chunk_reads >= 16 * 16, "{activity:?}");
     // What was being read ahead when the reader came to the end may take a moment more.
     let settled = || {
-        (0..200).any(|_| {
+        (0..12_000).any(|_| {
             fs.volume.activity().resident_bytes <= 4 << 20 || {
                 pause();
                 false

@@ -131,7 +131,7 @@ fn a_subscription_waits_for_the_next_change() {
     let fs = Fs::new();
     let events = fs.events(8, false).unwrap();
     std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| events.next(Duration::from_secs(20)));
+        let waiter = scope.spawn(|| events.next(Duration::from_secs(120)));
         std::thread::sleep(Duration::from_millis(20));
         fs.mkdir_p("x");
         assert!(matches!(waiter.join().unwrap(), bough::Next::Event(_)));
@@ -150,7 +150,7 @@ fn a_subscription_ends_when_it_is_closed_or_the_branch_has_no_views_any_more() {
     let branch = fs.view_of(RefId::Branch(fs.branch("b", fs.main())));
     let events = branch.events(8, false).unwrap();
     drop(branch);
-    assert_eq!(events.next(Duration::from_secs(20)), bough::Next::Closed);
+    assert_eq!(events.next(Duration::from_secs(120)), bough::Next::Closed);
 }
 
 #[test]

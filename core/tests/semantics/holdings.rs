@@ -20,19 +20,19 @@ impl Numbers {
     }
 }
 
-/// What the volume takes, once nothing is being freed or moved.
+/// What the volume takes, once nothing is being freed or moved: when it is the same at so many looks. Where many want the processor a look comes
+/// late, as do those who free and move.
 fn settled(volume: &Volume) -> u64 {
-    let mut last = (volume.stats().used_bytes, Instant::now());
-    let begun = Instant::now();
-    while last.1.elapsed() < Duration::from_millis(60) {
-        assert!(begun.elapsed() < Duration::from_secs(20), "never settles");
+    const LOOKS: usize = 40;
+    let (begun, mut last, mut same) = (Instant::now(), volume.stats().used_bytes, 0);
+    while same < LOOKS {
+        assert!(begun.elapsed() < Duration::from_secs(120), "never settles");
         std::thread::sleep(Duration::from_millis(2));
         let now = volume.stats().used_bytes;
-        if now != last.0 {
-            last = (now, Instant::now());
-        }
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
     }
-    last.0
+    last
 }
 
 /// Bytes of content that a walk through the whole tree finds, and inodes.
@@ -124,7 +124,7 @@ fn check_by_deleting(fs: &Fs) {
         // On a busy machine it may be a while before that begins.
         let begun = Instant::now();
         while used.saturating_sub(fs.volume.stats().used_bytes) < held.exclusive.bytes() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{id:?}: less goes than {held:?}");
+            assert!(begun.elapsed() < Duration::from_secs(120), "{id:?}: less goes than {held:?}");
             std::thread::sleep(Duration::from_millis(1));
         }
         let went = used - settled(&fs.volume);
@@ -201,7 +201,8 @@ fn asking_what_is_held_costs_what_is_held_alone() {
             assert!(held.exclusive.inodes < 10 && held.inodes == 20_101, "{held:?}");
             begun.elapsed()
         };
-        (0..5).map(|_| once()).min().unwrap()
+        // Of many: what else the machine does holds up some of them.
+        (0..50).map(|_| once()).min().unwrap()
     };
     let whole = {
         let begun = Instant::now();

@@ -37,7 +37,7 @@ fn wait(fs: &Fs, node: NodeId, space: LockSpace, owner: u64, lock: Lock) -> boug
 }
 
 fn answered(answer: &Answer) -> bough::Result<()> {
-    answer.recv_timeout(Duration::from_secs(20)).expect("the wait ends")
+    answer.recv_timeout(Duration::from_secs(120)).expect("the wait ends")
 }
 
 #[test]

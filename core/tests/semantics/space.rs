@@ -245,7 +245,7 @@ fn space_comes_back_when_a_snapshot_is_deleted() {
     assert_eq!(fs.volume.stats().chunks, 7, "the snapshot holds it");
     fs.volume.delete_ref(bough::RefId::Snapshot(snapshot)).unwrap();
     let freed = || fs.volume.stats().chunks == 0;
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
     while !freed() && std::time::Instant::now() < deadline {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
@@ -390,7 +390,7 @@ fn statfs_tells_what_a_writer_can_still_store_where_it_spills_too() {
 
 #[track_caller]
 fn assert_eventually(is_so: impl Fn() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
     while !is_so() && std::time::Instant::now() < deadline {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
@@ -459,7 +459,7 @@ fn metadata_too_large_for_the_limit_is_no_space_and_can_always_be_removed() {
         fs.volume.delete_ref(bough::RefId::Snapshot(snapshot)).unwrap();
         let begun = std::time::Instant::now();
         while fs.path_make(&ROOT, at("dir"), 0o755, NewNode::Directory).is_err() {
-            assert!(begun.elapsed().as_secs() < 20, "space comes back");
+            assert!(begun.elapsed().as_secs() < 120, "space comes back");
         }
     }
 }
@@ -526,7 +526,7 @@ fn what_was_set_aside_is_given_back_though_metadata_takes_the_limit() {
     fs.volume.delete_ref(bough::RefId::Snapshot(snapshot)).unwrap();
     let begun = std::time::Instant::now();
     while fs.volume.stats().chunks > chunks - 9 {
-        assert!(begun.elapsed().as_secs() < 20, "what nobody has set aside goes");
+        assert!(begun.elapsed().as_secs() < 120, "what nobody has set aside goes");
     }
 }
 

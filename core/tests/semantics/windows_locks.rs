@@ -129,11 +129,11 @@ fn a_wait_is_granted_when_the_range_is_free_and_cancelled_when_its_handle_goes()
     };
     assert!(fs.windows_wait_lock(two, 5, 10, true, tell(&sender)).unwrap().is_some());
     fs.windows_unlock(one, 0, 10).unwrap();
-    assert_eq!(answers.recv_timeout(Duration::from_secs(5)), Ok(Ok(())));
+    assert_eq!(answers.recv_timeout(Duration::from_secs(120)), Ok(Ok(())));
     assert_eq!(read(&fs, one, 5, 1), Err(Error::LockConflict));
     assert!(fs.windows_wait_lock(one, 0, 20, false, tell(&sender)).unwrap().is_some());
     fs.close(one);
-    assert_eq!(answers.recv_timeout(Duration::from_secs(5)), Ok(Err(Error::Cancelled)));
+    assert_eq!(answers.recv_timeout(Duration::from_secs(120)), Ok(Err(Error::Cancelled)));
     assert_eq!(fs.windows_unlock(two, 5, 10), Ok(()), "what was waited for is held as any other");
     assert_eq!(fs.windows_wait_lock(two, 0, 1, true, tell(&sender)), Ok(None), "free: taken at once");
 }
@@ -153,10 +153,10 @@ fn a_handle_that_waits_for_a_range_is_granted_it_once() {
         assert_eq!(fs.windows_lock(one, start, 10, exclusive, 0), Err(Error::WouldBlock), "{start} {exclusive}");
     }
     assert!(fs.windows_cancel_wait(one, first));
-    assert_eq!(answers.recv_timeout(Duration::from_secs(5)), Ok(Err(Error::Cancelled)));
+    assert_eq!(answers.recv_timeout(Duration::from_secs(120)), Ok(Err(Error::Cancelled)));
     assert!(wait(0, true).unwrap().is_some(), "a wait that has ended stands against nothing");
     fs.windows_unlock(two, 0, 10).unwrap();
-    assert_eq!(answers.recv_timeout(Duration::from_secs(5)), Ok(Ok(())));
+    assert_eq!(answers.recv_timeout(Duration::from_secs(120)), Ok(Ok(())));
     assert!(answers.try_recv().is_err());
     assert_eq!(fs.windows_unlock(one, 0, 10), Ok(()));
     assert_eq!(fs.windows_unlock(one, 0, 10), Err(Error::RangeNotLocked));
@@ -173,7 +173,7 @@ fn giving_up_all_ends_a_wait_that_may_begin_anew() {
         let done = Box::new(move |result| sender.send(result).unwrap());
         assert!(fs.windows_wait_lock(one, 0, 10, true, done).unwrap().is_some());
         fs.windows_unlock_all(one).unwrap();
-        assert_eq!(answers.recv_timeout(Duration::from_secs(5)), Ok(Err(Error::Cancelled)));
+        assert_eq!(answers.recv_timeout(Duration::from_secs(120)), Ok(Err(Error::Cancelled)));
     }
 }
 
@@ -185,7 +185,7 @@ fn a_wait_is_cancelled_by_who_began_it() {
     let done = Box::new(move |result| sender.send(result).unwrap());
     let wait = fs.windows_wait_lock(two, 0, 1, false, done).unwrap().unwrap();
     assert!(fs.windows_cancel_wait(two, wait));
-    assert_eq!(answers.recv_timeout(Duration::from_secs(5)), Ok(Err(Error::Cancelled)));
+    assert_eq!(answers.recv_timeout(Duration::from_secs(120)), Ok(Err(Error::Cancelled)));
     assert!(!fs.windows_cancel_wait(two, wait));
     assert_eq!(fs.windows_unlock(two, 0, 1), Err(Error::RangeNotLocked));
 }

@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 
 const STACK_BYTES: usize = 64 << 20;
 /// Longer than any case takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(240);
 const THREAD: &str = "fuzz";
 const MAX_SHRINK_ITERS: u32 = 20_000;
 const MAX_SHRINK_MS: u32 = 40_000;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bough::control::message;
 use bough::control::messages::fs_control_stats;
 
-use crate::fixture::{Halted, Mount, eventually, shell};
+use crate::fixture::{Halted, Mount, PATIENCE, eventually, shell};
 use crate::sys::{self, Mapping};
 
 /// The ways of mounting that treat content differently.
@@ -162,8 +162,9 @@ fn mapped_files_and_written_files_are_the_same() {
     assert_eq!(&mapping.bytes()[900_000..900_007], b"written");
     drop(mapping);
     drop(file);
-    // A program that is mapped to be run.
-    fs::copy("/bin/true", mount.at("true")).unwrap();
+    // A program that is mapped to be run. Copied by another process: what this one has open for writing, a test that forks may hold open, and then it
+    // cannot be run.
+    shell(mount.point(), "cp /bin/true true");
     assert!(std::process::Command::new(mount.at("true")).status().unwrap().success());
     mount.end();
 }
@@ -292,7 +293,6 @@ fn ask_at_once(mount: &Mount, round: &str) -> (Receiver<io::Result<u64>>, Halted
 /// Each answer waits until the kernel has handed over what it holds of the file, and for that somebody must be left to take it.
 #[test]
 fn any_number_can_ask_at_once_where_data_begins() {
-    const PATIENCE: Duration = Duration::from_secs(20);
     let Some(mount) = Mount::new() else { return };
     // Nothing else ends what waits for a daemon that answers no more.
     let _abort = sys::Abort(mount.point().to_owned());

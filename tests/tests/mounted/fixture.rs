@@ -107,20 +107,33 @@ impl Drop for Scratch {
     }
 }
 
-/// Whether a process is alive; one that nobody has waited for is not.
+/// Whether a thread of a process is alive: the last one closes its files. A process that nobody has waited for is not.
 pub(crate) fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut stats = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    stats.any(|stat| stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X'])))
 }
 
-/// Waits until something holds; long, as a machine may be busy with much else: a daemon with nobody to run it ends late.
+/// Longer than anything takes that ends at all: a machine may be slow, and busy with much else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits until something holds: a daemon with nobody to run it ends late.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
+        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Waits until a process is in a system call that keeps it.
+#[track_caller]
+pub(crate) fn waits_in(pid: u32, call: i64) {
+    let call = format!("{call} ");
+    eventually("it waits", || {
+        fs::read_to_string(format!("/proc/{pid}/syscall")).is_ok_and(|told| told.starts_with(&call))
+    });
 }
 
 /// A daemon that does nothing until this is dropped.
@@ -320,11 +333,8 @@ pub(crate) fn sound(path: &Path, still: bool) {
         assert_eq!(check.header.result, 0, "{}", text_of(&check.header.text));
         text_of(&check.problems)
     };
-    let mut problems = ask();
-    for _ in 0..if still { 100 } else { 0 } {
-        if problems.is_empty() {
-            break;
-        }
+    let (begun, mut problems) = (Instant::now(), ask());
+    while still && !problems.is_empty() && begun.elapsed() < PATIENCE {
         thread::sleep(Duration::from_millis(20));
         problems = ask();
     }

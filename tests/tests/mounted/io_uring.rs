@@ -13,7 +13,7 @@ use bough::control::message;
 use bough::control::messages::*;
 
 use crate::confinement::with_addresses;
-use crate::fixture::{Mount, Scratch, USUAL, daemon_command, eventually, info, name, snapshot};
+use crate::fixture::{Mount, PATIENCE, Scratch, USUAL, daemon_command, eventually, info, name, snapshot};
 use crate::sys;
 
 const SWITCH: &str = "/sys/module/fuse/parameters/enable_uring";
@@ -218,7 +218,7 @@ fn many_who_wait_on_one_processor_do_not_keep_out_those_they_wait_for() {
                 assert!(sys::seek(&file, at, libc::SEEK_DATA).unwrap() <= at + 3);
                 sys::syncfs(mount.point());
                 taken += usize::from(is_taken(mount, &format!("s{number}-{round}")));
-                assert!(begun.elapsed() < Duration::from_secs(120), "somebody waits for ever");
+                assert!(begun.elapsed() < 5 * PATIENCE, "somebody waits for ever");
             }
             taken
         };

@@ -77,10 +77,10 @@ fn a_change_by_another_mount_is_seen_by_who_took_an_answer_of_before_after_it() 
                 sys::syncfs(mount.point());
                 thread::sleep(A_MOMENT);
             });
-            // In time something else may tell of the file again: it must be known long before.
+            // In time something else may tell of the file again: it must be known before, however slow the machine.
             let (begun, size) = (Instant::now(), || fs::metadata(other.join(&name)).unwrap().len());
             while size() != length as u64 {
-                assert!(begun.elapsed() < Duration::from_secs(3), "{options}: {} bytes are shown", size());
+                assert!(begun.elapsed() < Duration::from_secs(20), "{options}: {} bytes are shown", size());
                 thread::sleep(Duration::from_millis(1));
             }
             assert_eq!(fs::read(other.join(&name)).unwrap(), vec![b'x'; length]);

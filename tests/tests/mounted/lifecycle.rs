@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,8 @@ use bough::control::message;
 use bough::control::messages::*;
 
 use crate::fixture::{
-    Mount, Scratch, USUAL, daemon, daemon_command, eventually, fuse_is_here, info, installed, is_alive, run, snapshot,
-    start,
+    Mount, PATIENCE, Scratch, USUAL, daemon, daemon_command, eventually, fuse_is_here, info, installed, is_alive, run,
+    snapshot, start,
 };
 use crate::sys;
 
@@ -179,30 +180,45 @@ fn sigterm_ends_it_even_while_files_are_open() {
     sleeper.wait().unwrap();
 }
 
+/// How long a daemon takes to end while two of its mounts write one file.
+fn end_while_two_mounts_write(mount: &Mount) -> Duration {
+    let other = mount.attach("", "other");
+    fs::write(mount.at("f"), "x").unwrap();
+    eventually("it is there", || other.join("f").exists());
+    let points = [mount.point().to_owned(), other];
+    let rounds = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    std::thread::scope(|scope| {
+        for (point, rounds) in points.iter().zip(&rounds) {
+            scope.spawn(move || {
+                let file = fs::OpenOptions::new().write(true).open(point.join("f")).unwrap();
+                // Until it breaks. What only the kernel takes says nothing of the daemon.
+                let round = || (0..64).try_for_each(|block| file.write_all_at(&[1; 1 << 16], block << 16));
+                while round().and_then(|()| file.sync_data()).is_ok() {
+                    rounds.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let _aborts = points.clone().map(sys::Abort);
+        eventually("both write", || rounds.iter().all(|rounds| rounds.load(Ordering::Relaxed) > 0));
+        std::thread::sleep(Duration::from_millis(300));
+        let begun = Instant::now();
+        sys::kill(mount.pid(), libc::SIGTERM);
+        mount.is_gone();
+        begun.elapsed()
+    })
+}
+
 #[test]
 fn sigterm_ends_it_soon_while_two_mounts_write_one_file() {
     for options in ["default_permissions,allow_other", "default_permissions,allow_other,no_writeback"] {
-        let Some(mount) = Mount::with(options) else { return };
-        let other = mount.attach("", "other");
-        fs::write(mount.at("f"), "x").unwrap();
-        eventually("it is there", || other.join("f").exists());
-        let paths = [mount.at("f"), other.join("f")];
-        std::thread::scope(|scope| {
-            for path in &paths {
-                scope.spawn(move || {
-                    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-                    // Until it breaks. What only the kernel takes says nothing of the daemon.
-                    let round = || (0..64).try_for_each(|block| file.write_all_at(&[1; 1 << 16], block << 16));
-                    while round().and_then(|()| file.sync_data()).is_ok() {}
-                });
-            }
-            std::thread::sleep(Duration::from_millis(300));
-            let begun = Instant::now();
-            sys::kill(mount.pid(), libc::SIGTERM);
-            mount.is_gone();
-            assert!(begun.elapsed() < Duration::from_secs(5), "{options}: {:?}", begun.elapsed());
-        });
-        assert!(sys::mounts_below(mount.scratch().path()).is_empty());
+        let mut took = Vec::new();
+        // What else the machine does may hold one up, or two.
+        while took.iter().all(|took| *took > Duration::from_secs(5)) {
+            assert!(took.len() < 5, "{options}: {took:?}");
+            let Some(mount) = Mount::with(options) else { return };
+            took.push(end_while_two_mounts_write(&mount));
+            assert!(sys::mounts_below(mount.scratch().path()).is_empty());
+        }
     }
 }
 
@@ -263,14 +279,19 @@ fn an_attachment_to_nothing_is_refused_and_costs_nothing() {
 fn a_slow_client_of_the_socket_keeps_nobody_waiting() {
     let Some(mount) = Mount::new() else { return };
     let socket = mount.socket();
-    let mut slow: Vec<UnixStream> = (0..10).map(|_| UnixStream::connect(&socket).unwrap()).collect();
-    for stream in &mut slow {
-        stream.write_all(&[1, 0, 0]).unwrap();
-    }
-    let begun = Instant::now();
-    let answer = sys::send_control(&socket, message::<fs_control_info>(), None);
-    assert_eq!(answer.pid, mount.pid());
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    // The daemon hangs up on one of them after 5 s; who waited for one would wait as long.
+    let waits_for_none = || {
+        let mut slow: Vec<UnixStream> = (0..10).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+        for stream in &mut slow {
+            stream.write_all(&[1, 0, 0]).unwrap();
+        }
+        let begun = Instant::now();
+        let answer = sys::send_control(&socket, message::<fs_control_info>(), None);
+        assert_eq!(answer.pid, mount.pid());
+        begun.elapsed() < Duration::from_secs(4)
+    };
+    // A busy machine may hold up whoever asks, but not each time.
+    assert!((0..10).any(|_| waits_for_none()), "whoever asks waits for slow clients");
     let mut rude = UnixStream::connect(&socket).unwrap();
     rude.write_all(&[1, 0, 0, 0, 255, 255, 255, 255]).unwrap();
     let mut answer = [0; 8];
@@ -364,7 +385,7 @@ fn a_user_who_may_have_few_threads_is_served_or_told_why_not() {
     let _device = open_device();
     let run_as = |limit: Option<u32>, words: &[&str]| {
         let mut command = Command::new("timeout");
-        command.args(["--signal=KILL", "30", "prlimit"]).args(limit.map(|limit| format!("--nproc={limit}")));
+        command.args(["--signal=KILL", "120", "prlimit"]).args(limit.map(|limit| format!("--nproc={limit}")));
         command.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]).args(words);
         command.env("BOUGH_STATE_DIR", scratch.path().join("user-state")).current_dir("/").output().unwrap()
     };
@@ -380,7 +401,7 @@ fn a_user_who_may_have_few_threads_is_served_or_told_why_not() {
         served += 1;
         // From now on there are no more; what waits for others is refused, and nobody waits for ever.
         let line = format!(
-            "for i in $(seq 24); do sleep 60 > /dev/null 2>&1 & done; trap 'kill $(jobs -p); wait' EXIT
+            "for i in $(seq 24); do sleep 200 > /dev/null 2>&1 & done; trap 'kill $(jobs -p); wait' EXIT
              cd {} && echo mine > f && mkdir d && mv f d && cat d/f
              python3 -c 'import os; f = os.open(\"e\", os.O_RDWR | os.O_CREAT); os.write(f, bytes(300000)); os.lseek(f, 0, os.SEEK_DATA)' || true
              rm -r *",
@@ -424,7 +445,6 @@ pub(crate) fn let_mounts_idle() {
     let Some(mount) = Mount::new() else { return };
     let other = mount.attach("", "other");
     fs::write(mount.at("f"), "x").unwrap();
-    std::thread::sleep(Duration::from_millis(300));
     let ticks = || -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", mount.pid())).unwrap();
         let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
@@ -439,11 +459,18 @@ pub(crate) fn let_mounts_idle() {
         let counts = lines.iter().flat_map(|text| text.lines()).filter(|line| line.contains("ctxt_switches"));
         counts.map(|line| line.rsplit('\t').next().unwrap().parse::<u64>().unwrap()).sum()
     };
-    let (before, woken) = (ticks(), switches());
-    std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(ticks(), before);
-    // Core looks after its memory a few times a second; nothing of the daemon's own wakes.
-    assert!(switches() - woken <= 20, "woken {} times in a second", switches() - woken);
+    let idles = || {
+        let (before, woken) = (ticks(), switches());
+        std::thread::sleep(Duration::from_secs(1));
+        let took = (ticks() - before, switches() - woken);
+        if took != (0, 0) {
+            println!("{} ticks of the clock, woken {} times in a second", took.0, took.1);
+        }
+        // Core looks after its memory a few times a second; nothing of the daemon's own wakes. What it does then may make a tick full.
+        took.0 <= 1 && took.1 <= 20
+    };
+    // What was done just now has an end, and on a busy machine it comes late.
+    assert!((0..30).any(|_| idles()), "the daemon is never idle");
     snapshot(mount.point(), "s");
     mount.end_with(&[&other]);
 }
@@ -530,6 +557,6 @@ fn programs_start_while_files_that_they_will_not_have_are_dirty() {
         }
         done.send(()).unwrap();
     });
-    when.recv_timeout(Duration::from_secs(60)).expect("no program is held up");
+    when.recv_timeout(3 * PATIENCE).expect("no program is held up");
     mount.end();
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::fixture::{Mount, eventually};
+use crate::fixture::{Mount, PATIENCE, eventually, waits_in};
 use crate::sys;
 
 const KEPT_BY_THE_VOLUME: &str = "default_permissions,allow_other,locks";
@@ -60,7 +60,7 @@ fn waiting_ends_when_the_holder_closes(here: &Path, there: &Path) {
         });
         assert!(told.recv_timeout(Duration::from_millis(100)).is_err(), "the lock was held");
         drop(holder);
-        told.recv_timeout(Duration::from_secs(10)).expect("the waiter gets the lock");
+        told.recv_timeout(PATIENCE).expect("the waiter gets the lock");
     });
 }
 
@@ -109,8 +109,7 @@ fn whoever_waits_for_a_lock_can_be_interrupted() {
     let holder = open(mount.point());
     sys::flock(&holder, libc::LOCK_EX).unwrap();
     let mut waiter = Command::new("flock").arg(mount.at("f")).arg("true").spawn().unwrap();
-    thread::sleep(Duration::from_millis(100));
-    assert!(waiter.try_wait().unwrap().is_none(), "it waits");
+    waits_in(waiter.id(), libc::SYS_flock);
     sys::kill(waiter.id(), libc::SIGTERM);
     let ended = waiter.wait().unwrap();
     assert!(!ended.success());
@@ -129,8 +128,7 @@ fn a_mount_that_ends_while_somebody_waits_for_a_lock_ends_all_the_same() {
     let holder = open(mount.point());
     sys::flock(&holder, libc::LOCK_EX).unwrap();
     let mut waiter = Command::new("flock").arg(other.join("f")).arg("true").spawn().unwrap();
-    thread::sleep(Duration::from_millis(100));
-    assert!(waiter.try_wait().unwrap().is_none(), "it waits");
+    waits_in(waiter.id(), libc::SYS_flock);
     sys::kill(mount.pid(), libc::SIGTERM);
     mount.is_gone();
     assert!(!waiter.wait().unwrap().success());

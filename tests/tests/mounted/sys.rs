@@ -36,7 +36,7 @@ pub(crate) fn is_root() -> bool {
 /// A process that another test starts holds, between fork and exec, what this one has open: busy for that long is no failure.
 pub(crate) fn unmount(point: &Path) -> io::Result<c_int> {
     let point = c_path(point);
-    let patience = Instant::now() + Duration::from_secs(2);
+    let patience = Instant::now() + Duration::from_secs(60);
     loop {
         // SAFETY: the path ends with a NUL and lives through the call.
         let answer = checked(unsafe { libc::umount2(point.as_ptr(), libc::UMOUNT_NOFOLLOW) });
@@ -179,7 +179,7 @@ pub(crate) fn control_by_number<M: Message>(path: &Path, number: u32, mut messag
 /// Sends a control message over a socket, with a descriptor beside it.
 pub(crate) fn send_control<M: Message>(socket: &Path, mut message: M, descriptor: Option<OwnedFd>) -> M {
     let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let mut bytes = M::REQUEST.to_ne_bytes().to_vec();
     bytes.extend((size_of::<M>() as u32).to_ne_bytes());
     match descriptor {

@@ -242,7 +242,8 @@ fn one_chunk_of_a_large_file_is_accepted_without_reading_the_rest_through_the_br
     over.run(&["--keep"], "printf X | dd of=large bs=1 seek=1000000000 conv=notrunc");
     let begun = std::time::Instant::now();
     over.bough(&["accept"]).done();
-    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    // The whole of it is a tebibyte.
+    assert!(begun.elapsed().as_secs() < 120, "{:?}", begun.elapsed());
     let large = fs::File::open(over.at("large")).unwrap();
     let at = |offset: u64, length: usize| {
         let mut bytes = vec![0; length];

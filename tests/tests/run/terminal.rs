@@ -6,15 +6,20 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::place::*;
 use crate::with;
 
+/// Longer than anything takes that ends at all: a machine may be slow, and busy with much else.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A program at a terminal.
 struct Session {
     keys: File,
     shown: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
     child: Child,
 }
 
@@ -41,14 +46,14 @@ impl Session {
         drop((theirs, command));
         let shown = Arc::new(Mutex::new(String::new()));
         let (mut screen, into) = (ours.try_clone().unwrap(), shown.clone());
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             // An error is how a terminal ends.
             while let Ok(count @ 1..) = screen.read(&mut bytes) {
                 into.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         });
-        Session { keys: ours, shown, child }
+        Session { keys: ours, shown, reader, child }
     }
 
     fn run(place: &Place, words: &[&str]) -> Session {
@@ -66,7 +71,7 @@ impl Session {
     fn sees(&self, text: &str) {
         let begun = Instant::now();
         while !self.shown().contains(text) {
-            assert!(begun.elapsed() < Duration::from_secs(30), "no `{text}` in {:?}", self.shown());
+            assert!(begun.elapsed() < PATIENCE, "no `{text}` in {:?}", self.shown());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -82,11 +87,14 @@ impl Session {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(begun.elapsed() < Duration::from_secs(60), "it does not end: {:?}", self.shown());
+            assert!(begun.elapsed() < PATIENCE, "it does not end: {:?}", self.shown());
             std::thread::sleep(Duration::from_millis(5));
         };
-        // What was written last may still be on its way.
-        std::thread::sleep(Duration::from_millis(100));
+        // What was written last may still be on its way: until nobody has the terminal any more, and all is read.
+        while !self.reader.is_finished() {
+            assert!(begun.elapsed() < PATIENCE, "somebody keeps the terminal: {:?}", self.shown());
+            std::thread::sleep(Duration::from_millis(5));
+        }
         (status.code(), self.shown())
     }
 }
@@ -135,7 +143,7 @@ fn stats_that_are_watched_at_a_terminal_are_shown_in_the_same_place_until_a_key_
     let screens = |shown: &str| shown.matches("memory limit").count();
     let begun = Instant::now();
     while screens(&session.shown()) < 3 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", session.shown());
+        assert!(begun.elapsed() < PATIENCE, "{:?}", session.shown());
         std::thread::sleep(Duration::from_millis(10));
     }
     session.types("\u{3}");
@@ -149,9 +157,13 @@ fn stats_that_are_watched_at_a_terminal_are_shown_in_the_same_place_until_a_key_
 #[test]
 fn what_was_typed_before_there_was_a_question_is_no_answer_to_it() {
     let place = Place::mounted();
-    let mut session = Session::run(&place, &["--branch", "t", "--", "sh", "-c", "echo > file; echo ready; sleep 1"]);
+    let script = "trap 'exit 0' USR1; echo > file; echo ready; while :; do sleep 0.05; done";
+    let mut session = Session::run(&place, &["--branch", "t", "--", "sh", "-c", script]);
     session.sees("ready");
     session.types("r\na\n");
+    // The terminal has it, and only then the question comes.
+    session.sees("r\r\na\r\n");
+    assert!(Command::new("kill").args(["-USR1", &session.child.id().to_string()]).status().unwrap().success());
     session.sees("[k]eep");
     std::thread::sleep(Duration::from_millis(300));
     assert!(session.child.try_wait().unwrap().is_none(), "{}", session.shown());

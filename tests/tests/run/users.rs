@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::place::*;
@@ -27,7 +27,7 @@ impl Ordinary {
             fs::create_dir_all(place.at(directory)).unwrap();
         }
         for name in ["bough", "bough-fuse"] {
-            fs::copy(programs().join(name), bin.join(name)).unwrap();
+            copy_program(&programs().join(name), &bin.join(name));
         }
         place.write("base/file", "content");
         place.write("base/dir/inner", "inner");
@@ -75,6 +75,11 @@ impl Ordinary {
         }
         may
     }
+}
+
+/// By another process: what this one has open for writing, a test that forks may hold open, and then it cannot be run.
+fn copy_program(from: &Path, to: &Path) {
+    assert!(Command::new("cp").args([from, to]).status().unwrap().success());
 }
 
 /// Not every machine lets its users have the device: this process sees one that does, and is nobody then.
@@ -229,7 +234,7 @@ fn a_set_user_id_program_gives_an_ordinary_user_nothing() {
         return;
     }
     let helper = user.place.at("base/helper");
-    fs::copy("/usr/bin/id", &helper).unwrap();
+    copy_program("/usr/bin/id".as_ref(), &helper);
     fs::set_permissions(&helper, fs::Permissions::from_mode(0o4755)).unwrap();
     let ran = user.run(&["--keep"], "./helper -u; setpriv --reuid 0 id -u 2>/dev/null; true");
     assert_eq!(ran.out, format!("{USER}\n"), "{ran:?}");

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-use crate::fixture::{root, sound};
+use crate::fixture::{PATIENCE, root, sound};
 use crate::sys;
 
 /// A program of a crate, in `target/tools`; built the first time. `None`: it cannot be had here.
@@ -59,14 +60,30 @@ pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     (0..length).map(|_| draw.next() as u8).collect()
 }
 
-/// A process that leads a group of its own, and ends with all of it: what a shell has just started, too.
+/// A process that leads a group of its own, and ends with all of it: what a shell has just started, too. Whoever is in the middle of a call has done
+/// it when this has gone.
 pub(crate) struct Ended(pub(crate) Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-9", "--", &format!("-{}", self.0.id())]).status();
+        let group = self.0.id();
+        let _ = Command::new("kill").args(["-9", "--", &format!("-{group}")]).status();
         let _ = self.0.wait();
+        let begun = Instant::now();
+        while is_group_alive(group) && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
+}
+
+/// Whether a process of a group runs still: proc_pid_stat(5).
+fn is_group_alive(group: u32) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut stats = processes.filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok());
+    stats.any(|stat| {
+        let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect::<Vec<_>>());
+        fields.is_some_and(|fields| fields[2] == group.to_string() && !matches!(fields[0], "Z" | "X"))
+    })
 }
 
 /// A tmpfs of so many bytes; unmounted at the end.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::fixture::{USUAL, eventually, snapshot};
 use crate::ground::{Ground, On};
-use crate::races::{on_both, race, seconds, work};
+use crate::races::{on_both, race_until, seconds, work};
 use crate::sys::{self, Mapping};
 
 type Work<'a> = Box<dyn FnMut() + Send + 'a>;
@@ -265,7 +265,7 @@ fn everybody_at_once(ground: Ground) {
         touch_elsewhere(&cut, &ended),
         snap,
     ];
-    race(seconds(2), works);
+    race_until(seconds(2), works, || ended.load(Ordering::Relaxed) > 0);
     assert!(ended.load(Ordering::Relaxed) > 0, "nobody touched what had been cut off");
     let now = words(&fs::read(&pages).unwrap());
     let last = versions.now();

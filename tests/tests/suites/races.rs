@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::fixture::{Mount, USUAL, eventually, name, names, snapshot, try_snapshot_as_it_is};
+use crate::fixture::{Mount, PATIENCE, USUAL, eventually, name, names, snapshot, try_snapshot_as_it_is};
 use crate::ground::{Ground, On};
 use crate::kit::{noise, sound_in_use};
 use crate::sys;
@@ -19,13 +19,19 @@ use bough::control::message;
 use bough::control::messages::*;
 use bough::ffi::results::{FS_BUSY, FS_OK};
 
-/// Nothing on a file system of ours takes longer.
+/// Nothing on a file system of ours takes longer, where nothing else is done.
 const STALL: Duration = Duration::from_secs(5);
 
-/// Lets threads work for some time; a thread that does not tell of progress for [`STALL`] fails the test.
+/// Races of minutes are for a machine that has time for them; others are run by anybody, on a machine that may be slow and busy.
+fn stall_of(duration: Duration) -> Duration {
+    if duration >= Duration::from_secs(60) { STALL } else { PATIENCE }
+}
+
+/// Lets threads work for some time; a thread that does not tell of progress for `stall` fails the test.
 struct Watch {
     stop: AtomicBool,
     begun: Instant,
+    stall: Duration,
     pulses: Vec<Arc<Pulse>>,
 }
 
@@ -73,11 +79,11 @@ struct Stuck {
 }
 
 impl Watch {
-    fn over(threads: usize) -> Watch {
+    fn over(threads: usize, stall: Duration) -> Watch {
         let begun = Instant::now();
         let beat = || Mutex::new(Beat { since: Some(Duration::ZERO), ..Beat::default() });
         let pulses = (0..threads).map(|_| Arc::new(Pulse { begun, state: beat() })).collect();
-        Watch { stop: AtomicBool::new(false), begun, pulses }
+        Watch { stop: AtomicBool::new(false), begun, stall, pulses }
     }
 
     /// Whether the thread is to go on. Asked between any two operations, by that thread.
@@ -92,11 +98,12 @@ impl Watch {
         self.pulses[thread].state.lock().unwrap().since = None;
     }
 
-    /// In a thread of its own: until all are done, or one is stuck.
-    fn guard(&self, duration: Duration) -> Result<(), Stuck> {
+    /// In a thread of its own: until all are done, or one is stuck. They work for so long, and on until it is enough.
+    fn guard(&self, duration: Duration, enough: impl Fn() -> bool) -> Result<(), Stuck> {
         while !self.pulses.iter().all(|pulse| pulse.state.lock().unwrap().since.is_none()) {
             std::thread::sleep(Duration::from_millis(50));
-            self.stop.fetch_or(self.begun.elapsed() > duration, Ordering::Relaxed);
+            let is_over = self.begun.elapsed() > duration && (enough() || self.begun.elapsed() > duration + PATIENCE);
+            self.stop.fetch_or(is_over, Ordering::Relaxed);
             self.look()?;
         }
         Ok(())
@@ -106,7 +113,7 @@ impl Watch {
         for (thread, pulse) in self.pulses.iter().enumerate() {
             let beat = pulse.state.lock().unwrap();
             let silent = self.begun.elapsed().saturating_sub(beat.since.unwrap_or(Duration::MAX));
-            if silent > STALL {
+            if silent > self.stall {
                 return Err(Stuck { thread, does: beat.does, silent });
             }
         }
@@ -123,7 +130,16 @@ impl Watch {
 
 /// Each of `works` in a thread, again and again, until the time is up.
 pub(crate) fn race(duration: Duration, works: Vec<Box<dyn FnMut() + Send + '_>>) {
-    race_beside(duration, works, None);
+    race_until(duration, works, || true);
+}
+
+/// The same, and on until it is enough: on a machine that is slow or busy some of it may hardly have begun by then.
+pub(crate) fn race_until(
+    duration: Duration,
+    works: Vec<Box<dyn FnMut() + Send + '_>>,
+    enough: impl Fn() -> bool + Send,
+) {
+    race_beside(duration, works, None, enough);
 }
 
 /// The same, with something beside that is no operation of a file system and may take its time.
@@ -131,8 +147,9 @@ fn race_beside(
     duration: Duration,
     works: Vec<Box<dyn FnMut() + Send + '_>>,
     beside: Option<Box<dyn FnMut() + Send + '_>>,
+    enough: impl Fn() -> bool + Send,
 ) {
-    let watch = Watch::over(works.len());
+    let watch = Watch::over(works.len(), stall_of(duration));
     std::thread::scope(|scope| {
         for (thread, mut work) in works.into_iter().enumerate() {
             let watch = &watch;
@@ -157,7 +174,7 @@ fn race_beside(
         }
         scope.spawn(|| {
             // A process that is stuck in the kernel cannot be told to stop: it ends here.
-            if let Err(stuck) = watch.guard(duration) {
+            if let Err(stuck) = watch.guard(duration, enough) {
                 // Not by a macro whose words a test keeps until it has ended.
                 let _ = writeln!(std::io::stderr(), "STUCK: {stuck:?}");
                 std::process::abort();
@@ -176,10 +193,10 @@ impl Drop for StopsAtEnd<'_> {
     }
 }
 
-/// A daemon that stands still for so long while one thread uses its mount and another does not; what the watchdog says.
-fn stand_still(duration: Duration) -> Option<Result<(), Stuck>> {
+/// A daemon that stands still for so long, or until the watchdog says so, while one thread uses its mount and another does not; what the watchdog says.
+fn stand_still(duration: Duration, stall: Duration) -> Option<Result<(), Stuck>> {
     let mount = Mount::new()?;
-    let watch = Watch::over(2);
+    let watch = Watch::over(2, stall);
     let again = |thread: usize, mut work: Box<dyn FnMut() + Send>| {
         let watch = &watch;
         move || {
@@ -201,10 +218,12 @@ fn stand_still(duration: Duration) -> Option<Result<(), Stuck>> {
             }),
         ));
         scope.spawn(again(1, Box::new(|| {})));
-        let guard = scope.spawn(|| watch.guard(duration + Duration::from_secs(1)));
+        let guard = scope.spawn(|| watch.guard(duration + Duration::from_secs(1), || true));
         std::thread::sleep(Duration::from_millis(300));
-        let halted = mount.halt();
-        std::thread::sleep(duration);
+        let (halted, begun) = (mount.halt(), Instant::now());
+        while begun.elapsed() < duration && !guard.is_finished() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         drop(halted);
         guard.join().unwrap()
     });
@@ -213,11 +232,11 @@ fn stand_still(duration: Duration) -> Option<Result<(), Stuck>> {
 }
 
 #[test]
-fn the_watchdog_tells_of_an_operation_that_takes_longer_than_five_seconds_and_of_no_other() {
-    let Some(said) = stand_still(STALL + Duration::from_millis(700)) else { return };
+fn the_watchdog_tells_of_an_operation_that_takes_longer_than_it_may_and_of_no_other() {
+    let Some(said) = stand_still(PATIENCE, STALL) else { return };
     let stuck = said.expect_err("a thread waited longer than it may");
     assert!(stuck.thread == 0 && stuck.silent > STALL, "{stuck:?}");
-    let said = stand_still(Duration::from_secs(2)).unwrap();
+    let said = stand_still(Duration::from_secs(2), PATIENCE).unwrap();
     assert!(said.is_ok(), "{said:?}");
 }
 
@@ -457,6 +476,7 @@ fn shifting_ground(folder: &Path, who: u64) -> Box<dyn FnMut() + Send + '_> {
 #[derive(Default)]
 struct Branches {
     left: Mutex<VecDeque<String>>,
+    made: AtomicU64,
     deleted: AtomicU64,
 }
 
@@ -483,12 +503,20 @@ impl Branches {
         self.deleted.load(Ordering::Relaxed)
     }
 
+    /// Whether there was much to delete, and some of it could be while others were at work.
+    fn are_enough(&self) -> bool {
+        self.made.load(Ordering::Relaxed) > 4 && self.deleted() > 0
+    }
+
     /// When nobody is at work any more, all can be deleted.
     fn all_go(&self, point: &Path) {
-        let before = self.deleted();
         let left = || self.left.lock().unwrap().len();
-        assert!(before + left() as u64 > 3, "hardly a branch was made");
-        assert!(before > 0, "none could be deleted while others were at work, {} are left", left());
+        assert!(
+            self.are_enough(),
+            "of {} {} could be deleted while others were at work",
+            self.made.load(Ordering::Relaxed),
+            self.deleted()
+        );
         sys::forget_names(point);
         eventually("every branch that nobody uses can be deleted", || {
             self.delete_some(point);
@@ -507,6 +535,7 @@ fn shift<'a>(point: &'a Path, branches: &'a Branches) -> Box<dyn FnMut() + Send 
         (grow.name, grow.from) = (name(&called), name("main"));
         begins("growing a branch");
         assert_eq!(sys::control(point, grow).unwrap().header.result, 0);
+        branches.made.fetch_add(1, Ordering::Relaxed);
         let mut to: fs_control_switch = message();
         to.to = name(&called);
         begins("switching");
@@ -552,7 +581,7 @@ fn everything_at_once(on: On, options: &str, duration: Duration) {
         sound_in_use(mount.point());
         std::thread::sleep(Duration::from_millis(400));
     });
-    race_beside(duration, works, Some(check));
+    race_beside(duration, works, Some(check), || branches.are_enough());
     let spilled = sys::control(mount.point(), message::<fs_control_stats>()).unwrap().spill_bytes;
     println!("race: {taken} snapshots, {spilled} bytes spilled, {} branches deleted", branches.deleted());
     let short = duration >= Duration::from_secs(60) && options.contains("spill_dir");

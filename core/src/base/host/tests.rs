@@ -111,12 +111,12 @@ fn who_may_search_a_directory_shows_when_the_base_tells() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
     let begun = Instant::now();
     while view.lookup(&somebody, dir, b"0").is_ok() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "it never shows");
+        assert!(begun.elapsed() < Duration::from_secs(120), "it never shows");
         std::thread::yield_now();
     }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     while view.lookup(&somebody, dir, b"0").is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it never shows again");
+        assert!(begun.elapsed() < Duration::from_secs(240), "it never shows again");
         std::thread::yield_now();
     }
 }
@@ -160,7 +160,7 @@ fn a_base_that_was_followed_is_let_go_with_its_volume_though_a_file_was_taken_fo
     let begun = Instant::now();
     // The thread that watches may still be at it.
     while holds(root.path()) {
-        assert!(begun.elapsed() < Duration::from_secs(10), "the base is still held");
+        assert!(begun.elapsed() < Duration::from_secs(120), "the base is still held");
         std::thread::yield_now();
     }
 }

@@ -151,7 +151,7 @@ fn who_waits_for_room_below_a_mark_that_has_risen_since_gets_it_all_the_same() {
         // Whoever listens may have given up.
         let _ = say.send(store.depot().wait_for_room(CHUNK, mark, patience).map(|()| store.usage().memory_bytes));
     });
-    let in_use = hear.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+    let in_use = hear.recv_timeout(std::time::Duration::from_secs(120)).unwrap();
     assert!(in_use.as_ref().is_ok_and(|&bytes| bytes <= mark), "{in_use:?}");
     drop(held);
 }
@@ -231,7 +231,7 @@ fn assert_cools(store: &ChunkStore, reserve: u64) {
         if warm_bytes <= STRIPES as u64 * reserve * CHUNK {
             return;
         }
-        assert!(begun.elapsed().as_secs() < 30, "{} frames stay: {usage:?}", warm_bytes / CHUNK);
+        assert!(begun.elapsed().as_secs() < 120, "{} frames stay: {usage:?}", warm_bytes / CHUNK);
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
@@ -255,7 +255,7 @@ fn what_is_being_read_ahead_is_waited_for_before_counts_are_compared() {
     // And it goes on afterwards.
     let begun = std::time::Instant::now();
     while store.usage().read_bytes == 0 {
-        assert!(begun.elapsed().as_secs() < 30, "{:?}", store.usage());
+        assert!(begun.elapsed().as_secs() < 120, "{:?}", store.usage());
         Chunk::fetch_later(held.iter());
         std::thread::yield_now();
     }
@@ -397,7 +397,7 @@ fn spans_are_renewed_while_chunks_come_and_go_and_the_limit_holds() {
             assert!(chunk.read().unwrap().iter().all(|&byte| byte == 1));
             assert!(store.usage().resident_bytes <= limit + 16 * CHUNK);
         }
-        assert!(begun.elapsed().as_secs() < 60, "{:?}", store.usage());
+        assert!(begun.elapsed().as_secs() < 120, "{:?}", store.usage());
     }
     assert_sound(&store, &held);
     drop(held);

@@ -392,7 +392,7 @@ mod tests {
         let mut hog = std::process::Command::new("sh");
         hog.args(["-c", "head -c 200000000 /dev/zero | tail -c 190000000 | wc -c"]).stdout(std::process::Stdio::null());
         let mut hog = limited.run(&hog).spawn().expect("a shell");
-        let signal = source.wait(Some(Duration::from_secs(20)));
+        let signal = source.wait(Some(Duration::from_secs(120)));
         hog.wait().expect("it ends");
         assert_eq!(signal, Signal::Short);
     }
@@ -451,7 +451,7 @@ mod tests {
         let mut hogs = limited.run(&hogs);
         let quiet = std::process::Stdio::null;
         let mut hogs = hogs.stdout(quiet()).stderr(quiet()).spawn().expect("a shell");
-        let signal = source.wait(Some(Duration::from_secs(60)));
+        let signal = source.wait(Some(Duration::from_secs(240)));
         std::fs::remove_file(&big).expect("it is there");
         hogs.wait().expect("it ends");
         assert_eq!(signal, Signal::Short);

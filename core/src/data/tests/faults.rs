@@ -150,7 +150,7 @@ fn nothing_freed_stays_on_the_disk() {
     pairs.apply(&Op::Truncate { to: 0, size: 0 }).unwrap();
     let begun = std::time::Instant::now();
     while disk.chunks() > 0 {
-        assert!(begun.elapsed().as_secs() < 10, "{} left", disk.chunks());
+        assert!(begun.elapsed().as_secs() < 120, "{} left", disk.chunks());
         std::thread::yield_now();
     }
 }

@@ -127,7 +127,7 @@ fn what_is_reserved_where_something_was_freed_can_be_written_when_the_disk_is_fu
     store.give_back(1);
     let begun = std::time::Instant::now();
     while disk.chunks() > 0 {
-        assert!(begun.elapsed().as_secs() < 10, "{} left", disk.chunks());
+        assert!(begun.elapsed().as_secs() < 120, "{} left", disk.chunks());
         std::thread::yield_now();
     }
     let mut reserved = Stream::empty();
@@ -205,7 +205,7 @@ fn pins_keep_chunks_in_memory_and_only_they_go_beyond_the_limit() {
     assert_eq!(stream.write(&store, 5, b"x"), Ok(1));
     let begun = std::time::Instant::now();
     while store.usage().resident_bytes > 4 * CHUNK {
-        assert!(begun.elapsed().as_secs() < 10, "{:?}", store.usage());
+        assert!(begun.elapsed().as_secs() < 120, "{:?}", store.usage());
         std::thread::yield_now();
     }
 }
@@ -279,7 +279,7 @@ fn changing_what_is_spilled_over_and_over_takes_no_more_of_the_disk() {
     assert!(content(&stream) == model);
     let begun = std::time::Instant::now();
     while disk.chunks() > 40 {
-        assert!(begun.elapsed().as_secs() < 10, "{} left", disk.chunks());
+        assert!(begun.elapsed().as_secs() < 120, "{} left", disk.chunks());
         store.give_back(u64::MAX);
     }
 }

@@ -448,7 +448,7 @@ fn lock_blocking(locks: &LockTable, inode: InodeId, space: LockSpace, owner: u64
     let done = Box::new(move |result| sender.send(result).unwrap());
     match locks.wait(inode, space, owner, wanted, done)? {
         None => Ok(()),
-        Some(_) => told.recv_timeout(Duration::from_secs(30)).expect("a wait never ended"),
+        Some(_) => told.recv_timeout(Duration::from_secs(120)).expect("a wait never ended"),
     }
 }
 

@@ -29,11 +29,11 @@ fn begin(over: &Over, words: &[&str]) -> Child {
     command.current_dir(over.0.at("base")).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
 }
 
-/// `None`: there is none. An empty one has been begun.
+/// Its whole lines: one that was being written when its writer was killed counts for nothing. `None`: there is none. An empty one has been begun.
 fn journal(over: &Over) -> Option<String> {
     match fs::read_to_string(over.at(".bough-accept")) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        read => Some(read.unwrap()),
+        read => Some(read.unwrap().split_inclusive('\n').filter(|line| line.ends_with('\n')).collect()),
     }
 }
 

@@ -36,6 +36,7 @@ enum {
     IDLE_SECONDS = 5,         // after which others end
     BLOCKING_THREADS = 64,    // threads beside `max_threads`, for requests that wait for somebody
     QUEUED_IN_A_ROW = 4,      // requests found waiting, one after the other, before a second thread helps
+    QUEUED_ALONE = 64,        // the same, of one client, who may ask again before this thread has looked without waiting for others
     LONG_BYTES = 128 * 1024,  // content of a request from which another thread had better take the next
     SPIN_NANOSECONDS = 50 * 1000,
     MEMORY_PAUSE_NANOSECONDS = 10 * 1000 * 1000,
@@ -253,7 +254,8 @@ static void count_write(struct loop *loop)
 // Whether this thread had better not take the next request before it has served this one.
 static bool serves_first(struct loop *loop, const struct request *request)
 {
-    if (request->waits || request->bytes >= LONG_BYTES || loop->queued_in_a_row >= QUEUED_IN_A_ROW)
+    unsigned few = spin_is_alone(&loop->spin) ? QUEUED_ALONE : QUEUED_IN_A_ROW;
+    if (request->waits || request->bytes >= LONG_BYTES || loop->queued_in_a_row >= few)
         return false;
     return !loop->owner.may_wait(loop->owner.context);
 }

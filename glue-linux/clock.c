@@ -1,5 +1,7 @@
 #include "clock.h"
 
+#include <sys/resource.h>
+
 enum { NANOSECONDS = 1000 * 1000 * 1000 };    // in a second
 
 static int64_t read_clock(clockid_t clock)
@@ -17,6 +19,12 @@ int64_t clock_now(void)
 int64_t clock_tick(void)
 {
     return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+long clock_sleeps(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
 }
 
 struct timespec clock_in(unsigned seconds)

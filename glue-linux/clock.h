@@ -13,6 +13,9 @@ int64_t clock_now(void);
 /// The same as it was at the last tick, some milliseconds ago at most: costs less.
 int64_t clock_tick(void);
 
+/// How often this thread has slept.
+long clock_sleeps(void);
+
 /// When so many seconds will have passed: for conditions of clock_condition.
 struct timespec clock_in(unsigned seconds);
 

@@ -27,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -95,12 +94,6 @@ static bool is_worth_waiting(const struct loop *loop, int size)
     return (size == -EAGAIN || size == -EINTR || size == -ENOMEM) && !fuse_session_exited(loop->session);
 }
 
-static long sleeps_of_thread(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
-}
-
 // Waits until there is something to take, or the loop stops. False: it was there already.
 static bool sleep_until_readable(struct loop *loop, int size)
 {
@@ -111,9 +104,9 @@ static bool sleep_until_readable(struct loop *loop, int size)
         { .fd = fuse_session_fd(loop->session), .events = POLLIN },
         { .fd = loop->wake, .events = POLLIN },
     };
-    long before = sleeps_of_thread();
+    long before = clock_sleeps();
     poll(files, 2, -1);
-    return sleeps_of_thread() != before;
+    return clock_sleeps() != before;
 }
 
 static void end_look(struct loop *loop)
@@ -296,8 +289,10 @@ static bool serve(struct loop *loop, struct worker *worker)
     pthread_mutex_unlock(&loop->mutex);
     if (alone)
         request_refuse(loop->session, &worker->buffer, ENOMEM);
-    else
+    else if (!loop->owner.may_be_late || request.waits || request.bytes >= LONG_BYTES)
         fuse_session_process_buf(loop->session, &worker->buffer);
+    else if (request_serve_watched(loop->session, &worker->buffer))
+        loop->owner.was_late(loop->owner.context);
     pthread_mutex_lock(&loop->mutex);
     loop->blocked -= blocks;
     answered(loop, worker);
@@ -395,6 +390,12 @@ static bool may_wait(void *context)
     return loop->owner.may_wait(loop->owner.context);
 }
 
+static void was_late(void *context)
+{
+    struct loop *loop = context;
+    loop->owner.was_late(loop->owner.context);
+}
+
 static bool begin_waiting(void *context)
 {
     struct loop *loop = context;
@@ -459,7 +460,14 @@ struct loop *loop_new(struct fuse_session *session, unsigned max_threads, bool o
     pthread_mutex_init(&loop->mutex, NULL);
     clock_condition(&loop->turn);
     clock_condition(&loop->answered);
-    struct ring_owner asked = { .context = loop, .may_wait = may_wait, .begin_waiting = begin_waiting, .end_waiting = end_waiting };
+    struct ring_owner asked = {
+        .context = loop,
+        .may_be_late = owner.may_be_late,
+        .may_wait = may_wait,
+        .was_late = was_late,
+        .begin_waiting = begin_waiting,
+        .end_waiting = end_waiting,
+    };
     loop->ring = over_ring ? ring_new(session, asked) : NULL;
     return loop;
 }

@@ -17,6 +17,10 @@ struct loop_owner {
     void *context;
     /// Whether operations may have to wait for storage: then no request is served by the thread that takes the next.
     bool (*may_wait)(void *context);
+    /// Short requests may keep their thread waiting, as those for a base's disk or network.
+    bool may_be_late;
+    /// One of them did: others may do so too.
+    void (*was_late)(void *context);
     /// How many requests the kernel has under way for this mount at most; UINT64_MAX: unknown.
     uint64_t (*waiting)(void *context);
     /// The session is over, and no thread of the loop uses it any more but the calling one, which is about to end.

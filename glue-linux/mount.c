@@ -67,6 +67,12 @@ static bool may_wait(void *context)
     return volume_may_wait(mount->volume);
 }
 
+static void was_late(void *context)
+{
+    struct mount *mount = context;
+    volume_was_late(mount->volume);
+}
+
 static void ended(void *context)
 {
     struct mount *mount = context;
@@ -88,7 +94,14 @@ static bool may_use_ring(const struct mount *mount, const struct mount_settings 
 
 static enum exits open_loop(struct mount *mount, const struct mount_settings *settings)
 {
-    struct loop_owner owner = { .context = mount, .may_wait = may_wait, .waiting = waiting, .ended = ended };
+    struct loop_owner owner = {
+        .context = mount,
+        .may_be_late = mount->volume->over_base,
+        .may_wait = may_wait,
+        .was_late = was_late,
+        .waiting = waiting,
+        .ended = ended,
+    };
     mount->loop = loop_new(mount->session, settings->max_threads, may_use_ring(mount, settings), owner);
     if (mount->loop)
         return EXIT_DONE;

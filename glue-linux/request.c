@@ -2,6 +2,7 @@
 
 #include "request.h"
 
+#include "clock.h"
 #include "log.h"
 #include "loop.h"
 #include "mount.h"
@@ -29,6 +30,7 @@ enum {
     NOTIFY_PRUNE = 9,         // FUSE_NOTIFY_PRUNE, protocol 7.45
     CONTROL_TYPE = 'B',
     LEAST_BACKGROUND = 1,
+    LATE_NANOSECONDS = 500 * 1000,
 };
 
 // The inode of the first user namespace (PROC_USER_INIT_INO).
@@ -110,6 +112,15 @@ bool request_distrust_names(struct fuse_session *session)
 {
     struct fuse_out_header header = { .len = sizeof header, .error = NOTIFY_INC_EPOCH };
     return write(fuse_session_fd(session), &header, sizeof header) == sizeof header;
+}
+
+// What took long without sleeping had to wait for a processor, or much to do.
+bool request_serve_watched(struct fuse_session *session, const struct fuse_buf *buffer)
+{
+    int64_t begun = clock_now();
+    long sleeps = clock_sleeps();
+    fuse_session_process_buf(session, buffer);
+    return clock_now() - begun > LATE_NANOSECONDS && clock_sleeps() != sleeps;
 }
 
 void request_refuse(struct fuse_session *session, const struct fuse_buf *buffer, int error)

@@ -31,6 +31,9 @@ enum { REQUEST_BACKGROUND = 65535 };
 /// How many of them it grants. Known once it has been asked.
 unsigned request_background_limit(void);
 
+/// Has libfuse serve a request. Whether that kept this thread waiting, and not for a processor alone.
+bool request_serve_watched(struct fuse_session *session, const struct fuse_buf *buffer);
+
 /// Answers a request with nothing but an errno, and libfuse never sees it.
 void request_refuse(struct fuse_session *session, const struct fuse_buf *buffer, int error);
 

@@ -15,6 +15,10 @@ struct ring_owner {
     void *context;
     /// Whether operations may have to wait for storage: then no request is served by the thread that takes the next.
     bool (*may_wait)(void *context);
+    /// Short requests may keep their thread waiting, as those for a base's disk or network.
+    bool may_be_late;
+    /// One of them did: others may do so too.
+    void (*was_late)(void *context);
     /// A request that waits for others is about to be served; false: it is not to be any more.
     bool (*begin_waiting)(void *context);
     /// It has been.

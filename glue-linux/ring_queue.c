@@ -128,7 +128,10 @@ void ring_serve(struct entry *entry)
 {
     struct ring *ring = entry->queue->ring;
     this_entry = entry;
-    fuse_session_process_buf(ring->session, &entry->request);
+    if (!ring->owner.may_be_late || entry->waits || entry->large)
+        fuse_session_process_buf(ring->session, &entry->request);
+    else if (request_serve_watched(ring->session, &entry->request))
+        ring->owner.was_late(ring->owner.context);
     this_entry = NULL;
 }
 

@@ -82,7 +82,7 @@ static void settle_settings(struct volume *volume, const struct options *options
 
 enum exits volume_open(struct volume *volume, const struct options *options)
 {
-    *volume = (struct volume){ .guard = -1, .changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+    *volume = (struct volume){ .guard = -1, .changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .late_at = INT64_MIN / 2 };
     pthread_mutex_init(&volume->mutex, NULL);
     settle_settings(volume, options);
     if (volume->changed == -1 || !name_it(volume, options)) {
@@ -377,6 +377,11 @@ static bool is_past_half(struct volume *volume)
            counters.used_bytes > counters.memory_bytes / 2;
 }
 
+static bool was_late_lately(const struct volume *volume)
+{
+    return coarse_seconds() - atomic_load(&volume->late_at) <= WAITS_COUNT_SECONDS;
+}
+
 bool volume_may_wait(struct volume *volume)
 {
     // A count of each thread's own: one of all would go from processor to processor.
@@ -384,10 +389,16 @@ bool volume_may_wait(struct volume *volume)
     bool may_wait = atomic_load(&volume->may_wait);
     if (asked++ % LOOK_EVERY != 0)
         return may_wait;
-    bool now = is_past_half(volume) && waited_lately(volume);
+    bool now = (is_past_half(volume) && waited_lately(volume)) || was_late_lately(volume);
     if (now != may_wait)
         atomic_store(&volume->may_wait, now);
     return now;
+}
+
+void volume_was_late(struct volume *volume)
+{
+    atomic_store(&volume->late_at, coarse_seconds());
+    atomic_store(&volume->may_wait, true);
 }
 
 // ---- ending ------------------------------------------------------------------------------------------------------

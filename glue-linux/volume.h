@@ -22,7 +22,8 @@ struct volume {
     uid_t owner;
     bool folds_names; // several spellings are one name
     bool over_base;          // what nobody here changed may change all the same
-    // Whether requests may wait for the spill file: when waits were last counted, how many there were, the answer.
+    // Whether requests may wait: when one was late, when waits for the spill file were last counted, how many there were, the answer.
+    atomic_llong late_at;
     atomic_llong waited_at;
     atomic_ullong waits;
     atomic_bool may_wait;
@@ -74,5 +75,8 @@ void volume_return_mount(struct volume *volume, struct mount *mount);
 
 /// Whether operations may have to wait for storage.
 bool volume_may_wait(struct volume *volume);
+
+/// A request that was short by itself has waited, for the base's disk or network, say: for a second or two others may have to.
+void volume_was_late(struct volume *volume);
 
 #endif

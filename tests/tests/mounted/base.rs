@@ -4,11 +4,15 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use bough::control::message;
 use bough::control::messages::fs_control_stats;
 
-use crate::fixture::{Mount, Scratch, USUAL, eventually, fuse_is_here, installed, names, shell, snapshot, start};
+use crate::fixture::{Mount, Scratch, USUAL, eventually, fuse_is_here, installed, names, run, shell, snapshot, start};
 use crate::sys;
 
 const BOTH: [&str; 2] = [USUAL, "default_permissions,allow_other,no_writeback"];
@@ -52,6 +56,41 @@ fn whatever_is_done_over_a_base_leaves_it_as_it_was() {
         mount.unmount(&[]);
         assert_eq!(described(&base), before);
     }
+}
+
+/// Whoever asks the base waits for it, and the thread that serves him. Once that has happened, others are not kept waiting as well.
+#[test]
+fn while_the_base_keeps_one_waiting_others_are_served() {
+    let Some(base) = Mount::new() else { return };
+    let Some(mount) = Mount::with(&format!("{USUAL},base={}", base.point().display())) else { return };
+    // A name that nobody has asked for: the kernel has to ask the daemon below.
+    let mut absent = (0..).map(|number| mount.at(&format!("absent-{number}")));
+    let mut served = false;
+    for _ in 0..10 {
+        for _ in 0..2 {
+            let name = absent.next().unwrap();
+            let halted = base.halt();
+            let asks = thread::spawn(move || fs::metadata(name).is_err());
+            thread::sleep(Duration::from_millis(20));
+            let (tell, told) = mpsc::channel();
+            let point = mount.point().to_owned();
+            let other = thread::spawn(move || {
+                run(Command::new("stat").args(["-f", "-c", "%f"]).arg(point));
+                let _ = tell.send(());
+            });
+            // The first time nobody knows yet; on a busy machine it may have been forgotten the second time, too.
+            served |= told.recv_timeout(Duration::from_millis(500)).is_ok() && !asks.is_finished();
+            drop(halted);
+            assert!(asks.join().unwrap());
+            other.join().unwrap();
+        }
+        if served {
+            break;
+        }
+    }
+    assert!(served, "all wait for the base with the one who asked it");
+    mount.end();
+    base.end();
 }
 
 #[test]

@@ -35,7 +35,7 @@ enum {
     IDLE_SECONDS = 5,         // after which others end
     BLOCKING_THREADS = 64,    // threads beside `max_threads`, for requests that wait for somebody
     QUEUED_IN_A_ROW = 4,      // requests found waiting, one after the other, before a second thread helps
-    QUEUED_ALONE = 64,        // the same, of one client, who may ask again before this thread has looked without waiting for others
+    QUEUED_ALONE = 64,        // the same where one client alone asks: his next request may be there before anybody waits, and nobody else waits
     LONG_BYTES = 128 * 1024,  // content of a request from which another thread had better take the next
     SPIN_NANOSECONDS = 50 * 1000,
     MEMORY_PAUSE_NANOSECONDS = 10 * 1000 * 1000,

@@ -61,6 +61,7 @@ struct entry {
     atomic_uint_fast64_t unique; // the kernel's number of it, until it is answered; 0: none
     bool served;              // between being taken and being given back
     bool waits;               // for others, in the thread that serves it
+    bool is_short;            // and waits for nobody but, maybe, a base
     bool parked;              // it waits, or another thread answers it, which may wait
     bool large;               // its payload was used since memory was given back last
 };

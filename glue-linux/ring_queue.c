@@ -126,12 +126,17 @@ void ring_refuse(struct entry *entry, int error)
 
 void ring_serve(struct entry *entry)
 {
-    struct ring *ring = entry->queue->ring;
+    struct queue *queue = entry->queue;
+    struct ring *ring = queue->ring;
     this_entry = entry;
-    if (!ring->owner.may_be_late || entry->waits || entry->large)
+    if (!ring->owner.may_be_late || !entry->is_short)
         fuse_session_process_buf(ring->session, &entry->request);
-    else if (request_serve_watched(ring->session, &entry->request))
+    else if (request_serve_watched(ring->session, &entry->request)) {
         ring->owner.was_late(ring->owner.context);
+        // What has come with it shall not wait one after the other.
+        if (this_queue == queue)
+            queue->asked = false;
+    }
     this_entry = NULL;
 }
 
@@ -167,6 +172,7 @@ static void count_in(struct queue *queue, struct entry *entry, const struct requ
     entry->served = true;
     entry->waits = request->waits;
     entry->parked = request->waits || request->is_put_off;
+    entry->is_short = !request->waits && request->bytes < LARGE_BYTES;
     entry->large |= request->bytes >= LARGE_BYTES;
     queue->used_large |= entry->large;
     queue->busy++;

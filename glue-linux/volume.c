@@ -382,23 +382,27 @@ static bool was_late_lately(const struct volume *volume)
     return coarse_seconds() - atomic_load(&volume->late_at) <= WAITS_COUNT_SECONDS;
 }
 
-bool volume_may_wait(struct volume *volume)
+static bool spill_may_wait(struct volume *volume)
 {
     // A count of each thread's own: one of all would go from processor to processor.
     static _Thread_local unsigned asked;
     bool may_wait = atomic_load(&volume->may_wait);
     if (asked++ % LOOK_EVERY != 0)
         return may_wait;
-    bool now = (is_past_half(volume) && waited_lately(volume)) || was_late_lately(volume);
+    bool now = is_past_half(volume) && waited_lately(volume);
     if (now != may_wait)
         atomic_store(&volume->may_wait, now);
     return now;
 }
 
+bool volume_may_wait(struct volume *volume)
+{
+    return spill_may_wait(volume) || (volume->over_base && was_late_lately(volume));
+}
+
 void volume_was_late(struct volume *volume)
 {
     atomic_store(&volume->late_at, coarse_seconds());
-    atomic_store(&volume->may_wait, true);
 }
 
 // ---- ending ------------------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ struct volume {
     uid_t owner;
     bool folds_names; // several spellings are one name
     bool over_base;          // what nobody here changed may change all the same
-    // Whether requests may wait: when one was late, when waits for the spill file were last counted, how many there were, the answer.
-    atomic_llong late_at;
+    atomic_llong late_at;    // when a request was late, in seconds
+    // Whether requests may wait for the spill file: when waits were last counted, how many there were, the answer.
     atomic_llong waited_at;
     atomic_ullong waits;
     atomic_bool may_wait;

@@ -110,6 +110,8 @@ fn whoever_waits_for_a_lock_can_be_interrupted() {
     sys::flock(&holder, libc::LOCK_EX).unwrap();
     let mut waiter = Command::new("flock").arg(mount.at("f")).arg("true").spawn().unwrap();
     waits_in(waiter.id(), libc::SYS_flock);
+    // The daemon takes it meanwhile: a request that it has not taken, the kernel takes back by itself.
+    thread::sleep(Duration::from_millis(100));
     sys::kill(waiter.id(), libc::SIGTERM);
     let ended = waiter.wait().unwrap();
     assert!(!ended.success());
@@ -129,6 +131,8 @@ fn a_mount_that_ends_while_somebody_waits_for_a_lock_ends_all_the_same() {
     sys::flock(&holder, libc::LOCK_EX).unwrap();
     let mut waiter = Command::new("flock").arg(other.join("f")).arg("true").spawn().unwrap();
     waits_in(waiter.id(), libc::SYS_flock);
+    // The daemon takes it meanwhile: a request that it has not taken, the kernel takes back by itself.
+    thread::sleep(Duration::from_millis(100));
     sys::kill(mount.pid(), libc::SIGTERM);
     mount.is_gone();
     assert!(!waiter.wait().unwrap().success());

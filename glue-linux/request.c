@@ -30,7 +30,7 @@ enum {
     NOTIFY_PRUNE = 9,         // FUSE_NOTIFY_PRUNE, protocol 7.45
     CONTROL_TYPE = 'B',
     LEAST_BACKGROUND = 1,
-    LATE_NANOSECONDS = 500 * 1000,
+    LATE_NANOSECONDS = 500 * 1000, // from which a request that slept was late: no switch to another thread takes as long
 };
 
 // The inode of the first user namespace (PROC_USER_INIT_INO).

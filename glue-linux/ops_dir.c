@@ -4,9 +4,12 @@
 #include "ops.h"
 
 #include <errno.h>
+#include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 // An answer being filled.
 struct listing {
@@ -66,6 +69,53 @@ static bool take(void *context, const struct fs_dirent *entry)
     return true;
 }
 
+// A listing as the kernel keeps it: entry after entry, none across two pages.
+struct kept {
+    size_t page_bytes;
+    size_t used;   // of the last page
+};
+
+static bool keep(void *context, const struct fs_dirent *entry)
+{
+    struct kept *kept = context;
+    size_t needed = FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + entry->name_bytes);
+    kept->used = kept->used + needed > kept->page_bytes ? needed : kept->used + needed;
+    return true;
+}
+
+// For so long after a change listings that were begun before it may go on.
+static const int64_t SETTLED_NS = 2000000000;
+
+static bool is_settled(const struct fs_view *view, fuse_ino_t node)
+{
+    struct fs_attr attr = { .size = sizeof attr };
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return fs_getattr(view, node, &attr) == FS_OK && attr.changed < nanoseconds_of(now) - SETTLED_NS;
+}
+
+// Whether the kernel may keep what it was told of a directory, now that it comes to the end.
+//
+// Another who is in the middle of a listing goes on in what is kept. Where the entry that he was told last is not in it, the kernel asks us
+// about the rest; but where what is kept ends with its page, it takes that for the end of the directory (fuse_readdir_cached in
+// fs/fuse/readdir.c, since Linux 4.20), and he misses the rest. So no such listing is kept, and none of which one does not know what is in
+// it: while the directory changes it may be of several states.
+static bool may_be_kept(fuse_req_t request, fuse_ino_t node, fs_handle handle)
+{
+    struct asker asker;
+    struct kept kept = { .page_bytes = (size_t)sysconf(_SC_PAGESIZE) };
+    return is_settled(view_of(request), node) &&
+           fs_readdir(view_of(request), asker_of_open(request, &asker), node, handle, 0, FS_READDIR_DOTS, keep, &kept) == FS_OK &&
+           kept.used != kept.page_bytes;
+}
+
+// There are no more. An answer that is shorter than any entry says so, too, and does not make the kernel keep those that it was told before.
+static void answer_end(fuse_req_t request, fuse_ino_t node, fs_handle handle)
+{
+    static const char none[8];
+    fuse_reply_buf(request, none, may_be_kept(request, node, handle) ? 0 : sizeof none);
+}
+
 static void list(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *file, uint32_t flags)
 {
     struct asker asker;
@@ -85,10 +135,12 @@ static void list(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
     fs_handle handle = node == FS_NODE_ROOT ? FS_HANDLE_NONE : handle_of(file);
     fs_result result = fs_readdir(view_of(request), asker_of_open(request, &asker), node, handle, (uint64_t)offset,
                                   flags | FS_READDIR_DOTS, take, &listing);
-    if (result == FS_OK)
-        fuse_reply_buf(request, listing.bytes, listing.used);
-    else
+    if (result != FS_OK)
         answer_result(request, result);
+    else if (listing.used == 0)
+        answer_end(request, node, handle);
+    else
+        fuse_reply_buf(request, listing.bytes, listing.used);
     // While the kernel takes in what it was told it asks for nothing: then there is time to wait for memory. Over the ring it is told only
     // after this; to tell it at once was measured to win nothing.
     if (result == FS_OK && listing.plus && listing.cut && !loop_has_ring(listing.mount->loop))

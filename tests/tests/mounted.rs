@@ -22,6 +22,8 @@ mod io_uring;
 mod late;
 #[path = "mounted/lifecycle.rs"]
 mod lifecycle;
+#[path = "mounted/listings.rs"]
+mod listings;
 #[path = "mounted/locks.rs"]
 mod locks;
 #[path = "mounted/names.rs"]

@@ -5,8 +5,9 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use crate::fixture::{Mount, eventually, names};
+use crate::fixture::{Mount, UNTIL_KEPT, eventually, names};
 use crate::sys;
 
 fn pair(options: &str) -> Option<(Mount, PathBuf)> {
@@ -25,6 +26,7 @@ fn names_that_come_go_and_move_are_seen_through_the_other_mount() {
         eventually("the folder is there", || other.join("d").exists());
         // Known to be absent, listed, and then there after all.
         assert!(!other.join("d/f").exists());
+        thread::sleep(UNTIL_KEPT);
         assert!(names(&other.join("d")).is_empty());
         fs::write(mount.at("d/f"), "x").unwrap();
         eventually("the file is there", || other.join("d/f").exists());
@@ -118,7 +120,7 @@ fn many_changes_at_once_are_all_seen() {
 fn both_mounts_can_change_one_folder_at_once() {
     let Some((mount, other)) = pair(BOTH[0]) else { return };
     let here = mount.point().to_owned();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for (side, folder) in [(0, &here), (1, &other)] {
             scope.spawn(move || {
                 for i in 0..300 {
@@ -165,7 +167,7 @@ fn what_is_written_to_the_last_page_stays_while_the_other_mount_writes_elsewhere
     let both = |path: PathBuf| OpenOptions::new().read(true).write(true).open(path).unwrap();
     let (here, there) = (both(mount.at("f")), both(other.join("f")));
     let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         scope.spawn(|| {
             for round in 0..300_u32 {
                 there.write_all_at(&round.to_le_bytes(), 0).unwrap();
@@ -193,7 +195,7 @@ fn with_locked<R>(folder: &Path, meanwhile: impl FnOnce() -> R) -> R {
     room.set_len(4096).unwrap();
     let mut memory = sys::Mapping::of(&room, 4096);
     let (bytes, folder) = (memory.bytes(), File::open(folder).unwrap());
-    let answer = std::thread::scope(|scope| {
+    let answer = thread::scope(|scope| {
         let halted = slow.halt();
         let (tell, told) = std::sync::mpsc::channel();
         let lister = scope.spawn(move || {
@@ -228,6 +230,7 @@ fn what_is_open_and_what_is_cached_is_looked_at_anew_after_more_changes_than_can
             bytes[..length].to_vec()
         };
         assert_eq!((seen(), fs::read(other.join("shut")).unwrap()), (b"before".to_vec(), b"before".to_vec()));
+        thread::sleep(UNTIL_KEPT);
         assert!(names(&other.join("listed")).is_empty());
         with_locked(&other.join("locked"), || {
             // Who tells the kernel of it waits for the folder from now on.

@@ -293,6 +293,26 @@ pub(crate) fn list(folder: &File, into: &mut [u8]) -> io::Result<u64> {
     counted(answer as isize)
 }
 
+/// The names among such entries.
+pub(crate) fn names_of(mut entries: &[u8]) -> Vec<String> {
+    let mut names = Vec::new();
+    while !entries.is_empty() {
+        let length =
+            u16::from_ne_bytes(*entries[std::mem::offset_of!(libc::dirent64, d_reclen)..].first_chunk().unwrap());
+        let (entry, others) = entries.split_at(usize::from(length));
+        let name =
+            std::ffi::CStr::from_bytes_until_nul(&entry[std::mem::offset_of!(libc::dirent64, d_name)..]).unwrap();
+        names.push(name.to_str().unwrap().to_owned());
+        entries = others;
+    }
+    names
+}
+
+pub(crate) fn page_bytes() -> usize {
+    // SAFETY: asks for a number.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
+}
+
 /// A shared mapping of a file.
 pub(crate) struct Mapping {
     bytes: *mut u8,

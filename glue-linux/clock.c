@@ -35,6 +35,12 @@ struct timespec clock_in(unsigned seconds)
     return until;
 }
 
+struct timespec clock_in_milliseconds(unsigned milliseconds)
+{
+    int64_t until = clock_now() + milliseconds * INT64_C(1000000);
+    return (struct timespec){ .tv_sec = until / NANOSECONDS, .tv_nsec = until % NANOSECONDS };
+}
+
 void clock_condition(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;

@@ -19,6 +19,9 @@ long clock_sleeps(void);
 /// When so many seconds will have passed: for conditions of clock_condition.
 struct timespec clock_in(unsigned seconds);
 
+/// The same for milliseconds.
+struct timespec clock_in_milliseconds(unsigned milliseconds);
+
 /// Makes a condition whose waits end by this clock.
 void clock_condition(pthread_cond_t *condition);
 

@@ -15,6 +15,7 @@
 #include "request.h"
 #include "ring.h"
 #include "spin.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@ enum {
     SPARE_THREADS = 2,        // idle threads that stay
     IDLE_SECONDS = 5,         // after which others end
     BLOCKING_THREADS = 64,    // threads beside `max_threads`, for requests that wait for somebody
+    HANGING_THREADS = 64,     // the same, for requests that a base keeps waiting
     QUEUED_IN_A_ROW = 4,      // requests found waiting, one after the other, before a second thread helps
     QUEUED_ALONE = 64,        // the same where one client alone asks: his next request may be there before anybody waits, and nobody else waits
     LONG_BYTES = 128 * 1024,  // content of a request from which another thread had better take the next
@@ -48,14 +50,21 @@ enum {
 struct worker {
     struct worker *next;
     struct fuse_buf buffer;
+    pid_t thread;
     uint64_t serving;   // number of the request that it serves; 0: none
+    uint64_t seen;      // the same at the last look after hanging ones
+    bool keeps_turn;    // it leads, and nobody else takes the next request meanwhile
+    bool waits;         // for others: `blocked` counts it, or it has nobody to wait for
+    bool hangs;         // `hanging` counts it
     bool at_barrier;    // waits for others, so others need not wait for it
+    long sleeps;        // the thread's own: see request_serve_watched
 };
 
 struct loop {
     struct fuse_session *session;
     struct loop_owner owner;
     struct ring *ring;  // NULL: /dev/fuse only
+    struct watch *watch; // for requests that hang; NULL: none can
     atomic_bool over_ring; // requests come over io_uring, and over /dev/fuse only what is not answered: FORGET, INTERRUPT
     atomic_uint_fast64_t looks; // at /dev/fuse, twice each: odd from before it until what it found has a number
     int wake;           // eventfd: readable from the moment the loop stops
@@ -64,7 +73,7 @@ struct loop {
     pthread_cond_t turn;      // leadership is free, or the loop stops
     pthread_cond_t answered;  // a request was answered and somebody is at a barrier; or a thread ended
     struct worker *workers;
-    unsigned threads, idle, blocked, barriers;
+    unsigned threads, idle, blocked, hanging, barriers;
     bool led, stopping;
     bool leaving;       // the loop is to stop: requests that wait for others are not begun any more
     uint64_t taken;     // requests so far; the number of the last
@@ -95,7 +104,7 @@ static bool is_worth_waiting(const struct loop *loop, int size)
 }
 
 // Waits until there is something to take, or the loop stops. False: it was there already.
-static bool sleep_until_readable(struct loop *loop, int size)
+static bool sleep_until_readable(struct loop *loop, struct worker *worker, int size)
 {
     struct timespec pause = { .tv_nsec = MEMORY_PAUSE_NANOSECONDS };
     if (size == -ENOMEM)
@@ -106,7 +115,8 @@ static bool sleep_until_readable(struct loop *loop, int size)
     };
     long before = clock_sleeps();
     poll(files, 2, -1);
-    return clock_sleeps() != before;
+    worker->sleeps = clock_sleeps();
+    return worker->sleeps != before;
 }
 
 static void end_look(struct loop *loop)
@@ -166,7 +176,7 @@ static int take(struct loop *loop, struct worker *worker, bool alone)
     else if (spin_goes_near(&loop->spin))
         near_client(&loop->near);
     while (is_worth_waiting(loop, size) && !is_starved(worker, alone, size)) {
-        bool slept = sleep_until_readable(loop, size);
+        bool slept = sleep_until_readable(loop, worker, size);
         size = look(loop, buffer);
         loop->queued_in_a_row = size > 0 && !slept;
     }
@@ -195,7 +205,7 @@ static void pass_on(struct loop *loop)
     loop->led = false;
     if (loop->idle > 0)
         pthread_cond_signal(&loop->turn);
-    else if (loop->threads < loop->max_threads + loop->blocked)
+    else if (loop->threads < loop->max_threads + loop->blocked + loop->hanging)
         start_thread(loop);
 }
 
@@ -256,6 +266,8 @@ static bool serves_first(struct loop *loop, const struct request *request)
 static void answered(struct loop *loop, struct worker *worker)
 {
     worker->serving = 0;
+    loop->hanging -= worker->hangs;
+    worker->hangs = false;
     if (loop->barriers > 0)
         pthread_cond_broadcast(&loop->answered);
 }
@@ -275,15 +287,17 @@ static bool serve(struct loop *loop, struct worker *worker)
     // Nobody waits for it, so what came behind it has not queued up.
     if (!request.is_counted)
         loop->queued_in_a_row = 0;
-    bool keeps_turn = serves_first(loop, &request);
+    worker->keeps_turn = serves_first(loop, &request);
+    worker->waits = request.waits;
     bool blocks = request.waits && loop->blocked < BLOCKING_THREADS;
     loop->blocked += blocks;
     spin_served(&loop->spin, request.client);
     loop->near.client = request.bytes < LONG_BYTES ? request.client : 0;
     if (request.is_write)
         count_write(loop);
-    if (!keeps_turn)
+    if (!worker->keeps_turn)
         pass_on(loop);
+    watch_begin(loop->watch);
     // What waits for others would wait for ever.
     bool alone = request.waits && loop->threads <= loop->blocked;
     pthread_mutex_unlock(&loop->mutex);
@@ -291,12 +305,12 @@ static bool serve(struct loop *loop, struct worker *worker)
         request_refuse(loop->session, &worker->buffer, ENOMEM);
     else if (!loop->owner.may_be_late || request.waits || request.bytes >= LONG_BYTES)
         fuse_session_process_buf(loop->session, &worker->buffer);
-    else if (request_serve_watched(loop->session, &worker->buffer))
+    else if (request_serve_watched(loop->session, &worker->buffer, &worker->sleeps))
         loop->owner.was_late(loop->owner.context);
     pthread_mutex_lock(&loop->mutex);
     loop->blocked -= blocks;
     answered(loop, worker);
-    return keeps_turn;
+    return worker->keeps_turn;
 }
 
 // Leaves the turn to a thread that waits for it, or to the first that has served what it serves.
@@ -312,6 +326,7 @@ static bool be_leader(struct loop *loop, struct worker *worker)
     bool leads = true;
     loop->queued_in_a_row = 0;
     loop->spin.preemptions = spin_preemptions();
+    worker->sleeps = clock_sleeps();
     while (leads && !loop->stopping) {
         bool alone = loop->threads == 1;
         pthread_mutex_unlock(&loop->mutex);
@@ -337,6 +352,7 @@ static void enter(struct loop *loop, struct worker *worker)
 {
     this_loop = loop;
     this_worker = worker;
+    worker->thread = gettid();
     worker->next = loop->workers;
     loop->workers = worker;
 }
@@ -374,6 +390,45 @@ static void *work(void *argument)
     return NULL;
 }
 
+// ---- requests that hang -------------------------------------------------------------------------------------------
+
+// Whether it sleeps over the request that it served at the last look. Said at each look; marked once.
+static bool hangs(struct worker *worker)
+{
+    bool same = worker->serving && worker->serving == worker->seen && !worker->waits;
+    worker->seen = worker->serving;
+    return same && (worker->hangs || watch_is_asleep(worker->thread));
+}
+
+// Others are served by further threads meanwhile.
+static void leave_behind(struct loop *loop, struct worker *worker)
+{
+    worker->hangs = true;
+    loop->hanging++;
+    if (worker->keeps_turn || (!loop->led && loop->idle == 0))
+        pass_on(loop);
+    worker->keeps_turn = false;
+}
+
+// Says whether there is something to look after.
+static bool look_after(void *context)
+{
+    struct loop *loop = context;
+    bool busy = false, late = ring_is_late(loop->ring, &busy);
+    pthread_mutex_lock(&loop->mutex);
+    for (struct worker *worker = loop->workers; worker && !loop->stopping; worker = worker->next) {
+        busy |= worker->serving != 0;
+        bool hanging = hangs(worker);
+        late |= hanging;
+        if (hanging && !worker->hangs && loop->hanging < HANGING_THREADS)
+            leave_behind(loop, worker);
+    }
+    pthread_mutex_unlock(&loop->mutex);
+    if (late)
+        loop->owner.was_late(loop->owner.context);
+    return busy;
+}
+
 // ---- the loop as a whole -----------------------------------------------------------------------------------------
 
 static unsigned default_threads(void)
@@ -394,6 +449,12 @@ static void was_late(void *context)
 {
     struct loop *loop = context;
     loop->owner.was_late(loop->owner.context);
+}
+
+static void begins(void *context)
+{
+    const struct loop *loop = context;
+    watch_begin(loop->watch);
 }
 
 static bool begin_waiting(void *context)
@@ -465,10 +526,12 @@ struct loop *loop_new(struct fuse_session *session, unsigned max_threads, bool o
         .may_be_late = owner.may_be_late,
         .may_wait = may_wait,
         .was_late = was_late,
+        .begins = begins,
         .begin_waiting = begin_waiting,
         .end_waiting = end_waiting,
     };
     loop->ring = over_ring ? ring_new(session, asked) : NULL;
+    loop->watch = owner.may_be_late && loop->max_threads > 1 ? watch_new(look_after, loop) : NULL;
     return loop;
 }
 
@@ -508,6 +571,7 @@ void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
+    watch_free(loop->watch);
     ring_stop(loop->ring);
     ring_free(loop->ring);
     close(loop->wake);

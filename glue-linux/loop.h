@@ -19,7 +19,7 @@ struct loop_owner {
     bool (*may_wait)(void *context);
     /// Short requests may keep their thread waiting, as those for a base's disk or network.
     bool may_be_late;
-    /// One of them did: others may do so too.
+    /// One of them did, or does: others may do so too.
     void (*was_late)(void *context);
     /// How many requests the kernel has under way for this mount at most; UINT64_MAX: unknown.
     uint64_t (*waiting)(void *context);

@@ -115,12 +115,15 @@ bool request_distrust_names(struct fuse_session *session)
 }
 
 // What took long without sleeping had to wait for a processor, or much to do.
-bool request_serve_watched(struct fuse_session *session, const struct fuse_buf *buffer)
+bool request_serve_watched(struct fuse_session *session, const struct fuse_buf *buffer, long *sleeps)
 {
     int64_t begun = clock_now();
-    long sleeps = clock_sleeps();
     fuse_session_process_buf(session, buffer);
-    return clock_now() - begun > LATE_NANOSECONDS && clock_sleeps() != sleeps;
+    if (clock_now() - begun <= LATE_NANOSECONDS)
+        return false;
+    long before = *sleeps;
+    *sleeps = clock_sleeps();
+    return *sleeps != before;
 }
 
 void request_refuse(struct fuse_session *session, const struct fuse_buf *buffer, int error)

@@ -32,7 +32,8 @@ enum { REQUEST_BACKGROUND = 65535 };
 unsigned request_background_limit(void);
 
 /// Has libfuse serve a request. Whether that kept this thread waiting, and not for a processor alone.
-bool request_serve_watched(struct fuse_session *session, const struct fuse_buf *buffer);
+/// `sleeps`: how often it had slept (`clock_sleeps`) before it began, or when it was last asked; counted anew where the request took long.
+bool request_serve_watched(struct fuse_session *session, const struct fuse_buf *buffer, long *sleeps);
 
 /// Answers a request with nothing but an errno, and libfuse never sees it.
 void request_refuse(struct fuse_session *session, const struct fuse_buf *buffer, int error);

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "ring_parts.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -60,6 +61,25 @@ void ring_settle(struct ring *ring, uint64_t waiting)
         ask(&ring->queues[i], &barriers[i], waiting);
     for (unsigned i = 0; i < ring->count; i++)
         wait_at(&ring->queues[i], &barriers[i], waiting == UINT64_MAX ? &until : NULL);
+}
+
+// ---- requests that are late --------------------------------------------------------------------------------------
+
+static bool is_late(struct entry *entry, int64_t now, bool *busy)
+{
+    int64_t begun = atomic_load(&entry->begun);
+    *busy |= begun != 0;
+    return begun != 0 && now - begun > LATE_NANOSECONDS && watch_is_asleep(atomic_load(&entry->server));
+}
+
+bool ring_is_late(struct ring *ring, bool *busy)
+{
+    bool late = false;
+    int64_t now = clock_tick();
+    for (unsigned i = 0; ring && i < ring->count; i++)
+        for (unsigned k = 0; k < ENTRIES; k++)
+            late |= is_late(&ring->queues[i].entries[k], now, busy);
+    return late;
 }
 
 // ---- birth and death ---------------------------------------------------------------------------------------------

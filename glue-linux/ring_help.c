@@ -10,10 +10,11 @@
 static void serve_handed(struct entry *entry)
 {
     struct ring *ring = entry->queue->ring;
+    long sleeps = clock_sleeps();
     if (!entry->waits)
-        ring_serve(entry);
+        ring_serve(entry, &sleeps);
     else if (ring->owner.begin_waiting(ring->owner.context)) {
-        ring_serve(entry);
+        ring_serve(entry, &sleeps);
         ring->owner.end_waiting(ring->owner.context);
     }
 }

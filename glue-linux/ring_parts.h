@@ -26,6 +26,7 @@ enum {
     HEADER_BYTES = 4096,
     LARGE_BYTES = 64 << 10,  // from which the memory of a payload is given back when nobody asks for a while
     KEPT_SECONDS = 5,
+    LATE_NANOSECONDS = 20 * 1000 * 1000, // from which a request under way is late
     SETTLE_SECONDS = 1,
     REGISTER = 1,            // FUSE_IO_URING_CMD_REGISTER
     COMMIT_AND_FETCH = 2,    // FUSE_IO_URING_CMD_COMMIT_AND_FETCH
@@ -59,9 +60,11 @@ struct entry {
     struct fuse_buf request;
     uint64_t number;          // of the request in its queue
     atomic_uint_fast64_t unique; // the kernel's number of it, until it is answered; 0: none
+    atomic_llong begun;       // when it was begun, if it may be late; 0: it is not being served
+    atomic_int server;        // the thread that began it
     bool served;              // between being taken and being given back
     bool waits;               // for others, in the thread that serves it
-    bool is_short;            // and waits for nobody but, maybe, a base
+    bool is_short;            // answered by the thread that serves it, which waits for nobody but, maybe, a base
     bool parked;              // it waits, or another thread answers it, which may wait
     bool large;               // its payload was used since memory was given back last
 };
@@ -91,6 +94,7 @@ struct queue {
     bool may_wait, asked;     // operations may have to wait for storage; asked in this round
     unsigned requests;        // taken in this round
     bool idle;                // nothing came in the last round
+    long sleeps;              // see request_serve_watched
     bool used_large;
     // Guarded by `mutex`.
     pthread_mutex_t mutex;
@@ -120,8 +124,8 @@ struct ring {
 /// Answers a request with nothing but an errno.
 void ring_refuse(struct entry *entry, int error);
 
-/// Serves a request, in this thread.
-void ring_serve(struct entry *entry);
+/// Serves a request, in this thread. `sleeps`: see `request_serve_watched`.
+void ring_serve(struct entry *entry, long *sleeps);
 
 /// Leaves a request to a thread that serves what may take long. False: there is none for it.
 bool ring_hand_over(struct ring *ring, struct entry *entry);

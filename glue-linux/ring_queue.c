@@ -1,5 +1,6 @@
 // A queue: taking requests, giving back what was answered, letting barriers pass.
 
+#include "clock.h"
 #include "log.h"
 #include "request.h"
 #include "ring_parts.h"
@@ -14,6 +15,7 @@
 
 static _Thread_local struct queue *this_queue;
 static _Thread_local struct entry *this_entry;
+static _Thread_local pid_t this_thread;
 
 // ---- giving back -------------------------------------------------------------------------------------------------
 
@@ -107,6 +109,7 @@ bool ring_answer(struct ring *ring, const struct iovec *parts, int count)
     if (!entry)
         return false;
     fill_in(entry, parts, count);
+    atomic_store_explicit(&entry->begun, 0, memory_order_relaxed);
     atomic_store_explicit(&entry->unique, 0, memory_order_release);
     if (this_queue == entry->queue)
         give_back(entry);
@@ -124,19 +127,31 @@ void ring_refuse(struct entry *entry, int error)
 
 // ---- taking requests ---------------------------------------------------------------------------------------------
 
-void ring_serve(struct entry *entry)
+// It may be somebody else's entry when this returns.
+static void serve_watched(struct entry *entry, long *sleeps)
 {
     struct queue *queue = entry->queue;
     struct ring *ring = queue->ring;
+    if (!this_thread)
+        this_thread = gettid();
+    atomic_store_explicit(&entry->server, this_thread, memory_order_relaxed);
+    atomic_store(&entry->begun, clock_tick());
+    ring->owner.begins(ring->owner.context);
+    if (!request_serve_watched(ring->session, &entry->request, sleeps))
+        return;
+    ring->owner.was_late(ring->owner.context);
+    // What has come with it shall not wait one after the other.
+    if (this_queue == queue)
+        queue->asked = false;
+}
+
+void ring_serve(struct entry *entry, long *sleeps)
+{
     this_entry = entry;
-    if (!ring->owner.may_be_late || !entry->is_short)
-        fuse_session_process_buf(ring->session, &entry->request);
-    else if (request_serve_watched(ring->session, &entry->request)) {
-        ring->owner.was_late(ring->owner.context);
-        // What has come with it shall not wait one after the other.
-        if (this_queue == queue)
-            queue->asked = false;
-    }
+    if (entry->queue->ring->owner.may_be_late && entry->is_short)
+        serve_watched(entry, sleeps);
+    else
+        fuse_session_process_buf(entry->queue->ring->session, &entry->request);
     this_entry = NULL;
 }
 
@@ -172,7 +187,7 @@ static void count_in(struct queue *queue, struct entry *entry, const struct requ
     entry->served = true;
     entry->waits = request->waits;
     entry->parked = request->waits || request->is_put_off;
-    entry->is_short = !request->waits && request->bytes < LARGE_BYTES;
+    entry->is_short = !entry->parked && request->bytes < LARGE_BYTES;
     entry->large |= request->bytes >= LARGE_BYTES;
     queue->used_large |= entry->large;
     queue->busy++;
@@ -199,12 +214,12 @@ static void take(struct queue *queue, struct entry *entry)
     if (!has_place(queue, entry))
         ring_refuse(entry, request.waits ? EAGAIN : ENOSYS); // the kernel takes all for data from then on
     else if (!request.waits && !is_long && !may_wait(queue))
-        ring_serve(entry);
+        ring_serve(entry, &queue->sleeps);
     else if (!ring_hand_over(ring, entry)) {
         if (request.waits)
             ring_refuse(entry, ENOMEM);
         else
-            ring_serve(entry);
+            ring_serve(entry, &queue->sleeps);
     }
 }
 
@@ -323,6 +338,8 @@ static void do_round(struct queue *queue)
 {
     struct io_uring_cqe *come[ENTRIES + 1];
     wait_for_requests(queue);
+    if (queue->ring->owner.may_be_late)
+        queue->sleeps = clock_sleeps();
     unsigned count = io_uring_peek_batch_cqe(&queue->uring, come, ENTRIES + 1);
     struct entry *entries[ENTRIES + 1];
     int results[ENTRIES + 1];

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
@@ -13,8 +13,8 @@ use bough::control::message;
 use bough::control::messages::fs_control_stats;
 
 use crate::fixture::{
-    Mount, Scratch, UNTIL_KEPT, USUAL, eventually, fuse_is_here, installed, names, run, shell, snapshot, start,
-    waits_in,
+    Mount, PATIENCE, Scratch, UNTIL_KEPT, USUAL, eventually, fuse_is_here, installed, names, run, shell, snapshot,
+    start, waits_in,
 };
 use crate::sys;
 
@@ -61,53 +61,64 @@ fn whatever_is_done_over_a_base_leaves_it_as_it_was() {
     }
 }
 
-/// Asks for a name, in a thread; answers when the kernel has the question and its thread waits.
-fn ask(name: std::path::PathBuf) -> thread::JoinHandle<bool> {
+/// Asks for a name, in a thread on one of these processors; answers when the kernel has the question and its thread waits.
+fn ask(name: PathBuf, processors: Vec<usize>) -> thread::JoinHandle<bool> {
     let (tell, told) = mpsc::channel();
     let asks = thread::spawn(move || {
-        let thread = fs::read_link("/proc/thread-self").unwrap();
-        tell.send(thread.file_name().unwrap().to_str().unwrap().parse().unwrap()).unwrap();
+        sys::stay_on(&processors);
+        tell.send(sys::this_thread() as u32).unwrap();
         fs::metadata(name).is_ok()
     });
     waits_in(told.recv().unwrap(), libc::SYS_statx);
     asks
 }
 
-/// Whoever asks the base waits for it, and the thread that serves him. Once that has happened, others are not kept waiting as well.
+/// Whoever asks a base that hangs waits for it, and the thread that serves him. Whether others are served meanwhile, and do not wait longer
+/// than this: one asks on the processor `there`, and is known to hang after `known`; more than there are threads in the daemon ask on `here`.
+pub(crate) fn others_are_served(
+    (base, mount): (&Mount, &Mount),
+    (there, here): (&[usize], &[usize]),
+    known: Duration,
+    patience: Duration,
+) -> bool {
+    // So long ago the base has kept nobody waiting that it is not expected to.
+    thread::sleep(Duration::from_secs(3));
+    // Names that nobody has asked for: the kernel has to ask the daemon below.
+    let absent = |number: usize| mount.at(&format!("absent-{}-{number}", patience.as_millis()));
+    let halted = base.halt();
+    let mut asking = vec![ask(absent(0), there.to_vec())];
+    thread::sleep(known);
+    asking.extend((1..12).map(|number| ask(absent(number), here.to_vec())));
+    let (tell, told) = mpsc::channel();
+    let (point, here) = (mount.point().to_owned(), here.to_vec());
+    let other = thread::spawn(move || {
+        sys::stay_on(&here);
+        run(Command::new("stat").args(["-f", "-c", "%f"]).arg(point));
+        let _ = tell.send(());
+    });
+    let served = told.recv_timeout(patience).is_ok();
+    let all_hang = asking.iter().all(|asks| !asks.is_finished());
+    drop(halted);
+    assert!(asking.into_iter().all(|asks| !asks.join().unwrap()));
+    other.join().unwrap();
+    served && all_hang
+}
+
 #[test]
-fn when_the_base_has_kept_one_waiting_others_are_served_meanwhile() {
-    let Some(base) = Mount::new() else { return };
-    // io_uring has a thread for each processor, which would answer whoever asks elsewhere.
-    let Some(mount) = Mount::with(&format!("{USUAL},no_io_uring,base={}", base.point().display())) else { return };
-    // A name that nobody has asked for: the kernel has to ask the daemon below.
-    let mut absent = (0..).map(|number| mount.at(&format!("absent-{number}")));
-    let mut served = false;
-    for patience in (0..10).map(|round| Duration::from_millis(250 << round.min(5))) {
-        let halted = base.halt();
-        let first = ask(absent.next().unwrap());
-        thread::sleep(Duration::from_millis(20));
-        drop(halted);
-        assert!(!first.join().unwrap());
-        let halted = base.halt();
-        let second = ask(absent.next().unwrap());
-        let (tell, told) = mpsc::channel();
-        let point = mount.point().to_owned();
-        let other = thread::spawn(move || {
-            run(Command::new("stat").args(["-f", "-c", "%f"]).arg(point));
-            let _ = tell.send(());
-        });
-        // On a busy machine it may have been too long ago that the first was late.
-        served = told.recv_timeout(patience).is_ok() && !second.is_finished();
-        drop(halted);
-        assert!(!second.join().unwrap());
-        other.join().unwrap();
-        if served {
-            break;
-        }
+fn while_the_base_hangs_others_are_served() {
+    for options in ["no_io_uring", "no_io_uring,max_threads=2"] {
+        let Some(base) = Mount::new() else { return };
+        let Some(mount) = Mount::with(&format!("{USUAL},{options},base={}", base.point().display())) else { return };
+        // Nothing else ends what waits for a daemon that answers no more.
+        let _abort = sys::Abort(base.point().to_owned());
+        let all = sys::processors();
+        assert!(
+            others_are_served((&base, &mount), (&all, &all), Duration::ZERO, PATIENCE),
+            "all wait with who asked the base"
+        );
+        mount.end();
+        base.end();
     }
-    assert!(served, "all wait for the base with the one who asked it");
-    mount.end();
-    base.end();
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use bough::control::message;
 use bough::control::messages::*;
 
+use crate::base::others_are_served;
 use crate::confinement::with_addresses;
 use crate::fixture::{Mount, PATIENCE, Scratch, USUAL, daemon_command, eventually, info, name, snapshot};
 use crate::sys;
@@ -101,6 +102,26 @@ fn a_daemon_with_few_addresses_leaves_them_to_what_it_holds() {
         assert_eq!(rings(&mount) > 0, expected, "{addresses} for {queues} processors");
         mount.end();
     }
+}
+
+/// A queue whose thread a base keeps waiting stands still; the others do not, as soon as that is known.
+#[test]
+fn while_the_base_hangs_on_one_processor_others_are_served_on_the_next() {
+    let Some(_on) = SwitchedOn::new() else { return };
+    let &[there, here, ..] = &sys::processors()[..] else {
+        eprintln!("SKIPPED: one processor");
+        return;
+    };
+    let Some(base) = Mount::new() else { return };
+    let Some(mount) = mount_over_rings(&format!("{USUAL},base={}", base.point().display())) else { return };
+    let _abort = sys::Abort(base.point().to_owned());
+    // On a busy machine it takes a while until it is known.
+    let served = (0..6)
+        .map(|round| Duration::from_millis(300 << round))
+        .any(|patience| others_are_served((&base, &mount), (&[there], &[here]), patience, 4 * patience));
+    assert!(served, "all wait with who asked the base");
+    mount.end();
+    base.end();
 }
 
 /// Whoever writes counts what has returned; a snapshot holds all that was counted before it, from whatever processor and through

@@ -13,7 +13,7 @@ use crate::operations::attachment::{Attachment, Change, check_flags};
 use crate::operations::file_info::SetAside;
 use crate::operations::windows::attributes;
 use crate::operations::{NewExtras, NewSecurity, extended_attributes, file_info, reparse, security};
-use crate::tree::directory::{Directory, Look};
+use crate::tree::directory::Directory;
 use crate::tree::inode::{Content, Inode, Record};
 use crate::types::{Attr, Caller, FileKind, InodeId, Privileges};
 
@@ -121,7 +121,10 @@ impl Attachment {
         let mut record = directory.write();
         record.directory()?;
         self.permit(caller, &record, Mask::EXECUTE)?;
-        let free = self.free_place(&record, name)?;
+        let (found, place) = self.entry_or_place(&record, self.context.names.hashed(name))?;
+        if found.is_some() {
+            return Err(Error::Exists);
+        }
         self.may_add_entry(caller, &record)?;
         new.check(caller)?;
         let id = change.head.new_id(&self.context)?;
@@ -130,7 +133,7 @@ impl Attachment {
         if *extras != NewExtras::default() {
             self.add_extras(&mut made, extras, content)?;
         }
-        let key = record.directory_mut()?.add(&self.context.names, name, id, made.kind, free)?;
+        let key = record.directory_mut()?.add(&self.context.names, name, id, made.kind, place)?;
         made.add_name(parent, key);
         record.touch_content(change.now);
         let attr = made.attr(id);
@@ -138,15 +141,6 @@ impl Attachment {
         hold(id)?;
         change.tell_name(EventKind::Created, id, new.kind(), parent, name);
         Ok(attr)
-    }
-
-    /// Where an entry of this name would go, for [`Directory::add`]; [`Error::Exists`] when there is one.
-    fn free_place(&self, directory: &Record, name: &[u8]) -> Result<Option<u64>> {
-        let entries = directory.directory()?;
-        match entries.look(&self.context.names, name) {
-            Look::Free(place) if self.entry_of_base(entries, name)?.is_none() => Ok(place),
-            _ => Err(Error::Exists),
-        }
     }
 
     pub(crate) fn add_extras(&self, made: &mut Record, extras: &NewExtras<'_>, content: SetAside) -> Result<()> {

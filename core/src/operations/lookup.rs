@@ -6,7 +6,9 @@ use crate::base::Shown;
 use crate::error::{Error, Result};
 use crate::operations::access::Mask;
 use crate::operations::attachment::Attachment;
+use crate::tree::directory::{Entry, Look};
 use crate::tree::inode::{Inode, Record};
+use crate::tree::name::Hashed;
 use crate::types::{Attr, Caller, FileKind, InodeId};
 
 /// An entry found: enough to find it again and to know whether it is the same.
@@ -15,6 +17,12 @@ pub(crate) struct Found {
     pub(crate) id: InodeId,
     pub(crate) key: u64,
     pub(crate) kind: FileKind,
+}
+
+impl From<Entry<'_>> for Found {
+    fn from(entry: Entry<'_>) -> Found {
+        Found { id: entry.inode, key: entry.key, kind: entry.kind }
+    }
 }
 
 /// What a name leads to.
@@ -33,10 +41,24 @@ impl Looked {
 impl Attachment {
     /// The entry `name` of a directory's record.
     pub(crate) fn entry(&self, directory: &Record, name: &[u8]) -> Result<Option<Found>> {
+        self.entry_hashed(directory, self.context.names.hashed(name))
+    }
+
+    /// The same.
+    pub(crate) fn entry_hashed(&self, directory: &Record, name: Hashed<'_>) -> Result<Option<Found>> {
         let directory = directory.directory()?;
-        match directory.get(&self.context.names, name) {
-            Some(entry) => Ok(Some(Found { id: entry.inode, key: entry.key, kind: entry.kind })),
-            None => self.entry_of_base(directory, name),
+        match directory.get_hashed(&self.context.names, name) {
+            Some(entry) => Ok(Some(Found::from(entry))),
+            None => self.entry_of_base(directory, name.name),
+        }
+    }
+
+    /// The entry; or, where there is none, what [`crate::tree::directory::Directory::add`] needs to make it.
+    pub(crate) fn entry_or_place(&self, directory: &Record, name: Hashed<'_>) -> Result<(Option<Found>, Option<u64>)> {
+        let directory = directory.directory()?;
+        match directory.look(&self.context.names, name) {
+            Look::Taken(entry) => Ok((Some(Found::from(entry)), None)),
+            Look::Free(place) => Ok((self.entry_of_base(directory, name.name)?, place)),
         }
     }
 
@@ -47,20 +69,25 @@ impl Attachment {
     }
 
     /// The entry `name` of directory `parent`, which the caller must be allowed to search.
-    pub(crate) fn search(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8]) -> Result<Option<Found>> {
+    pub(crate) fn search(&self, caller: &Caller<'_>, parent: InodeId, name: Hashed<'_>) -> Result<Option<Found>> {
         let directory = self.inode(parent)?;
         let record = directory.read();
         record.directory()?;
         self.permit(caller, &record, Mask::EXECUTE)?;
-        self.entry(&record, name)
+        self.entry_hashed(&record, name)
     }
 
     /// The entry `name` of directory `parent`, without permission checks; for operations that check under the locks
     /// they take.
     pub(crate) fn peek(&self, parent: InodeId, name: &[u8]) -> Result<Option<Found>> {
+        self.peek_hashed(parent, self.context.names.hashed(name))
+    }
+
+    /// The same.
+    pub(crate) fn peek_hashed(&self, parent: InodeId, name: Hashed<'_>) -> Result<Option<Found>> {
         let directory = self.inode(parent)?;
         let record = directory.read();
-        self.entry(&record, name)
+        self.entry_hashed(&record, name)
     }
 
     /// Looks up one name: `.`, `..` or an entry. Needs search permission on the directory.

@@ -26,8 +26,9 @@ impl Attachment {
     pub(crate) fn remove(&self, caller: &Caller<'_>, parent: InodeId, name: &[u8], what: Removal) -> Result<()> {
         self.context.names.check(name)?;
         let change = self.change_to_free()?;
+        let hashed = self.context.names.hashed(name);
         loop {
-            let found = self.search(caller, parent, name)?.ok_or(Error::NotFound)?;
+            let found = self.search(caller, parent, hashed)?.ok_or(Error::NotFound)?;
             let owned = match Owned::of(&change, &[parent, found.id]) {
                 Err(Error::Stale) => {
                     self.inode(parent)?;
@@ -39,7 +40,7 @@ impl Attachment {
                 owned => owned?,
             };
             let mut locked = owned.lock();
-            if self.entry(locked.get(parent), name)? != Some(found) {
+            if self.entry_hashed(locked.get(parent), hashed)? != Some(found) {
                 continue;
             }
             self.may_remove(caller, &mut locked, parent, found, what)?;

@@ -13,6 +13,7 @@ use crate::operations::macos::note_added;
 use crate::operations::remove::drop_name;
 use crate::sync::{Planted, planted};
 use crate::tree::inode::Inode;
+use crate::tree::name::Hashed;
 use crate::types::{Caller, FileKind, InodeId};
 
 /// What to do about an entry that has the new name already.
@@ -67,8 +68,11 @@ impl Attachment {
         mode: RenameMode,
     ) -> Result<Option<(Owned, Option<Arc<Inode>>)>> {
         self.check_search(caller, from.parent)?;
-        self.check_search(caller, to.parent)?;
-        let sides = self.sides(from, to)?;
+        if to.parent != from.parent {
+            self.check_search(caller, to.parent)?;
+        }
+        let names = [from.name, to.name].map(|name| self.context.names.hashed(name));
+        let sides = self.sides(from.parent, to.parent, names)?;
         let moves = from.parent != to.parent && sides.moves_a_directory(mode);
         let _ancestry = (moves && !planted(Planted::MovesWithoutAncestry)).then(|| change.head.hold_ancestry());
         let allowed = check_mode(from, to, sides, mode).and_then(|()| match moves {
@@ -89,17 +93,12 @@ impl Attachment {
             owned => owned?,
         };
         let mut locked = owned.lock();
-        let now = Sides {
-            source: match self.entry(locked.get(from.parent), from.name)? {
-                Some(found) => found,
-                None => return Ok(None),
-            },
-            target: self.entry(locked.get(to.parent), to.name)?,
-        };
-        if now != sides {
+        let source = self.entry_hashed(locked.get(from.parent), names[0])?;
+        let (target, place) = self.entry_or_place(locked.get(to.parent), names[1])?;
+        if (source, target) != (Some(sides.source), sides.target) {
             return Ok(None);
         }
-        let ended = self.commit(caller, change, &mut locked, from, to, sides, mode)?;
+        let ended = self.commit(caller, change, &mut locked, from, to, sides, mode, place)?;
         drop(locked);
         let replaced = ended.and_then(|id| change.head.live.bury(change.head, id));
         Ok(Some((owned, replaced)))
@@ -114,9 +113,9 @@ impl Attachment {
         if nowhere { Err(Error::NotFound) } else { Ok(()) }
     }
 
-    pub(super) fn sides(&self, from: Place<'_>, to: Place<'_>) -> Result<Sides> {
-        let source = self.peek(from.parent, from.name)?.ok_or(Error::NotFound)?;
-        Ok(Sides { source, target: self.peek(to.parent, to.name)? })
+    pub(super) fn sides(&self, from: InodeId, to: InodeId, names: [Hashed<'_>; 2]) -> Result<Sides> {
+        let source = self.peek_hashed(from, names[0])?.ok_or(Error::NotFound)?;
+        Ok(Sides { source, target: self.peek_hashed(to, names[1])? })
     }
 
     /// Refuses what was found, if both names are that still, looked at at one moment: what is refused is so then, and not the one name before
@@ -166,7 +165,8 @@ impl Attachment {
         }
     }
 
-    /// Checks and does it, everything locked. Answers the inode that lost its last name.
+    /// Checks and does it, everything locked. `place`: where the new name goes, see [`Attachment::entry_or_place`]. Answers the inode that
+    /// lost its last name.
     #[allow(clippy::too_many_arguments)]
     fn commit(
         &self,
@@ -177,6 +177,7 @@ impl Attachment {
         to: Place<'_>,
         sides: Sides,
         mode: RenameMode,
+        place: Option<u64>,
     ) -> Result<Option<InodeId>> {
         if let Some(target) = sides.target
             && target.id == sides.source.id
@@ -194,7 +195,7 @@ impl Attachment {
                 let respells = self.context.names.policy().respells_what_it_replaces();
                 return self.replace(change, locked, from, to, sides.source, target, respells);
             }
-            (_, None) => self.move_entry(change, locked, from, to, sides.source)?,
+            (_, None) => self.move_entry(change, locked, from, to, sides.source, place)?,
         }
         Ok(None)
     }
@@ -265,6 +266,8 @@ impl Attachment {
         self.permit(caller, locked.get(what.id), Mask::WRITE)
     }
 
+    /// `place`: where the new name goes, if that is known.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn move_entry(
         &self,
         change: &Change<'_>,
@@ -272,10 +275,11 @@ impl Attachment {
         from: Place<'_>,
         to: Place<'_>,
         source: Found,
+        place: Option<u64>,
     ) -> Result<()> {
         let spelled = self.spelled(change, locked, from, to, Sides { source, target: None });
         let directory = locked.get(to.parent).directory_mut()?;
-        let key = directory.insert(&self.context.names, to.name, source.id, source.kind)?;
+        let key = directory.add(&self.context.names, to.name, source.id, source.kind, place)?;
         locked.get(from.parent).directory_mut()?.take_out(&self.context.names, source.key)?;
         give_place(change, locked, source.id, (from.parent, source.key), (to.parent, key));
         touch_parents(change, locked, from, to);

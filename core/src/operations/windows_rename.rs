@@ -93,7 +93,8 @@ impl Attachment {
         self.check_search(caller, to.parent)?;
         let (parent, name) = self.windows_name(change, opening)?;
         let from = Place { parent, name: &name };
-        let sides = match self.sides(from, to) {
+        let names = [from.name, to.name].map(|name| self.context.names.hashed(name));
+        let sides = match self.sides(from.parent, to.parent, names) {
             Ok(sides) if sides.source.id == opening.inode => sides,
             Ok(_) | Err(Error::NotFound) => return Ok(None),
             Err(error) => return Err(error),
@@ -114,7 +115,8 @@ impl Attachment {
         let target_id = sides.target.map_or(sides.source.id, |target| target.id);
         let owned = Owned::of(change, &[from.parent, to.parent, sides.source.id, target_id])?;
         let mut locked = owned.lock();
-        let now = (self.entry(locked.get(from.parent), from.name)?, self.entry(locked.get(to.parent), to.name)?);
+        let source = self.entry_hashed(locked.get(from.parent), names[0])?;
+        let now = (source, self.entry_hashed(locked.get(to.parent), names[1])?);
         if now != (Some(sides.source), sides.target) {
             return Ok(None);
         }
@@ -159,7 +161,7 @@ impl Attachment {
         let opens = &change.head.opens;
         let old = Some((from.parent, source.key));
         let Some(target) = target else {
-            self.move_entry(change, locked, from, to, source)?;
+            self.move_entry(change, locked, from, to, source, None)?;
             let key = self.entry(locked.get(to.parent), to.name)?.map(|found| (to.parent, found.key));
             opens.moved(source.id, old, key);
             return Ok(None);

@@ -23,7 +23,7 @@ pub(crate) use beneath::Beneath;
 use branch::{KEY_END, Node};
 use leaf::Leaf;
 
-use super::name::{HASH_BITS, NameRules, is_base_key};
+use super::name::{HASH_BITS, Hashed, NameRules, is_base_key};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -51,9 +51,9 @@ pub(crate) struct Entry<'a> {
 
 /// What [`Directory::look`] found out about a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum Look<'a> {
     /// There is such an entry.
-    Taken,
+    Taken(Entry<'a>),
     /// There is none. One would get this key, if there can be one.
     Free(Option<u64>),
 }
@@ -109,16 +109,20 @@ impl Directory {
 
     /// The entry of this name.
     pub(crate) fn get(&self, rules: &NameRules, name: &[u8]) -> Option<Entry<'_>> {
-        self.of_hash(rules.hash(name)).find(|entry| rules.same(entry.name, name))
+        self.get_hashed(rules, rules.hashed(name))
+    }
+
+    /// The same.
+    pub(crate) fn get_hashed(&self, rules: &NameRules, Hashed { name, hash }: Hashed<'_>) -> Option<Entry<'_>> {
+        self.of_hash(hash).find(|entry| rules.same(entry.name, name))
     }
 
     /// Whether there is an entry of this name, or what [`Directory::add`] needs to make it: so the name is hashed and looked for once.
-    pub(crate) fn look(&self, rules: &NameRules, name: &[u8]) -> Look {
-        let hash = rules.hash(name);
+    pub(crate) fn look(&self, rules: &NameRules, Hashed { name, hash }: Hashed<'_>) -> Look<'_> {
         let (first, mut free) = (hash << DISCRIMINATOR_BITS, 0);
         for entry in self.of_hash(hash) {
             if rules.same(entry.name, name) {
-                return Look::Taken;
+                return Look::Taken(entry);
             }
             free += u64::from(entry.key == first + free);
         }
@@ -182,8 +186,7 @@ impl Directory {
 
     /// Removes the entry with this key and answers with what it meant.
     pub(crate) fn remove(&mut self, key: u64) -> Option<(InodeId, FileKind)> {
-        let Entry { inode, kind, .. } = self.by_key(key)?;
-        self.root.remove_at_root(key);
+        let (inode, kind) = self.root.remove_at_root(key)?;
         self.subdirectories -= counts(kind);
         Some((inode, kind))
     }

@@ -29,6 +29,13 @@ pub(crate) fn is_base_key(key: u64) -> bool {
     key & BASE_KEY != 0
 }
 
+/// A name, and what a volume's rules make of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hashed<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) hash: u64,
+}
+
 /// Which names there can be, and when two mean the same entry. Fixed when the volume is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -132,6 +139,11 @@ impl NameRules {
             self.policy.counts_utf16() && path.len() <= most && wtf8::units(path)? <= limits::PATH_UNITS
         };
         if fits { Ok(()) } else { Err(crate::error::Error::NameTooLong) }
+    }
+
+    /// The name with its hash: for who looks for it more than once.
+    pub(crate) fn hashed<'a>(&self, name: &'a [u8]) -> Hashed<'a> {
+        Hashed { name, hash: self.hash(name) }
     }
 
     /// Hash of the name, the same for names that are the same: 56 bits, never 0.

@@ -12,6 +12,7 @@ use super::leaf::{self, Leaf};
 use super::search::{Range, lower_bound};
 use crate::ledger::{Counted, Kind, Ledger, Tally, arc_bytes, heap_bytes};
 use crate::reckoning::Reckoning;
+use crate::types::{FileKind, InodeId};
 
 /// Most children of a branch.
 pub(super) const FANOUT: usize = 64;
@@ -127,14 +128,15 @@ impl Node {
         }
     }
 
-    /// Removes an entry, which is there, from a root.
-    pub(super) fn remove_at_root(&mut self, key: u64) {
-        self.remove(key, Range { low: 0, high: KEY_END });
+    /// Removes the entry with this key from a root, and answers with what it meant.
+    pub(super) fn remove_at_root(&mut self, key: u64) -> Option<(InodeId, FileKind)> {
+        let removed = self.remove(key, Range { low: 0, high: KEY_END })?;
         if let Node::Branch(branch) = self
             && let [only] = &branch.children[..]
         {
             *self = only.node.clone();
         }
+        Some(removed)
     }
 
     /// Changes something about the entry with this key, which is there, but neither its key nor its presence.
@@ -155,9 +157,9 @@ impl Node {
         }
     }
 
-    fn remove(&mut self, key: u64, range: Range) {
+    fn remove(&mut self, key: u64, range: Range) -> Option<(InodeId, FileKind)> {
         match self {
-            Node::Leaf(leaf) => leaf.remove(leaf.position(key, range)),
+            Node::Leaf(leaf) => leaf.take_out(key, range),
             Node::Branch(branch) => Arc::make_mut(branch).remove(key, range),
         }
     }
@@ -230,13 +232,14 @@ impl Branch {
         self.split_if_overfull()
     }
 
-    fn remove(&mut self, key: u64, range: Range) {
+    fn remove(&mut self, key: u64, range: Range) -> Option<(InodeId, FileKind)> {
         let index = self.child_of(key, range);
         let range = self.range(index, range);
-        self.change_child(index, |node| node.remove(key, range));
+        let removed = self.change_child(index, |node| node.remove(key, range))?;
         if self.children[index].node.is_underfull() {
             self.refill(index);
         }
+        Some(removed)
     }
 
     /// Joins an underfull child with a neighbour, or spreads the content of both evenly.

@@ -235,7 +235,16 @@ impl Leaf {
         Some(right)
     }
 
-    pub(super) fn remove(&mut self, index: usize) {
+    /// Removes the entry with this key and answers with what it meant. `range` is where the leaf's keys lie.
+    pub(super) fn take_out(&mut self, key: u64, range: Range) -> Option<(InodeId, FileKind)> {
+        let index = self.position(key, range);
+        let entry = self.entry(index).filter(|entry| entry.key == key)?;
+        let meant = (entry.inode, entry.kind);
+        self.remove(index);
+        Some(meant)
+    }
+
+    fn remove(&mut self, index: usize) {
         let header = Header::read(self.bytes());
         let bytes = self.writable(0, 0);
         forget_name(bytes, index);

@@ -240,7 +240,8 @@ fn what_is_open_and_what_is_cached_is_looked_at_anew_after_more_changes_than_can
             }
             ["open", "shut"].iter().for_each(|file| fs::write(mount.at(file), "and after").unwrap());
             fs::write(mount.at("listed/new"), "").unwrap();
-            assert_eq!(seen(), b"before", "nobody was told");
+            // What the kernel keeps of the content may be gone. How far the file reaches it knows for as long as it is open.
+            assert_eq!(seen().len(), "before".len(), "nobody was told");
         });
         eventually("what is open", || seen() == b"and after" && open.metadata().unwrap().len() == 9);
         eventually("what was shut", || fs::read(other.join("shut")).unwrap() == b"and after");

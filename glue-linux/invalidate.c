@@ -100,21 +100,12 @@ static bool is_file(struct mount *mount, fs_node node)
     return fs_getattr(mount->view, node, &attr) == FS_OK && attr.kind == FS_KIND_FILE;
 }
 
-// A file that somebody has open is told by its last byte how far it reaches now. By no more than that: what is stored so takes the place of what
-// somebody writes there at the same time.
-static void tell_size(struct mount *mount, fs_node node)
+// How far a file that somebody has open reaches now.
+static void tell_length(struct mount *mount, fs_node node)
 {
-    struct fs_caller nobody = { .size = sizeof nobody, .privileges = FS_PRIVILEGE_CHECKED };
     struct fs_attr attr = { .size = sizeof attr };
-    char last;
-    size_t got = 0;
-    if (fs_getattr(mount->view, node, &attr) != FS_OK || attr.kind != FS_KIND_FILE || attr.length == 0)
-        return;
-    if (fs_read(mount->view, &nobody, node, FS_HANDLE_NONE, attr.length - 1, &last, sizeof last, &got) != FS_OK || got == 0)
-        return;
-    struct fuse_bufvec content = FUSE_BUFVEC_INIT(got);
-    content.buf[0].mem = &last;
-    fuse_lowlevel_notify_store(mount->session, node, (off_t)(attr.length - 1), &content, FUSE_BUF_NO_SPLICE);
+    if (fs_getattr(mount->view, node, &attr) == FS_OK && attr.kind == FS_KIND_FILE && attr.length > 0)
+        request_tell_length(mount->session, node, attr.length);
 }
 
 // ---- what the kernel does not know yet ---------------------------------------------------------------------------
@@ -162,7 +153,7 @@ static void content_changed(struct invalidator *invalidator, fs_node node)
     if (!listing_changed(invalidator, node) || !mount->writeback)
         return;
     forget_file(mount, node);
-    tell_size(mount, node);
+    tell_length(mount, node);
     suspects_add(&invalidator->suspects, node);
 }
 
@@ -210,7 +201,7 @@ static bool look_anew(void *context, fs_node node)
     if (listing_changed(invalidator, node) && mount->writeback) {
         request_forget_node(mount->session, node);
         if (forget_attributes(mount, node) && is_file(mount, node)) {
-            tell_size(mount, node);
+            tell_length(mount, node);
             suspects_add(&invalidator->suspects, node);
         }
     }

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -178,6 +179,37 @@ bool request_forget_node(struct fuse_session *session, uint64_t node)
         uint64_t nodes[1];
     } message = { .header = { .len = sizeof message, .error = NOTIFY_PRUNE }, .count = 1, .nodes = { node } };
     return write(fuse_session_fd(session), &message, sizeof message) == sizeof message;
+}
+
+// Memory that nobody can read.
+static void *unreadable(void)
+{
+    static void *_Atomic page;
+    void *known = atomic_load(&page);
+    if (known)
+        return known;
+    void *made = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (made == MAP_FAILED)
+        return NULL;
+    if (atomic_compare_exchange_strong(&page, &known, made))
+        return made;
+    munmap(made, (size_t)sysconf(_SC_PAGESIZE));
+    return known;
+}
+
+// Only content that is stored tells a length (fuse_notify_store in fs/fuse/dev.c), and it would take the place of what a program has written there
+// in the meantime. So the kernel is to store the last byte and told where it reaches to, and when it comes to fetch the byte there is none.
+bool request_tell_length(struct fuse_session *session, uint64_t node, uint64_t length)
+{
+    struct {
+        struct fuse_out_header header;
+        struct fuse_notify_store_out store;
+    } message = {
+        .header = { .len = sizeof message + 1, .error = FUSE_NOTIFY_STORE },
+        .store = { .nodeid = node, .offset = length - 1, .size = 1 },
+    };
+    struct iovec parts[] = { { &message, sizeof message }, { unreadable(), 1 } };
+    return parts[1].iov_base && writev(fuse_session_fd(session), parts, 2) == -1 && errno == EFAULT;
 }
 
 // ---- INIT, and answers --------------------------------------------------------------------------------------------

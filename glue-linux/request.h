@@ -49,6 +49,9 @@ uint64_t request_waiting(dev_t device);
 /// Makes the kernel forget a node that nobody uses (since Linux 6.18). False where it cannot.
 bool request_forget_node(struct fuse_session *session, uint64_t node);
 
+/// Tells the kernel that a file reaches so far (1 or more) at least, and nothing of its content. False where it does not know the file.
+bool request_tell_length(struct fuse_session *session, uint64_t node, uint64_t length);
+
 /// Registers a file of the host, open for reading, so that opens can be answered with it (since Linux 6.9, for CAP_SYS_ADMIN). Answers
 /// its number, or 0 where it cannot be.
 int request_back(struct fuse_session *session, int file);

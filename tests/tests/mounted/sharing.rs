@@ -188,6 +188,36 @@ fn what_is_written_to_the_last_page_stays_while_the_other_mount_writes_elsewhere
     });
 }
 
+#[test]
+fn what_is_written_to_the_last_byte_stays_while_the_other_mount_writes_elsewhere() {
+    let Some((mount, other)) = pair(BOTH[0]) else { return };
+    fs::write(mount.at("f"), [0; 8192]).unwrap();
+    eventually("it is there", || fs::metadata(other.join("f")).is_ok_and(|found| found.len() == 8192));
+    let both = |path: PathBuf| OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let (here, there) = (both(mount.at("f")), both(other.join("f")));
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..1000_u32 {
+                there.write_all_at(&round.to_le_bytes(), 0).unwrap();
+                there.sync_all().unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let mut round = 0_u8;
+        while !done.load(Ordering::Relaxed) {
+            round = round.wrapping_add(1);
+            here.write_all_at(&[round], 8191).unwrap();
+            here.sync_all().unwrap();
+            let mut byte = [0; 1];
+            here.read_exact_at(&mut byte, 8191).unwrap();
+            assert_eq!(byte, [round], "what was just written is what was there before");
+        }
+    });
+    drop((here, there));
+    mount.end_with(&[&other]);
+}
+
 /// Keeps a folder locked meanwhile: somebody lists it into memory which another daemon has, that is halted.
 fn with_locked<R>(folder: &Path, meanwhile: impl FnOnce() -> R) -> R {
     let slow = Mount::new().expect("there was one mount already");

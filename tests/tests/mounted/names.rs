@@ -48,8 +48,8 @@ fn what_the_kernel_forgets_at_a_time_is_known_no_more_and_there_still() {
     let known = || sys::control(&side, message::<fs_control_stats>()).unwrap().nodes;
     let open = File::open(side.join("f7")).unwrap();
     let links = |name: &String| fs::metadata(side.join(name)).unwrap().nlink();
-    assert!(list.iter().all(|name| links(name) == 1));
-    assert!(known() > 1_000, "{} nodes are known", known());
+    // Where memory is short it forgets by itself.
+    eventually("many are known", || list.iter().all(|name| links(name) == 1) && known() > 1_000);
     sys::forget_names(&side);
     eventually("only what is open is known", || known() == 1);
     assert_eq!(open.metadata().unwrap().nlink(), 1);

@@ -5,6 +5,7 @@
 
 #include "invalidate.h"
 
+#include "lengths.h"
 #include "log.h"
 #include "mount.h"
 #include "request.h"
@@ -100,14 +101,6 @@ static bool is_file(struct mount *mount, fs_node node)
     return fs_getattr(mount->view, node, &attr) == FS_OK && attr.kind == FS_KIND_FILE;
 }
 
-// How far a file that somebody has open reaches now.
-static void tell_length(struct mount *mount, fs_node node)
-{
-    struct fs_attr attr = { .size = sizeof attr };
-    if (fs_getattr(mount->view, node, &attr) == FS_OK && attr.kind == FS_KIND_FILE && attr.length > 0)
-        request_tell_length(mount->session, node, attr.length);
-}
-
 // ---- what the kernel does not know yet ---------------------------------------------------------------------------
 
 static void tell_late(struct invalidator *invalidator);
@@ -153,7 +146,7 @@ static void content_changed(struct invalidator *invalidator, fs_node node)
     if (!listing_changed(invalidator, node) || !mount->writeback)
         return;
     forget_file(mount, node);
-    tell_length(mount, node);
+    lengths_tell(mount, node);
     suspects_add(&invalidator->suspects, node);
 }
 
@@ -201,7 +194,7 @@ static bool look_anew(void *context, fs_node node)
     if (listing_changed(invalidator, node) && mount->writeback) {
         request_forget_node(mount->session, node);
         if (forget_attributes(mount, node) && is_file(mount, node)) {
-            tell_length(mount, node);
+            lengths_tell(mount, node);
             suspects_add(&invalidator->suspects, node);
         }
     }

@@ -133,6 +133,7 @@ enum exits mount_new(struct volume *volume, struct fs_ref shows, const char *pat
     }
     mount->volume = volume;
     sem_init(&mount->ready, 0, 0);
+    pthread_mutex_init(&mount->lengths.mutex, NULL);
     apply(mount, shows, settings);
     enum exits verdict = open_view(mount, shows, settings);
     bool ours = false;
@@ -214,6 +215,7 @@ void mount_free(struct mount *mount)
     fs_view_close(mount->view);
     passthrough_free(mount->passthrough);
     sem_destroy(&mount->ready);
+    pthread_mutex_destroy(&mount->lengths.mutex);
     free(mount->path);
     free(mount);
 }

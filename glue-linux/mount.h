@@ -3,6 +3,7 @@
 #define BOUGH_MOUNT_H
 
 #include "exits.h"
+#include "lengths.h"
 #include "loop.h"
 
 #include <bough.h>
@@ -42,6 +43,7 @@ struct mount {
     struct fuse_session *session;
     struct loop *loop;
     struct invalidator *invalidator;
+    struct lengths lengths;
     struct seeker *seeker;   // NULL: the kernel holds nothing back that was written
     char *path;              // absolute mount point; the label of the view
     dev_t device;            // of the mount, where known; 0: we did not see it in our mount namespace

@@ -1,6 +1,7 @@
 // Attributes of nodes, and the space there is.
 
 #include "convert.h"
+#include "lengths.h"
 #include "ops.h"
 
 #include <errno.h>
@@ -41,6 +42,13 @@ static void answer_attr(fuse_req_t request, fs_result result, const struct fs_at
     fuse_reply_attr(request, &stat_buffer, attr_seconds(attr));
 }
 
+static void answer_length(fuse_req_t request, fuse_ino_t node, const struct fs_attr *attr)
+{
+    struct stat stat_buffer;
+    stat_of(attr, &stat_buffer);
+    lengths_answer(request, node, &stat_buffer, attr_seconds(attr));
+}
+
 void op_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
 {
     (void)file;
@@ -64,7 +72,10 @@ void op_setattr(fuse_req_t request, fuse_ino_t node, struct stat *wanted, int va
         .changed = nanoseconds_of(wanted->st_ctim),
     };
     fs_result result = fs_setattr(view_of(request), asker_of(request, &asker), node, handle_of(file), &set, &attr);
-    answer_attr(request, result, &attr);
+    if (result == FS_OK && valid & FUSE_SET_ATTR_SIZE)
+        answer_length(request, node, &attr);
+    else
+        answer_attr(request, result, &attr);
 }
 
 void op_access(fuse_req_t request, fuse_ino_t node, int want)

@@ -4,10 +4,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::fixture::{Mount, UNTIL_KEPT, eventually, names};
+use crate::fixture::{Mount, Scratch, UNTIL_KEPT, daemon_command, eventually, fuse_is_here, info, names, run};
 use crate::sys;
 
 fn pair(options: &str) -> Option<(Mount, PathBuf)> {
@@ -215,6 +216,66 @@ fn what_is_written_to_the_last_byte_stays_while_the_other_mount_writes_elsewhere
         }
     });
     drop((here, there));
+    mount.end_with(&[&other]);
+}
+
+/// What makes a daemon pause before it tells the kernel how far a file reaches.
+const SLOW_TO_TELL: &str = "
+#define _GNU_SOURCE
+#include <linux/fuse.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+ssize_t writev(int file, const struct iovec *parts, int count)
+{
+    const struct fuse_out_header *header = parts[0].iov_base;
+    if (parts[0].iov_len >= sizeof *header && header->unique == 0 && header->error == FUSE_NOTIFY_STORE)
+        usleep(3000);
+    return syscall(SYS_writev, file, parts, count);
+}
+";
+
+/// A mount whose daemon is slow to tell, and another of the same branch.
+fn slow_pair() -> Option<(Mount, PathBuf)> {
+    if !fuse_is_here() {
+        return None;
+    }
+    let scratch = Scratch::new();
+    let (source, shim) = (scratch.path().join("slow.c"), scratch.path().join("slow.so"));
+    fs::write(&source, SLOW_TO_TELL).unwrap();
+    run(Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&shim, &source]));
+    let point = scratch.folder("mnt");
+    let started = daemon_command(&scratch, BOTH[0], &point).env("LD_PRELOAD", &shim).output().unwrap();
+    assert!(started.status.success(), "{started:?}");
+    let pid = info(&point).pid;
+    let mount = Mount::of(scratch, point, pid);
+    let other = mount.attach("main", "other");
+    Some((mount, other))
+}
+
+#[test]
+fn what_is_written_anew_and_shorter_is_no_longer_than_that_while_the_kernel_is_told_what_the_other_mount_wrote() {
+    let Some((mount, other)) = slow_pair() else { return };
+    let (here, there) = (mount.at("f"), other.join("f"));
+    for round in 0..50 {
+        let (long, short) = (format!("{round:100}"), round.to_string());
+        fs::write(&here, [b'-'; 100]).unwrap();
+        sys::syncfs(&here);
+        eventually("as long there", || fs::metadata(&there).is_ok_and(|found| found.len() == 100));
+        // What somebody has open the kernel does not forget.
+        let open = File::open(&here).unwrap();
+        let writer = OpenOptions::new().write(true).open(&there).unwrap();
+        writer.write_all_at(long.as_bytes(), 0).unwrap();
+        writer.sync_all().unwrap();
+        drop(writer);
+        eventually("what the other wrote", || fs::read(&here).is_ok_and(|bytes| bytes == long.as_bytes()));
+        fs::write(&here, &short).unwrap();
+        sys::syncfs(&here);
+        // Later than the kernel was told anything.
+        eventually("what is shorter", || fs::read(&there).is_ok_and(|bytes| bytes == short.as_bytes()));
+        assert_eq!(fs::read_to_string(&here).unwrap(), short);
+        drop(open);
+    }
     mount.end_with(&[&other]);
 }
 

@@ -303,7 +303,7 @@ static bool serve(struct loop *loop, struct worker *worker)
     pthread_mutex_unlock(&loop->mutex);
     if (alone)
         request_refuse(loop->session, &worker->buffer, ENOMEM);
-    else if (!loop->owner.may_be_late || request.waits || request.bytes >= LONG_BYTES)
+    else if (!loop->owner.may_be_late || request.waits || !request.is_counted || request.bytes >= LONG_BYTES)
         fuse_session_process_buf(loop->session, &worker->buffer);
     else if (request_serve_watched(loop->session, &worker->buffer, &worker->sleeps))
         loop->owner.was_late(loop->owner.context);
@@ -400,13 +400,12 @@ static bool hangs(struct worker *worker)
     return same && (worker->hangs || watch_is_asleep(worker->thread));
 }
 
-// Others are served by further threads meanwhile.
+// Others are to be served by further threads meanwhile.
 static void leave_behind(struct loop *loop, struct worker *worker)
 {
     worker->hangs = true;
     loop->hanging++;
-    if (worker->keeps_turn || (!loop->led && loop->idle == 0))
-        pass_on(loop);
+    loop->led &= !worker->keeps_turn;
     worker->keeps_turn = false;
 }
 
@@ -417,12 +416,15 @@ static bool look_after(void *context)
     bool busy = false, late = ring_is_late(loop->ring, &busy);
     pthread_mutex_lock(&loop->mutex);
     for (struct worker *worker = loop->workers; worker && !loop->stopping; worker = worker->next) {
-        busy |= worker->serving != 0;
+        busy |= worker->serving != 0 && !worker->waits;
         bool hanging = hangs(worker);
         late |= hanging;
         if (hanging && !worker->hangs && loop->hanging < HANGING_THREADS)
             leave_behind(loop, worker);
     }
+    // At each look, as a thread that cannot be started now may be later.
+    if (loop->hanging > 0 && !loop->led && !loop->stopping)
+        pass_on(loop);
     pthread_mutex_unlock(&loop->mutex);
     if (late)
         loop->owner.was_late(loop->owner.context);

@@ -1,14 +1,15 @@
-// One mount. Order of birth: view, session, kernel, loop, invalidator, seeker; of death: kernel, invalidator, seeker, loop, session, view.
+// One mount. Order of birth: view, session, kernel, loop, invalidator, forgetter; of death: kernel, invalidator, forgetter, loop, session, view.
 
 #include "mount.h"
 
+#include "forgetter.h"
 #include "invalidate.h"
 #include "log.h"
 #include "mountpoint.h"
 #include "ops.h"
 #include "passthrough.h"
 #include "request.h"
-#include "seeker.h"
+#include "told.h"
 #include "volume.h"
 
 #include <errno.h>
@@ -127,7 +128,8 @@ enum exits mount_new(struct volume *volume, struct fs_ref shows, const char *pat
                      const struct mount_settings *settings, struct fuse_args *arguments, struct mount **made)
 {
     struct mount *mount = calloc(1, sizeof *mount);
-    if (!mount || !(mount->path = strdup(path))) {
+    if (!mount || !(mount->path = strdup(path)) || !(mount->told = told_new())) {
+        free(mount ? mount->path : NULL);
         free(mount);
         return EXIT_OTHER;
     }
@@ -166,8 +168,8 @@ void mount_ready(struct mount *mount)
     mount->invalidator = invalidator_start(mount);
     if (!mount->invalidator)
         log_error("%s: no memory or thread to follow changes with", mount->path);
-    mount->seeker = mount->writeback ? seeker_start(mount) : NULL;
-    atomic_store(&mount->agreed, mount->invalidator && (mount->seeker || !mount->writeback));
+    mount->forgetter = forgetter_start(mount);
+    atomic_store(&mount->agreed, mount->invalidator && mount->forgetter);
     sem_post(&mount->ready);
 }
 
@@ -196,7 +198,7 @@ void mount_detach(struct mount *mount)
 void mount_stop(struct mount *mount)
 {
     invalidator_end(mount->invalidator);
-    seeker_end(mount->seeker);
+    forgetter_end(mount->forgetter);
     if (mount->loop)
         loop_stop(mount->loop);
 }
@@ -208,7 +210,8 @@ void mount_free(struct mount *mount)
     mount_stop(mount);
     ops_end_waits(mount);
     invalidator_free(mount->invalidator);
-    seeker_free(mount->seeker);
+    forgetter_free(mount->forgetter);
+    told_free(mount->told);
     loop_free(mount->loop);
     if (mount->session)
         fuse_session_destroy(mount->session);

@@ -15,7 +15,8 @@
 
 struct invalidator;
 struct passthrough;
-struct seeker;
+struct forgetter;
+struct told;
 struct volume;
 
 /// Seconds for which the kernel may trust what only we change.
@@ -44,7 +45,8 @@ struct mount {
     struct loop *loop;
     struct invalidator *invalidator;
     struct lengths lengths;
-    struct seeker *seeker;   // NULL: the kernel holds nothing back that was written
+    struct forgetter *forgetter;
+    struct told *told;
     char *path;              // absolute mount point; the label of the view
     dev_t device;            // of the mount, where known; 0: we did not see it in our mount namespace
     bool extended;           // requests and answers pass through our hands (`request_extend`)

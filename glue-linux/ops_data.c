@@ -4,10 +4,10 @@
 // through handles for writing, what it fills up pages with, and writes through any.
 
 #include "convert.h"
+#include "forgetter.h"
 #include "ops.h"
 #include "passthrough.h"
 #include "request.h"
-#include "seeker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -245,12 +245,12 @@ void op_fallocate(fuse_req_t request, fuse_ino_t node, int mode, off_t offset, o
 void op_lseek(fuse_req_t request, fuse_ino_t node, off_t offset, int whence, struct fuse_file_info *file)
 {
     (void)file;
-    struct seeker *seeker = mount_of(request)->seeker;
+    const struct mount *mount = mount_of(request);
     uint32_t what = whence == SEEK_DATA ? FS_SEEK_DATA : whence == SEEK_HOLE ? FS_SEEK_HOLE : 0;
-    if (seeker)
-        seeker_ask(seeker, request, node, (uint64_t)offset, what);
+    if (mount->writeback && mount->forgetter)
+        forgetter_seek(mount->forgetter, request, node, (uint64_t)offset, what);
     else
-        seeker_answer(request, node, (uint64_t)offset, what);
+        answer_seek(request, node, (uint64_t)offset, what);
 }
 
 void op_copy_file_range(fuse_req_t request, fuse_ino_t source, off_t source_offset, struct fuse_file_info *source_file,

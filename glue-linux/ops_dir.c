@@ -1,15 +1,14 @@
 // Listing directories.
 
 #include "convert.h"
+#include "forgetter.h"
 #include "ops.h"
+#include "told.h"
 
 #include <errno.h>
-#include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 // An answer being filled.
 struct listing {
@@ -22,6 +21,7 @@ struct listing {
     uint64_t last;   // cookie of the last entry
     bool plus;
     bool cut;        // there are more
+    struct told_part part;
 };
 
 static size_t add_plain(struct listing *listing, const char *name, const struct fs_dirent *entry)
@@ -64,56 +64,27 @@ static bool take(void *context, const struct fs_dirent *entry)
     listing->used += needed;
     listing->entries++;
     listing->last = entry->cookie;
+    told_add(&listing->part, entry->name_bytes);
     if (listing->plus && !entry->attr && !is_dots(entry))
         fs_forget(listing->mount->view, entry->node, 1);
     return true;
 }
 
-// A listing as the kernel keeps it: entry after entry, none across two pages.
-struct kept {
-    size_t page_bytes;
-    size_t used;   // of the last page
-};
-
-static bool keep(void *context, const struct fs_dirent *entry)
-{
-    struct kept *kept = context;
-    size_t needed = FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + entry->name_bytes);
-    kept->used = kept->used + needed > kept->page_bytes ? needed : kept->used + needed;
-    return true;
-}
-
-// For so long after a change listings that were begun before it may go on.
-static const int64_t SETTLED_NS = 2000000000;
-
-static bool is_settled(const struct fs_view *view, fuse_ino_t node)
+// Counts what changes in a directory. Where that cannot be told, listing it says why.
+static uint64_t version_of(const struct fs_view *view, fuse_ino_t node)
 {
     struct fs_attr attr = { .size = sizeof attr };
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    return fs_getattr(view, node, &attr) == FS_OK && attr.changed < nanoseconds_of(now) - SETTLED_NS;
+    return fs_getattr(view, node, &attr) == FS_OK ? attr.version : 0;
 }
 
-// Whether the kernel may keep what it was told of a directory, now that it comes to the end.
-//
-// Another who is in the middle of a listing goes on in what is kept. Where the entry that he was told last is not in it, the kernel asks us
-// about the rest; but where what is kept ends with its page, it takes that for the end of the directory (fuse_readdir_cached in
-// fs/fuse/readdir.c, since Linux 4.20), and he misses the rest. So no such listing is kept, and none of which one does not know what is in
-// it: while the directory changes it may be of several states.
-static bool may_be_kept(fuse_req_t request, fuse_ino_t node, fs_handle handle)
+static void answer_part(fuse_req_t request, const struct listing *listing)
 {
-    struct asker asker;
-    struct kept kept = { .page_bytes = (size_t)sysconf(_SC_PAGESIZE) };
-    return is_settled(view_of(request), node) &&
-           fs_readdir(view_of(request), asker_of_open(request, &asker), node, handle, 0, FS_READDIR_DOTS, keep, &kept) == FS_OK &&
-           kept.used != kept.page_bytes;
-}
-
-// There are no more. An answer that is shorter than any entry says so, too, and does not make the kernel keep those that it was told before.
-static void answer_end(fuse_req_t request, fuse_ino_t node, fs_handle handle)
-{
-    static const char none[8];
-    fuse_reply_buf(request, none, may_be_kept(request, node, handle) ? 0 : sizeof none);
+    if (listing->used > 0)
+        told_end(listing->mount->told, &listing->part, listing->last);
+    if (listing->used > 0 || told_all(listing->mount->told, &listing->part) || !listing->mount->forgetter)
+        fuse_reply_buf(request, listing->bytes, listing->used);
+    else
+        forgetter_end_listing(listing->mount->forgetter, request, listing->parent);
 }
 
 static void list(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *file, uint32_t flags)
@@ -131,16 +102,15 @@ static void list(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
         fuse_reply_err(request, ENOMEM);
         return;
     }
+    listing.part = told_begin(listing.mount->told, node, version_of(view_of(request), node), (uint64_t)offset);
     // The kernel has one root, whatever the mount shows: it would show what is listed through a handle from before a switch to everybody.
     fs_handle handle = node == FS_NODE_ROOT ? FS_HANDLE_NONE : handle_of(file);
     fs_result result = fs_readdir(view_of(request), asker_of_open(request, &asker), node, handle, (uint64_t)offset,
                                   flags | FS_READDIR_DOTS, take, &listing);
-    if (result != FS_OK)
-        answer_result(request, result);
-    else if (listing.used == 0)
-        answer_end(request, node, handle);
+    if (result == FS_OK)
+        answer_part(request, &listing);
     else
-        fuse_reply_buf(request, listing.bytes, listing.used);
+        answer_result(request, result);
     // While the kernel takes in what it was told it asks for nothing: then there is time to wait for memory. Over the ring it is told only
     // after this; to tell it at once was measured to win nothing.
     if (result == FS_OK && listing.plus && listing.cut && !loop_has_ring(listing.mount->loop))

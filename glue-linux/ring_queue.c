@@ -127,16 +127,22 @@ void ring_refuse(struct entry *entry, int error)
 
 // ---- taking requests ---------------------------------------------------------------------------------------------
 
-// It may be somebody else's entry when this returns.
-static void serve_watched(struct entry *entry, long *sleeps)
+// From now on it may be late. Large ones, too: what is read ahead is.
+static void begin(struct entry *entry)
 {
-    struct queue *queue = entry->queue;
-    struct ring *ring = queue->ring;
+    struct ring *ring = entry->queue->ring;
     if (!this_thread)
         this_thread = gettid();
     atomic_store_explicit(&entry->server, this_thread, memory_order_relaxed);
     atomic_store(&entry->begun, clock_tick());
     ring->owner.begins(ring->owner.context);
+}
+
+// It may be somebody else's entry when this returns.
+static void serve_watched(struct entry *entry, long *sleeps)
+{
+    struct queue *queue = entry->queue;
+    struct ring *ring = queue->ring;
     if (!request_serve_watched(ring->session, &entry->request, sleeps))
         return;
     ring->owner.was_late(ring->owner.context);
@@ -147,11 +153,18 @@ static void serve_watched(struct entry *entry, long *sleeps)
 
 void ring_serve(struct entry *entry, long *sleeps)
 {
+    bool may_be_late = entry->queue->ring->owner.may_be_late && !entry->parked;
+    uint64_t unique = atomic_load_explicit(&entry->unique, memory_order_relaxed);
     this_entry = entry;
-    if (entry->queue->ring->owner.may_be_late && entry->is_short)
+    if (may_be_late)
+        begin(entry);
+    if (may_be_late && entry->is_short)
         serve_watched(entry, sleeps);
     else
         fuse_session_process_buf(entry->queue->ring->session, &entry->request);
+    // Left to another thread to be answered, this one does not hang over it.
+    if (may_be_late && atomic_load(&entry->unique) == unique)
+        atomic_store(&entry->begun, 0);
     this_entry = NULL;
 }
 

@@ -16,7 +16,7 @@ struct watch {
     bool (*look)(void *context);
     void *context;
     pthread_t thread;
-    atomic_bool asleep;   // changes to false under the mutex
+    atomic_bool asleep;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool ending;
@@ -56,7 +56,7 @@ static void *run(void *argument)
             atomic_store(&watch->asleep, false);
             goes_on = pause_for_a_moment(watch);
         } else
-            goes_on = sleep_until_begun(watch);
+            goes_on = sleep_until_begun(watch) && pause_for_a_moment(watch);
     }
     return NULL;
 }
@@ -113,6 +113,6 @@ bool watch_is_asleep(pid_t thread)
     ssize_t size = read(file, text, sizeof text - 1);
     close(file);
     text[size > 0 ? size : 0] = 0;
-    const char *state = strstr(text, ") ");
-    return state && (state[2] == 'S' || state[2] == 'D');
+    const char *name_end = strrchr(text, ')');
+    return name_end && (strncmp(name_end, ") S", 3) == 0 || strncmp(name_end, ") D", 3) == 0);
 }

@@ -13,8 +13,7 @@ use bough::control::message;
 use bough::control::messages::fs_control_stats;
 
 use crate::fixture::{
-    Mount, PATIENCE, Scratch, UNTIL_KEPT, USUAL, eventually, fuse_is_here, installed, names, run, shell, snapshot,
-    start, waits_in,
+    Mount, PATIENCE, Scratch, USUAL, eventually, fuse_is_here, installed, names, run, shell, snapshot, start, waits_in,
 };
 use crate::sys;
 
@@ -138,7 +137,6 @@ fn changes_in_the_base_are_seen_at_once_where_it_is_watched() {
         let Some(mount) = Mount::over(options, populate) else { return };
         let base = mount.scratch().path().join("base");
         let at = |name: &str| mount.at(name);
-        thread::sleep(UNTIL_KEPT);
         assert!(!at("new").exists() && names(&at("dir")) == ["one", "sub", "two"]);
         assert_eq!(fs::read(at("file")).unwrap(), b"content");
         fs::write(base.join("new"), "new").unwrap();

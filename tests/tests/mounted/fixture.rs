@@ -386,9 +386,6 @@ pub(crate) fn switch(path: &Path, to: &str) {
     assert_eq!(answer.header.result, 0, "{}", text_of(&answer.header.text));
 }
 
-/// So long after its last change a directory is listed in a way that the kernel keeps.
-pub(crate) const UNTIL_KEPT: Duration = Duration::from_millis(2200);
-
 /// The names in a directory, in order.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();

@@ -13,8 +13,8 @@ use bough::control::{filled, ioctl_number, message};
 use bough::ffi::results::{FS_BUSY, FS_OK};
 
 use crate::fixture::{
-    Mount, Scratch, UNTIL_KEPT, USUAL, branch, daemon, eventually, fuse_is_here, info, installed, name, names, run,
-    shell, side_that_differs, snapshot, sound, switch, try_snapshot, try_snapshot_as_it_is,
+    Mount, Scratch, USUAL, branch, daemon, eventually, fuse_is_here, info, installed, name, names, run, shell,
+    side_that_differs, snapshot, sound, switch, try_snapshot, try_snapshot_as_it_is,
 };
 use crate::sys;
 
@@ -204,7 +204,6 @@ fn after_a_switch_the_mount_shows_the_other_branch_at_once() {
     fs::write(mount.at("new"), "").unwrap();
     fs::remove_file(mount.at("only-here")).unwrap();
     assert!(!mount.at("only-here").exists() && !mount.at("nowhere").exists());
-    thread::sleep(UNTIL_KEPT);
     for _ in 0..3 {
         switch(mount.point(), "side");
         assert_eq!(names(mount.point()), ["d", "only-here"]);

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::fixture::{Mount, UNTIL_KEPT, USUAL};
+use crate::fixture::{Mount, USUAL};
 use crate::sys;
 
 /// A listing of a folder that is under way.
@@ -26,76 +26,117 @@ impl Lister {
         sys::names_of(&bytes[..filled])
     }
 
-    /// How many there are from here on.
-    fn rest(&self) -> usize {
-        std::iter::repeat_with(|| self.some(1 << 16).len()).take_while(|count| *count > 0).sum()
+    /// All from here on.
+    fn rest(&self) -> Vec<String> {
+        std::iter::repeat_with(|| self.some(1 << 16)).take_while(|names| !names.is_empty()).flatten().collect()
     }
 }
 
-/// A folder whose kept listing fills so many pages: an entry with a name of up to eight bytes takes 32, and `.` and `..` are two.
-fn full_pages(mount: &Mount, pages: usize) -> (PathBuf, usize) {
-    let count = pages * sys::page_bytes() / 32 - 2;
-    let folder = mount.at(&format!("{pages}"));
+/// All names in a folder, in order.
+fn all(folder: &Path) -> Vec<String> {
+    sorted(Lister::new(folder).rest())
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}
+
+fn make(folder: &Path, name: &str) {
+    File::create(folder.join(name)).unwrap();
+}
+
+/// A folder with so many entries, `.` and `..` among them.
+fn filled(mount: &Mount, name: &str, count: usize) -> PathBuf {
+    let folder = mount.at(name);
     fs::create_dir(&folder).unwrap();
-    (0..count).for_each(|name| drop(File::create(folder.join(name.to_string())).unwrap()));
-    (folder, count + 2)
+    (2..count).for_each(|number| make(&folder, &number.to_string()));
+    folder
+}
+
+/// How many entries with names of up to eight bytes fill so many pages of a kept listing.
+fn full(pages: usize) -> usize {
+    pages * sys::page_bytes() / 32
 }
 
 /// One is in the middle of a listing when the name that he was told last is removed, and another lists all that is left.
-fn go_on_after_a_removed_name(mount: &Mount, wait: impl Fn()) {
+fn go_on_after_a_removed_name(mount: &Mount) {
     for pages in 1..4 {
-        let (folder, full) = full_pages(mount, pages);
-        // With this one more the pages are not full, and without it they are.
-        File::create(folder.join("more")).unwrap();
-        wait();
-        assert_eq!(Lister::new(&folder).rest(), full + 1, "listed to the end, and kept if it may be");
+        // With one more than fill the pages, and then without it.
+        let folder = filled(mount, &format!("full-{pages}"), full(pages) + 1);
+        let before = all(&folder);
         let first = Lister::new(&folder);
-        let begun = first.some(2048);
-        fs::remove_file(folder.join(begun.last().unwrap())).unwrap();
-        wait();
+        let mut seen = first.some(2048);
+        fs::remove_file(folder.join(seen.last().unwrap())).unwrap();
         for _ in 0..2 {
-            assert_eq!(Lister::new(&folder).rest(), full, "what is left");
+            assert_eq!(all(&folder).len(), full(pages), "what is left");
         }
-        assert_eq!(begun.len() + first.rest(), full + 1, "one who goes on misses nothing: {pages} pages");
+        seen.extend(first.rest());
+        assert_eq!(sorted(seen), before, "{pages} pages");
+    }
+}
+
+/// A folder changes after it was listed, whole or in part; then one is in the middle of a listing while another lists it all.
+fn go_on_beside_another(mount: &Mount, name: &str, count: usize, room: usize) {
+    let folder = filled(mount, name, count);
+    // So that the kernel remembers it.
+    let _open = File::open(&folder).unwrap();
+    let listed = sorted(Lister::new(&folder).some(room));
+    listed
+        .iter()
+        .filter(|name| !name.starts_with('.'))
+        .take(5)
+        .for_each(|name| fs::remove_file(folder.join(name)).unwrap());
+    (0..6).for_each(|number| make(&folder, &format!("new-{number}")));
+    for _ in 0..3 {
+        let first = Lister::new(&folder);
+        let mut seen = first.some(480);
+        let others = all(&folder);
+        seen.extend(first.rest());
+        assert_eq!((others.len(), sorted(seen)), (count + 1, others), "{name}");
     }
 }
 
 #[test]
 fn one_who_goes_on_with_a_listing_misses_nothing_whatever_others_list() {
-    for options in [USUAL, "default_permissions,allow_other,locks"] {
+    for options in [USUAL, "default_permissions,allow_other,locks", "default_permissions,allow_other,no_writeback"] {
         let Some(mount) = Mount::with(options) else { return };
-        go_on_after_a_removed_name(&mount, || ());
-        fs::read_dir(mount.point()).unwrap().for_each(|folder| fs::remove_dir_all(folder.unwrap().path()).unwrap());
-        go_on_after_a_removed_name(&mount, || thread::sleep(UNTIL_KEPT));
+        go_on_after_a_removed_name(&mount);
+        for (number, count) in [200, 300, full(1) - 1, full(1), full(2), full(3)].into_iter().enumerate() {
+            go_on_beside_another(&mount, &format!("whole-{number}"), count, 1 << 20);
+            go_on_beside_another(&mount, &format!("part-{number}"), count, 3000);
+        }
         mount.end();
     }
 }
 
 /// Whether the daemon need not be asked for a listing once it was listed.
-fn is_kept(mount: &Mount, folder: &Path, count: usize) -> bool {
-    assert_eq!(Lister::new(folder).rest(), count);
+fn is_kept(mount: &Mount, folder: &Path) -> bool {
+    let before = all(folder);
     thread::scope(|scope| {
         let (tell, told) = mpsc::channel();
         let halted = mount.halt();
-        scope.spawn(move || tell.send(Lister::new(folder).rest()));
+        scope.spawn(move || tell.send(all(folder)));
         let listed = told.recv_timeout(Duration::from_secs(5));
         drop(halted);
-        assert_eq!(listed.or_else(|_| told.recv()).unwrap(), count);
+        assert_eq!(listed.clone().or_else(|_| told.recv()).unwrap(), before);
         listed.is_ok()
     })
 }
 
 #[test]
-fn a_folder_that_has_not_changed_for_a_moment_is_listed_again_without_a_message() {
+fn a_folder_is_listed_again_without_a_message() {
     let Some(mount) = Mount::new() else { return };
     // Nothing else ends what waits for a daemon that answers no more.
     let _abort = sys::Abort(mount.point().to_owned());
-    let (folder, count) = full_pages(&mount, 3);
-    thread::sleep(UNTIL_KEPT);
-    assert!(!is_kept(&mount, &folder, count), "pages that are full");
-    File::create(folder.join("more")).unwrap();
-    thread::sleep(UNTIL_KEPT);
+    let folder = filled(&mount, "folder", full(3));
+    assert!(!is_kept(&mount, &folder), "pages that are full");
+    make(&folder, "more");
     // Whatever else the machine does may take away what the kernel keeps.
-    assert!((0..10).any(|_| is_kept(&mount, &folder, count + 1)), "ten times");
+    assert!((0..10).any(|_| is_kept(&mount, &folder)), "ten times");
+    let last = Lister::new(&folder).rest().pop().unwrap();
+    fs::remove_file(folder.join(last)).unwrap();
+    make(&folder, "and-a-longer-name");
+    assert!((0..10).any(|_| is_kept(&mount, &folder)), "after a change, ten times");
     mount.end();
 }

@@ -5,6 +5,7 @@
 
 #include "convert.h"
 #include "mount.h"
+#include "told.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -17,7 +18,10 @@ struct question {
     uint64_t offset;
     uint32_t what;
     bool ends_listing;   // instead of asking for what follows the offset
+    void (*act)(struct mount *mount); // to be done instead of answering a request
 };
+
+enum { MOST_ENDS = 2 };   // of listings: over io_uring each keeps a place that what is to be written back may need
 
 struct forgetter {
     struct mount *mount;
@@ -26,6 +30,7 @@ struct forgetter {
     pthread_cond_t changed;
     struct question *first;
     struct question **end;   // where the next goes
+    unsigned ends;           // ends of listings that wait, or are being answered
     bool stopping;
     bool ended;              // the thread has; whoever ends it knows
 };
@@ -56,9 +61,11 @@ static bool ask(struct forgetter *forgetter, struct question asked)
         return false;
     *question = asked;
     pthread_mutex_lock(&forgetter->mutex);
-    bool taken = !forgetter->stopping;
-    if (taken)
+    bool taken = !forgetter->stopping && !(asked.ends_listing && forgetter->ends >= MOST_ENDS);
+    if (taken) {
+        forgetter->ends += asked.ends_listing;
         add(forgetter, question);
+    }
     pthread_mutex_unlock(&forgetter->mutex);
     if (!taken)
         free(question);
@@ -71,10 +78,14 @@ void forgetter_seek(struct forgetter *forgetter, fuse_req_t request, fs_node nod
         fuse_reply_err(request, ENOMEM);
 }
 
-void forgetter_end_listing(struct forgetter *forgetter, fuse_req_t request, fs_node node)
+bool forgetter_end_listing(struct forgetter *forgetter, fuse_req_t request, fs_node node)
 {
-    if (!ask(forgetter, (struct question){ .request = request, .node = node, .ends_listing = true }))
-        fuse_reply_err(request, ENOMEM);
+    return ask(forgetter, (struct question){ .request = request, .node = node, .ends_listing = true });
+}
+
+void forgetter_act(struct forgetter *forgetter, void (*act)(struct mount *mount))
+{
+    ask(forgetter, (struct question){ .act = act });
 }
 
 // Waits for the next. NULL: the end, and none is left.
@@ -100,10 +111,15 @@ static struct question *take(struct forgetter *forgetter, bool *stopping)
 static void answer(struct forgetter *forgetter, const struct question *question)
 {
     fuse_lowlevel_notify_inval_inode(forgetter->mount->session, question->node, (off_t)question->offset, 0);
-    if (question->ends_listing)
-        fuse_reply_buf(question->request, NULL, 0);
-    else
+    if (!question->ends_listing) {
         answer_seek(question->request, question->node, question->offset, question->what);
+        return;
+    }
+    told_forgotten(forgetter->mount->told, question->node);
+    fuse_reply_buf(question->request, NULL, 0);
+    pthread_mutex_lock(&forgetter->mutex);
+    forgetter->ends--;
+    pthread_mutex_unlock(&forgetter->mutex);
 }
 
 static void *run(void *context)
@@ -111,7 +127,9 @@ static void *run(void *context)
     struct forgetter *forgetter = context;
     bool stopping = false;
     for (struct question *question; (question = take(forgetter, &stopping)); free(question)) {
-        if (stopping)
+        if (question->act)
+            question->act(forgetter->mount);
+        else if (stopping)
             fuse_reply_err(question->request, ENOTCONN);
         else
             answer(forgetter, question);

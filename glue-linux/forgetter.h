@@ -7,6 +7,7 @@
 
 #include <bough.h>
 #include <fuse_lowlevel.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct mount;
@@ -19,8 +20,11 @@ struct forgetter *forgetter_start(struct mount *mount);
 void forgetter_seek(struct forgetter *forgetter, fuse_req_t request, fs_node node, uint64_t offset, uint32_t what);
 
 /// Takes a request for more of a directory's listing, and answers in its turn that there is no more. What was told of it before is not shown
-/// to anybody then.
-void forgetter_end_listing(struct forgetter *forgetter, fuse_req_t request, fs_node node);
+/// to anybody then. False: it does not, as others wait already, or it has ended.
+bool forgetter_end_listing(struct forgetter *forgetter, fuse_req_t request, fs_node node);
+
+/// Has the thread do something that may take a while, in its turn. Where it cannot, it is not done.
+void forgetter_act(struct forgetter *forgetter, void (*act)(struct mount *mount));
 
 /// Answers a request for what follows `offset` by what we know.
 void answer_seek(fuse_req_t request, fs_node node, uint64_t offset, uint32_t what);

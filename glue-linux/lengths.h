@@ -13,6 +13,7 @@ struct mount;
 struct lengths {
     _Atomic fs_node telling; // the file of which the kernel is being told, or 0
     pthread_mutex_t mutex;   // guards what follows, and the end of `telling`
+    pthread_cond_t told;
     // Who has set the length of that file, and is answered afterwards. `request` is NULL: nobody.
     struct put_off {
         fuse_req_t request;
@@ -23,6 +24,10 @@ struct lengths {
 
 /// Tells the kernel how far a file reaches now, if it knows it. By one thread at a time.
 void lengths_tell(struct mount *mount, fs_node node);
+
+/// Before the first use, and after the last.
+void lengths_begin(struct lengths *lengths);
+void lengths_end(struct lengths *lengths);
 
 /// Answers a request that has set the length of a node.
 void lengths_answer(fuse_req_t request, fs_node node, const struct stat *attributes, double seconds);

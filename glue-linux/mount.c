@@ -1,4 +1,4 @@
-// One mount. Order of birth: view, session, kernel, loop, invalidator, forgetter; of death: kernel, invalidator, forgetter, loop, session, view.
+// One mount. Order of birth: view, session, kernel, loop, invalidator, forgetters; of death: kernel, invalidator, forgetters, loop, session, view.
 
 #include "mount.h"
 
@@ -135,7 +135,7 @@ enum exits mount_new(struct volume *volume, struct fs_ref shows, const char *pat
     }
     mount->volume = volume;
     sem_init(&mount->ready, 0, 0);
-    pthread_mutex_init(&mount->lengths.mutex, NULL);
+    lengths_begin(&mount->lengths);
     apply(mount, shows, settings);
     enum exits verdict = open_view(mount, shows, settings);
     bool ours = false;
@@ -168,8 +168,9 @@ void mount_ready(struct mount *mount)
     mount->invalidator = invalidator_start(mount);
     if (!mount->invalidator)
         log_error("%s: no memory or thread to follow changes with", mount->path);
-    mount->forgetter = forgetter_start(mount);
-    atomic_store(&mount->agreed, mount->invalidator && mount->forgetter);
+    mount->forgetter = mount->writeback ? forgetter_start(mount) : NULL;
+    mount->listing_ends = forgetter_start(mount);
+    atomic_store(&mount->agreed, mount->invalidator && (mount->forgetter || !mount->writeback));
     sem_post(&mount->ready);
 }
 
@@ -199,6 +200,7 @@ void mount_stop(struct mount *mount)
 {
     invalidator_end(mount->invalidator);
     forgetter_end(mount->forgetter);
+    forgetter_end(mount->listing_ends);
     if (mount->loop)
         loop_stop(mount->loop);
 }
@@ -211,6 +213,7 @@ void mount_free(struct mount *mount)
     ops_end_waits(mount);
     invalidator_free(mount->invalidator);
     forgetter_free(mount->forgetter);
+    forgetter_free(mount->listing_ends);
     told_free(mount->told);
     loop_free(mount->loop);
     if (mount->session)
@@ -218,7 +221,7 @@ void mount_free(struct mount *mount)
     fs_view_close(mount->view);
     passthrough_free(mount->passthrough);
     sem_destroy(&mount->ready);
-    pthread_mutex_destroy(&mount->lengths.mutex);
+    lengths_end(&mount->lengths);
     free(mount->path);
     free(mount);
 }

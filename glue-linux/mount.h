@@ -45,7 +45,8 @@ struct mount {
     struct loop *loop;
     struct invalidator *invalidator;
     struct lengths lengths;
-    struct forgetter *forgetter;
+    struct forgetter *forgetter;    // NULL: the kernel holds nothing back that was written
+    struct forgetter *listing_ends; // of its own, as to write back what is forgotten may take long
     struct told *told;
     char *path;              // absolute mount point; the label of the view
     dev_t device;            // of the mount, where known; 0: we did not see it in our mount namespace

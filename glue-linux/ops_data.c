@@ -247,7 +247,7 @@ void op_lseek(fuse_req_t request, fuse_ino_t node, off_t offset, int whence, str
     (void)file;
     const struct mount *mount = mount_of(request);
     uint32_t what = whence == SEEK_DATA ? FS_SEEK_DATA : whence == SEEK_HOLE ? FS_SEEK_HOLE : 0;
-    if (mount->writeback && mount->forgetter)
+    if (mount->forgetter)
         forgetter_seek(mount->forgetter, request, node, (uint64_t)offset, what);
     else
         answer_seek(request, node, (uint64_t)offset, what);

@@ -77,14 +77,26 @@ static uint64_t version_of(const struct fs_view *view, fuse_ino_t node)
     return fs_getattr(view, node, &attr) == FS_OK ? attr.version : 0;
 }
 
+// There are no more entries.
+static void answer_end(fuse_req_t request, const struct listing *listing)
+{
+    // What is shorter than any entry ends a listing, too; then the kernel does not take what it holds for all.
+    static const char none[8];
+    struct forgetter *ends = listing->mount->listing_ends;
+    if (told_all(listing->mount->told, &listing->part))
+        fuse_reply_buf(request, NULL, 0);
+    else if (!ends || !forgetter_end_listing(ends, request, listing->parent))
+        fuse_reply_buf(request, none, sizeof none);
+}
+
 static void answer_part(fuse_req_t request, const struct listing *listing)
 {
-    if (listing->used > 0)
-        told_end(listing->mount->told, &listing->part, listing->last);
-    if (listing->used > 0 || told_all(listing->mount->told, &listing->part) || !listing->mount->forgetter)
-        fuse_reply_buf(request, listing->bytes, listing->used);
-    else
-        forgetter_end_listing(listing->mount->forgetter, request, listing->parent);
+    if (listing->used == 0) {
+        answer_end(request, listing);
+        return;
+    }
+    told_end(listing->mount->told, &listing->part, listing->last);
+    fuse_reply_buf(request, listing->bytes, listing->used);
 }
 
 static void list(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *file, uint32_t flags)

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-// Directories that are remembered, each where its number says; of two in one place the later. Who is not found is taken for one that the kernel
-// holds nothing of when its listing begins, and for one that it holds anything of when it ends.
-enum { SHARDS = 64, PLACES = 64 };
+// Directories that are remembered, each in one of a few places where its number says. Who is in none is taken for one that the kernel holds nothing
+// of when its listing begins, and for one that it holds anything of when it ends; so one that the kernel holds parts of keeps its place.
+enum { SHARDS = 64, PLACES = 64, WAYS = 4 };
 
 enum { UNKNOWN = 0 };   // no directory's version
 
@@ -16,7 +16,7 @@ struct place {
     uint64_t version;  // of which the kernel was told all parts up to `cookie`; UNKNOWN: of several
     uint64_t cookie;
     size_t used;       // as in struct told_part
-    bool begun;        // and not told to the end
+    bool begun;        // the kernel may hold parts of a listing that it was not told to the end, or is yet to forget one
 };
 
 struct told {
@@ -42,10 +42,28 @@ void told_free(struct told *told)
     free(told);
 }
 
+static struct place *place_at(struct told *told, fs_node node, size_t way)
+{
+    return &told->places[node % SHARDS][(node / SHARDS + way) % PLACES];
+}
+
+// NULL: it has none.
 static struct place *lock(struct told *told, fs_node node)
 {
     pthread_mutex_lock(&told->mutexes[node % SHARDS]);
-    return &told->places[node % SHARDS][node / SHARDS % PLACES];
+    for (size_t way = 0; way < WAYS; way++)
+        if (place_at(told, node, way)->node == node)
+            return place_at(told, node, way);
+    return NULL;
+}
+
+// With the lock held. NULL: there is none to be had.
+static struct place *take_place(struct told *told, fs_node node)
+{
+    for (size_t way = 0; way < WAYS; way++)
+        if (!place_at(told, node, way)->begun)
+            return place_at(told, node, way);
+    return NULL;
 }
 
 static void unlock(struct told *told, fs_node node)
@@ -55,8 +73,7 @@ static void unlock(struct told *told, fs_node node)
 
 static bool follows(const struct place *place, const struct told_part *part)
 {
-    bool same = place->node == part->node && place->version == part->version && place->version != UNKNOWN;
-    return same && place->cookie == part->after;
+    return place && place->version == part->version && place->version != UNKNOWN && place->cookie == part->after;
 }
 
 struct told_part told_begin(struct told *told, fs_node node, uint64_t version, uint64_t after)
@@ -77,22 +94,25 @@ void told_add(struct told_part *part, size_t name_bytes)
 }
 
 // A listing that was begun in another version, and not ended, the kernel may go on with.
-static void begin(struct place *place, const struct told_part *part)
+static struct place *begin(struct told *told, struct place *known, const struct told_part *part)
 {
-    bool mixed = place->node == part->node && place->begun && place->version != part->version;
-    *place = (struct place){ .node = part->node, .version = mixed ? UNKNOWN : part->version };
+    struct place *place = known ? known : take_place(told, part->node);
+    bool mixed = known && known->begun && known->version != part->version;
+    if (place)
+        *place = (struct place){ .node = part->node, .version = mixed ? UNKNOWN : part->version, .begun = mixed };
+    return place;
 }
 
 void told_end(struct told *told, const struct told_part *part, uint64_t last)
 {
     struct place *place = lock(told, part->node);
     if (part->after == 0)
-        begin(place, part);
+        place = begin(told, place, part);
     if (follows(place, part)) {
         place->cookie = last;
         place->used = part->used;
         place->begun = true;
-    } else if (place->node == part->node && place->version != part->version) {
+    } else if (place && place->version != part->version) {
         place->version = UNKNOWN;
         place->begun = true;
     }
@@ -103,10 +123,18 @@ bool told_all(struct told *told, const struct told_part *part)
 {
     struct place *place = lock(told, part->node);
     bool may_be_kept = follows(place, part) && place->used != told->page_bytes;
-    if (place->node == part->node) {
-        place->begun = false;
+    if (place) {
+        place->begun = !may_be_kept;
         place->version = may_be_kept ? place->version : UNKNOWN;
     }
     unlock(told, part->node);
     return may_be_kept;
+}
+
+void told_forgotten(struct told *told, fs_node node)
+{
+    struct place *place = lock(told, node);
+    if (place && place->version == UNKNOWN)
+        place->begun = false;
+    unlock(told, node);
 }

@@ -40,8 +40,11 @@ void told_add(struct told_part *part, size_t name_bytes);
 /// The part is all told, and `last` is its last entry's cookie.
 void told_end(struct told *told, const struct told_part *part, uint64_t last);
 
-/// There is nothing after the last part. Whether the kernel may keep the listing; if not, the kernel is to be made to forget it before it is told
-/// so.
+/// There is nothing after the last part. Whether the kernel may keep the listing; if not, it is not to be told so before it was made to forget what it
+/// holds.
 bool told_all(struct told *told, const struct told_part *part);
+
+/// It was.
+void told_forgotten(struct told *told, fs_node node);
 
 #endif

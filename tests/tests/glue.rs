@@ -12,12 +12,23 @@ use std::process::Command;
 
 use toolchain::{compiler, root, run, scratch};
 
-#[test]
-fn a_leader_waits_in_the_way_that_takes_less() {
-    let program = scratch().join("spin");
+/// Runs the test of a part, which is compiled with nothing else.
+fn test(part: &str) {
+    let program = scratch().join(part);
     let glue = root().join("glue-linux");
     let mut build = compiler("cc");
-    build.args(["-std=c11", "-D_GNU_SOURCE", "-I"]).arg(&glue).arg("-o").arg(&program);
-    run(build.arg(root().join("tests/glue/spin.c")).arg(glue.join("spin.c")));
+    build.args(["-std=c11", "-D_GNU_SOURCE", "-pthread", "-I"]).arg(&glue).arg("-I").arg(root().join("include"));
+    build.arg("-o").arg(&program).arg(root().join(format!("tests/glue/{part}.c")));
+    run(build.arg(glue.join(format!("{part}.c"))));
     run(&mut Command::new(&program));
+}
+
+#[test]
+fn a_leader_waits_in_the_way_that_takes_less() {
+    test("spin");
+}
+
+#[test]
+fn the_kernel_keeps_listings_of_one_version_that_do_not_end_with_a_page() {
+    test("told");
 }

@@ -97,11 +97,30 @@ fn go_on_beside_another(mount: &Mount, name: &str, count: usize, room: usize) {
     }
 }
 
+/// The same, where others were listed in between: what was begun is remembered however many there are.
+fn go_on_after_others_were_listed(mount: &Mount) {
+    let (folder, others) = (filled(mount, "begun", 300), filled(mount, "others", 2));
+    let _open = File::open(&folder).unwrap();
+    let listed = Lister::new(&folder).some(4800);
+    for other in 0..5000 {
+        let other = others.join(other.to_string());
+        fs::create_dir(&other).unwrap();
+        assert_eq!(all(&other).len(), 2);
+    }
+    listed.iter().skip(100).take(5).for_each(|name| fs::remove_file(folder.join(name)).unwrap());
+    let first = Lister::new(&folder);
+    let mut seen = first.some(240);
+    let left = all(&folder);
+    seen.extend(first.rest());
+    assert_eq!(sorted(seen), left);
+}
+
 #[test]
 fn one_who_goes_on_with_a_listing_misses_nothing_whatever_others_list() {
     for options in [USUAL, "default_permissions,allow_other,locks", "default_permissions,allow_other,no_writeback"] {
         let Some(mount) = Mount::with(options) else { return };
         go_on_after_a_removed_name(&mount);
+        go_on_after_others_were_listed(&mount);
         for (number, count) in [200, 300, full(1) - 1, full(1), full(2), full(3)].into_iter().enumerate() {
             go_on_beside_another(&mount, &format!("whole-{number}"), count, 1 << 20);
             go_on_beside_another(&mount, &format!("part-{number}"), count, 3000);

@@ -115,15 +115,6 @@ static struct timespec time_of(int64_t nanoseconds)
     return (struct timespec){ .tv_sec = seconds, .tv_nsec = rest < 0 ? rest + NANOSECONDS : rest };
 }
 
-int64_t nanoseconds_of(struct timespec time)
-{
-    int64_t whole;
-    if (__builtin_mul_overflow((int64_t)time.tv_sec, (int64_t)1000000000, &whole) ||
-        __builtin_add_overflow(whole, (int64_t)time.tv_nsec, &whole))
-        return time.tv_sec < 0 ? INT64_MIN : INT64_MAX;
-    return whole;
-}
-
 void stat_of(const struct fs_attr *attr, struct stat *into)
 {
     memset(into, 0, sizeof *into);

@@ -39,9 +39,6 @@ uint32_t open_flags_of(int flags);
 /// The file type bits of a kind.
 mode_t type_of_kind(uint32_t kind);
 
-/// Nanoseconds since the epoch; the nearest that there are where it is out of their range.
-int64_t nanoseconds_of(struct timespec time);
-
 /// stat(2)'s attributes.
 void stat_of(const struct fs_attr *attr, struct stat *into);
 

@@ -413,7 +413,7 @@ static void leave_behind(struct loop *loop, struct worker *worker)
 static bool look_after(void *context)
 {
     struct loop *loop = context;
-    bool busy = false, late = ring_is_late(loop->ring, &busy);
+    bool busy = false, late = ring_hangs(loop->ring, &busy);
     pthread_mutex_lock(&loop->mutex);
     for (struct worker *worker = loop->workers; worker && !loop->stopping; worker = worker->next) {
         busy |= worker->serving != 0 && !worker->waits;

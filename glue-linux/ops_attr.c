@@ -8,6 +8,15 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+static int64_t nanoseconds_of(struct timespec time)
+{
+    int64_t whole;
+    if (__builtin_mul_overflow((int64_t)time.tv_sec, (int64_t)1000000000, &whole) ||
+        __builtin_add_overflow(whole, (int64_t)time.tv_nsec, &whole))
+        return time.tv_sec < 0 ? INT64_MIN : INT64_MAX;
+    return whole;
+}
+
 static uint32_t sets_of(int valid)
 {
     static const struct {

@@ -63,23 +63,23 @@ void ring_settle(struct ring *ring, uint64_t waiting)
         wait_at(&ring->queues[i], &barriers[i], waiting == UINT64_MAX ? &until : NULL);
 }
 
-// ---- requests that are late --------------------------------------------------------------------------------------
+// ---- requests that hang --------------------------------------------------------------------------------------
 
-static bool is_late(struct entry *entry, int64_t now, bool *busy)
+static bool hangs(struct entry *entry, int64_t now, bool *busy)
 {
     int64_t begun = atomic_load(&entry->begun);
     *busy |= begun != 0;
-    return begun != 0 && now - begun > LATE_NANOSECONDS && watch_is_asleep(atomic_load(&entry->server));
+    return begun != 0 && now - begun > HANGING_NANOSECONDS && watch_is_asleep(atomic_load(&entry->server));
 }
 
-bool ring_is_late(struct ring *ring, bool *busy)
+bool ring_hangs(struct ring *ring, bool *busy)
 {
-    bool late = false;
+    bool any = false;
     int64_t now = clock_tick();
     for (unsigned i = 0; ring && i < ring->count; i++)
         for (unsigned k = 0; k < ENTRIES; k++)
-            late |= is_late(&ring->queues[i].entries[k], now, busy);
-    return late;
+            any |= hangs(&ring->queues[i].entries[k], now, busy);
+    return any;
 }
 
 // ---- birth and death ---------------------------------------------------------------------------------------------

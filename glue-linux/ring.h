@@ -19,7 +19,7 @@ struct ring_owner {
     bool may_be_late;
     /// One of them did: others may do so too.
     void (*was_late)(void *context);
-    /// Such a request is about to be served.
+    /// A request, short or not, that may be late is about to be served.
     void (*begins)(void *context);
     /// A request that waits for others is about to be served; false: it is not to be any more.
     bool (*begin_waiting)(void *context);
@@ -37,9 +37,9 @@ void ring_start(struct ring *ring);
 /// Gives an answer, all of it, to a request that came through the ring. False: it did not. NULL is fine.
 bool ring_answer(struct ring *ring, const struct iovec *parts, int count);
 
-/// Whether a short request that may keep its thread waiting was begun long ago, and has not been answered. `busy` becomes true when such
-/// requests are under way. By any thread. NULL is fine.
-bool ring_is_late(struct ring *ring, bool *busy);
+/// Whether a thread sleeps over a request that was begun some 20 ms ago or more, but for those that wait for others. `busy` becomes true when
+/// such requests are under way. Only where they may be late. By any thread. NULL is fine.
+bool ring_hangs(struct ring *ring, bool *busy);
 
 /// Waits until every request that the kernel had for any queue has been answered, but for those that wait for others. `waiting` is how many
 /// it has under way at most, taken before this is called; UINT64_MAX: unknown, then it waits for the queues to be empty, a second at most.

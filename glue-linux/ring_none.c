@@ -24,7 +24,7 @@ bool ring_answer(struct ring *ring, const struct iovec *parts, int count)
     return false;
 }
 
-bool ring_is_late(struct ring *ring, bool *busy)
+bool ring_hangs(struct ring *ring, bool *busy)
 {
     (void)ring;
     (void)busy;

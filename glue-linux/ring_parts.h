@@ -26,7 +26,7 @@ enum {
     HEADER_BYTES = 4096,
     LARGE_BYTES = 64 << 10,  // from which the memory of a payload is given back when nobody asks for a while
     KEPT_SECONDS = 5,
-    LATE_NANOSECONDS = 20 * 1000 * 1000, // from which a request under way is late
+    HANGING_NANOSECONDS = 20 * 1000 * 1000, // from which a request under way hangs
     SETTLE_SECONDS = 1,
     REGISTER = 1,            // FUSE_IO_URING_CMD_REGISTER
     COMMIT_AND_FETCH = 2,    // FUSE_IO_URING_CMD_COMMIT_AND_FETCH

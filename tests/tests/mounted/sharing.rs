@@ -5,7 +5,6 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::fixture::{Mount, Scratch, daemon_command, eventually, fuse_is_here, info, names, run};
@@ -159,63 +158,48 @@ fn a_name_known_to_be_absent_is_opened_once_the_other_mount_has_made_it() {
     }
 }
 
-#[test]
-fn what_is_written_to_the_last_page_stays_while_the_other_mount_writes_elsewhere() {
+/// A file of 8192 bytes, to whose beginning the other mount writes so many times, while one writes to it here again and again.
+fn write_beside(rounds: u32, mut write: impl FnMut(&File, u64)) {
     let Some((mount, other)) = pair(BOTH[0]) else { return };
     fs::write(mount.at("f"), [b'-'; 8192]).unwrap();
     eventually("it is there", || fs::metadata(other.join("f")).is_ok_and(|found| found.len() == 8192));
     let both = |path: PathBuf| OpenOptions::new().read(true).write(true).open(path).unwrap();
     let (here, there) = (both(mount.at("f")), both(other.join("f")));
-    let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            for round in 0..300_u32 {
+        let beside = scope.spawn(|| {
+            for round in 0..rounds {
                 there.write_all_at(&round.to_le_bytes(), 0).unwrap();
                 there.sync_all().unwrap();
             }
-            done.store(true, Ordering::Relaxed);
         });
-        let mut round = 0_u64;
-        while !done.load(Ordering::Relaxed) {
-            round += 1;
-            here.write_all_at(&round.to_le_bytes(), 5000).unwrap();
-            let mut bytes = [0; 8];
-            for _ in 0..20 {
-                here.read_exact_at(&mut bytes, 5000).unwrap();
-                assert_eq!(u64::from_le_bytes(bytes), round, "what was just written is what was there before");
-            }
+        (0..).take_while(|_| !beside.is_finished()).for_each(|round| write(&here, round));
+    });
+    drop((here, there));
+    mount.end_with(&[&other]);
+}
+
+#[test]
+fn what_is_written_to_the_last_page_stays_while_the_other_mount_writes_elsewhere() {
+    write_beside(300, |here, round| {
+        here.write_all_at(&round.to_le_bytes(), 5000).unwrap();
+        let mut bytes = [0; 8];
+        for _ in 0..20 {
+            here.read_exact_at(&mut bytes, 5000).unwrap();
+            assert_eq!(u64::from_le_bytes(bytes), round, "what was just written is what was there before");
         }
     });
 }
 
 #[test]
 fn what_is_written_to_the_last_byte_stays_while_the_other_mount_writes_elsewhere() {
-    let Some((mount, other)) = pair(BOTH[0]) else { return };
-    fs::write(mount.at("f"), [0; 8192]).unwrap();
-    eventually("it is there", || fs::metadata(other.join("f")).is_ok_and(|found| found.len() == 8192));
-    let both = |path: PathBuf| OpenOptions::new().read(true).write(true).open(path).unwrap();
-    let (here, there) = (both(mount.at("f")), both(other.join("f")));
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            for round in 0..1000_u32 {
-                there.write_all_at(&round.to_le_bytes(), 0).unwrap();
-                there.sync_all().unwrap();
-            }
-            done.store(true, Ordering::Relaxed);
-        });
-        let mut round = 0_u8;
-        while !done.load(Ordering::Relaxed) {
-            round = round.wrapping_add(1);
-            here.write_all_at(&[round], 8191).unwrap();
-            here.sync_all().unwrap();
-            let mut byte = [0; 1];
-            here.read_exact_at(&mut byte, 8191).unwrap();
-            assert_eq!(byte, [round], "what was just written is what was there before");
-        }
+    write_beside(1000, |here, round| {
+        let written = [round as u8];
+        here.write_all_at(&written, 8191).unwrap();
+        here.sync_all().unwrap();
+        let mut byte = [0; 1];
+        here.read_exact_at(&mut byte, 8191).unwrap();
+        assert_eq!(byte, written, "what was just written is what was there before");
     });
-    drop((here, there));
-    mount.end_with(&[&other]);
 }
 
 /// What makes a daemon pause before it tells the kernel how far a file reaches.
